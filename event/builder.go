@@ -1,0 +1,131 @@
+package event
+
+import (
+	"fmt"
+	"unsafe"
+)
+
+// Builder makes an Event outside the kernel: from a recording, in a test, or derived from other events.
+// Arguments may be set in any order. The zero value is not usable; see New.
+type Builder struct {
+	def   *Def
+	hdr   Header
+	slots []Slot
+	data  []byte
+}
+
+// New starts an event of the given definition.
+func New(def *Def) *Builder {
+	b := &Builder{def: def, slots: make([]Slot, len(def.Args))}
+	b.hdr.ID, b.hdr.Argc, b.hdr.Syscall = def.ID, uint8(len(def.Args)), -1
+	return b
+}
+
+// Header gives access to the fixed fields; Size, ID, Argc and Present are kept by the Builder.
+func (b *Builder) Header() *Header { return &b.hdr }
+
+// Set sets the named argument: a number or bool for scalar kinds; string, []string, Sockaddr or []byte for the others;
+// text of the argument's encoding is accepted for numbers. An unknown name or a value that does not fit is an error.
+func (b *Builder) Set(name string, value any) error {
+	i := b.def.Arg(name)
+	if i < 0 {
+		return fmt.Errorf("event %s has no argument %q", b.def.Name, name)
+	}
+	return b.SetIndex(i, value)
+}
+
+// SetIndex is Set by position.
+func (b *Builder) SetIndex(i int, value any) error {
+	a := &b.def.Args[i]
+	bad := func() error {
+		return fmt.Errorf("event %s, argument %s (%s): value %v (%T) does not fit", b.def.Name, a.Name, a.Type, value, value)
+	}
+	if a.Kind.Scalar() {
+		var v uint64
+		switch x := value.(type) {
+		case int:
+			v = uint64(x)
+		case int32:
+			v = uint64(int64(x))
+		case int64:
+			v = uint64(x)
+		case uint16:
+			v = uint64(x)
+		case uint32:
+			v = uint64(x)
+		case uint64:
+			v = x
+		case bool:
+			if x {
+				v = 1
+			}
+		case string:
+			n, ok := a.Enc.Number(x)
+			if a.Enc == EncNone || !ok {
+				return bad()
+			}
+			v = n
+		default:
+			return bad()
+		}
+		b.slots[i] = Slot(v)
+		b.hdr.Present |= 1 << i
+		return nil
+	}
+	var raw []byte
+	switch x := value.(type) {
+	case string:
+		if a.Kind != KindString && a.Kind != KindBytes && a.Kind != KindJSON {
+			return bad()
+		}
+		raw = []byte(x)
+	case []byte:
+		raw = x
+	case []string:
+		if a.Kind != KindStrings {
+			return bad()
+		}
+		for _, s := range x {
+			raw = append(append(raw, s...), 0)
+		}
+	case Sockaddr:
+		if a.Kind != KindSockaddr {
+			return bad()
+		}
+		raw = x.Bytes()
+	default:
+		return bad()
+	}
+	b.slots[i] = makeRef(len(b.data), len(raw))
+	b.data = append(b.data, raw...)
+	b.hdr.Present |= 1 << i
+	return nil
+}
+
+// Event returns the event. The Builder must not be used afterwards.
+func (b *Builder) Event() *Event {
+	n := HeaderSize + 8*len(b.slots) + len(b.data)
+	b.hdr.Size = uint32(n)
+	words := make([]uint64, (n+7)/8) // 8-byte aligned
+	rec := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), len(words)*8)[:n]
+	*(*Header)(unsafe.Pointer(unsafe.SliceData(rec))) = b.hdr
+	for i, s := range b.slots {
+		*(*Slot)(unsafe.Pointer(&rec[HeaderSize+8*i])) = s
+	}
+	copy(rec[HeaderSize+8*len(b.slots):], b.data)
+	e := &Event{}
+	e.view(rec)
+	e.Def = b.def
+	return e
+}
+
+// SetComm sets the command name, cut to the kernel's 15 bytes.
+func (h *Header) SetComm(s string) { setCString(h.Comm[:], s) }
+
+// SetUTS sets the node name, cut to 63 bytes.
+func (h *Header) SetUTS(s string) { setCString(h.UTS[:], s) }
+
+func setCString(dst []byte, s string) {
+	clear(dst)
+	copy(dst[:len(dst)-1], s)
+}

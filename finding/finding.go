@@ -1,0 +1,120 @@
+// Package finding defines what the detector says and the router handles: a Finding is the fact that a rule matched an
+// event. It is immutable, travels as JSON, and carries all that a person or a SIEM needs to judge it.
+package finding
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Finding is one match of one rule.
+type Finding struct {
+	ID          string    `json:"id"` // deterministic: the same rule and event give the same id, see NewID
+	Time        time.Time `json:"time"`
+	Cluster     string    `json:"cluster,omitempty"`
+	Host        string    `json:"host"`
+	Origin      string    `json:"origin"` // "host", "container", "container-init"
+	Source      string    `json:"source"` // "tocsin", "falco", "tracee"
+	Rule        Rule      `json:"rule"`
+	Severity    Severity  `json:"severity"`
+	Attack      []Attack  `json:"attack,omitempty"`
+	Fingerprint string    `json:"fingerprint"` // equal for findings that say the same; see Finding.SetFingerprint
+	// Count is how many matches the finding stands for: more than 1 when the rule's rate limit held some back.
+	Count      uint64          `json:"count,omitempty"`
+	Process    *Process        `json:"process,omitempty"`
+	Container  *Container      `json:"container,omitempty"`
+	Kubernetes *Kubernetes     `json:"kubernetes,omitempty"`
+	Event      json.RawMessage `json:"event,omitempty"` // the whole event, as rules see it
+	Data       json.RawMessage `json:"data,omitempty"`  // what the rule returned
+	Message    string          `json:"message,omitempty"`
+}
+
+// Rule is the part of a rule's metadata that travels with its findings.
+type Rule struct {
+	ID             string         `json:"id"`
+	Name           string         `json:"name"`
+	Version        string         `json:"version,omitempty"`
+	Description    string         `json:"description,omitempty"`
+	Tags           []string       `json:"tags,omitempty"`
+	References     []string       `json:"references,omitempty"`
+	FalsePositives []string       `json:"falsePositives,omitempty"`
+	Response       string         `json:"response,omitempty"`
+	Properties     map[string]any `json:"properties,omitempty"` // the metadata's properties, unchanged
+}
+
+// Process is the process that caused a finding.
+type Process struct {
+	ExecID     string     `json:"execId,omitempty"`
+	PID        uint32     `json:"pid"`
+	TID        uint32     `json:"tid,omitempty"`
+	PPID       uint32     `json:"ppid,omitempty"`
+	StartTime  *time.Time `json:"startTime,omitempty"`
+	Name       string     `json:"name"`
+	Executable string     `json:"executable,omitempty"`
+	Args       []string   `json:"args,omitempty"`
+	Cwd        string     `json:"cwd,omitempty"`
+	UID        uint32     `json:"uid"`
+	EUID       uint32     `json:"euid"`
+	User       string     `json:"user,omitempty"`
+	Ancestors  []Process  `json:"ancestors,omitempty"` // nearest first
+}
+
+// Container is the container that a finding is about.
+type Container struct {
+	ID          string `json:"id"`
+	Name        string `json:"name,omitempty"`
+	Image       string `json:"image,omitempty"`
+	ImageDigest string `json:"imageDigest,omitempty"`
+	Runtime     string `json:"runtime,omitempty"`
+}
+
+// Kubernetes is the pod that a finding is about.
+type Kubernetes struct {
+	PodName   string            `json:"podName,omitempty"`
+	Namespace string            `json:"namespace,omitempty"`
+	PodUID    string            `json:"podUID,omitempty"`
+	Labels    map[string]string `json:"labels,omitempty"`
+}
+
+// Attack is one ATT&CK technique, or, where a rule names only a tactic, that tactic.
+type Attack struct {
+	Tactic       Ref  `json:"tactic,omitzero"`
+	Technique    Ref  `json:"technique,omitzero"`
+	SubTechnique *Ref `json:"subTechnique,omitempty"`
+}
+
+// Ref is an ATT&CK id with its name.
+type Ref struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// NewID returns the id of the finding that rule makes of an event: the same event, replayed or sent twice, gives the
+// same id, so that every later stage can drop repeats. seed must identify the event on its host (its record).
+func NewID(host, ruleID string, seed []byte) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%d:%s%d:%s", len(host), host, len(ruleID), ruleID)
+	h.Write(seed)
+	return "f-" + hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// SetFingerprint fills Fingerprint from what makes two findings the same to a person: rule, host, container image or
+// id, and the executable.
+func (f *Finding) SetFingerprint() {
+	h := sha256.New()
+	part := func(s string) { fmt.Fprintf(h, "%d:%s", len(s), s) }
+	part(f.Rule.ID)
+	part(f.Cluster)
+	part(f.Host)
+	if f.Container != nil {
+		part(f.Container.ID)
+	}
+	if f.Process != nil {
+		part(f.Process.Executable)
+		part(f.Process.Name)
+	}
+	f.Fingerprint = hex.EncodeToString(h.Sum(nil)[:16])
+}
