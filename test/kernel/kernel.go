@@ -1,0 +1,275 @@
+// Package kernel boots a Linux kernel under QEMU and runs one program in it: the way to run
+// BPF tests on kernels other than the one at hand, and to count the instructions they cost.
+//
+// [Fetch] downloads one of Debian's cloud kernels, [Run] boots it with an initramfs that is
+// made of a static busybox, the program and the files it needs. The command vmtest beside
+// this package wraps both for `go test -exec`.
+//
+// Nothing here needs root. It needs qemu-system-x86_64, a static busybox, and for the
+// download Debian's apt-get and dpkg-deb.
+package kernel
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// ErrMissing is what every error wraps that says that a tool or a kernel is not there, as
+// opposed to a test that failed. A caller may turn it into a skip.
+var ErrMissing = errors.New("cannot boot a test kernel here")
+
+// A Release is a kernel that [Fetch] knows how to get.
+type Release struct {
+	Name  string // what the -kernel flag says
+	Suite string // Debian suite whose linux-image-cloud-amd64 it is
+}
+
+// Releases are the kernels of the test matrix, oldest first.
+var Releases = []Release{
+	{"5.10", "bullseye"},
+	{"6.1", "bookworm"},
+	{"6.12", "trixie"},
+	{"7", "trixie-backports"}, // whatever is the newest there
+}
+
+// An Image is a kernel on disk.
+type Image struct {
+	Vmlinuz string
+	// Package is the Debian package that it came from and that holds its modules; empty for
+	// an image the user named.
+	Package string
+}
+
+const (
+	mirror   = "http://deb.debian.org/debian" // apt checks signatures, so plain HTTP is safe
+	keyring  = "/usr/share/keyrings/debian-archive-keyring.gpg"
+	metaName = "linux-image-cloud-amd64"
+)
+
+// Fetch returns the image of name, which is one of [Releases] or a path to a vmlinuz. The
+// first call downloads it into cache (30–40 MB with package lists), later ones find it there;
+// concurrent calls wait for one another. Progress goes to log.
+func Fetch(ctx context.Context, name, cache string, log io.Writer) (Image, error) {
+	i := slices.IndexFunc(Releases, func(r Release) bool { return r.Name == name })
+	if i < 0 {
+		if _, err := os.Stat(name); err != nil {
+			var names []string
+			for _, r := range Releases {
+				names = append(names, r.Name)
+			}
+			return Image{}, fmt.Errorf("%w: kernel %q is neither a file nor one of %s", ErrMissing, name, strings.Join(names, ", "))
+		}
+		return Image{Vmlinuz: name}, nil
+	}
+	dir := filepath.Join(cache, "kernels", name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return Image{}, fmt.Errorf("create kernel cache: %w", err)
+	}
+	unlock, err := lock(filepath.Join(dir, ".lock"))
+	if err != nil {
+		return Image{}, err
+	}
+	defer unlock()
+
+	if img, err := cached(dir); err == nil {
+		return img, nil
+	}
+	fmt.Fprintf(log, "vmtest: downloading Linux %s (Debian %s) into %s\n", name, Releases[i].Suite, dir)
+	if err := download(ctx, Releases[i].Suite, dir, log); err != nil {
+		return Image{}, fmt.Errorf("%w: download Linux %s: %w", ErrMissing, name, err)
+	}
+	return cached(dir)
+}
+
+func cached(dir string) (Image, error) {
+	vmlinuz := filepath.Join(dir, "vmlinuz")
+	if _, err := os.Stat(vmlinuz); err != nil {
+		return Image{}, err
+	}
+	img := Image{Vmlinuz: vmlinuz}
+	if found := debs(dir); len(found) > 0 {
+		img.Package = found[0]
+	}
+	return img, nil
+}
+
+func debs(dir string) []string {
+	found, _ := filepath.Glob(filepath.Join(dir, "*.deb")) // fails only for a bad pattern
+	return found
+}
+
+// download gets the package that holds the kernel by a private apt root, so that neither
+// root nor the machine's own package lists are needed.
+func download(ctx context.Context, suite, dir string, log io.Writer) error {
+	for _, tool := range []string{"apt-get", "apt-cache", "dpkg-deb"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return fmt.Errorf("%s not found: kernels come from Debian packages; elsewhere name a kernel by -kernel /path/to/vmlinuz", tool)
+		}
+	}
+	if _, err := os.Stat(keyring); err != nil {
+		return fmt.Errorf("%s not found: install debian-archive-keyring, or name a kernel by -kernel /path/to/vmlinuz", keyring)
+	}
+	root, err := os.MkdirTemp(dir, "apt-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(root)
+	for _, d := range []string{"lists/partial", "archives/partial"} {
+		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
+			return err
+		}
+	}
+	sources := filepath.Join(root, "sources.list")
+	line := fmt.Sprintf("deb [arch=amd64 signed-by=%s] %s %s main\n", keyring, mirror, suite)
+	if err := os.WriteFile(sources, []byte(line), 0o644); err != nil {
+		return err
+	}
+	for _, stale := range debs(dir) {
+		os.Remove(stale) // of a download that was cut off
+	}
+	apt := func(tool string, args ...string) (string, error) {
+		args = append([]string{
+			"-q", "-o", "Dir::Etc::SourceList=" + sources, "-o", "Dir::Etc::SourceParts=/dev/null",
+			"-o", "Dir::State=" + root, "-o", "Dir::State::status=/dev/null", "-o", "Dir::Cache=" + root,
+			"-o", "APT::Architecture=amd64", "-o", "APT::Sandbox::User=", "-o", "Acquire::Languages=none",
+			"-o", "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false", "-o", "Acquire::Retries=3",
+		}, args...)
+		cmd := exec.CommandContext(ctx, tool, args...)
+		cmd.Dir = dir
+		var out, diag bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &diag
+		if err := cmd.Run(); err != nil {
+			return "", fmt.Errorf("%s: %w\n%s%s", tool, err, out.String(), diag.String())
+		}
+		return out.String(), nil
+	}
+	if _, err := apt("apt-get", "update"); err != nil {
+		return err
+	}
+	// The meta package depends on the image; since 7.0 that one depends on another which
+	// holds the kernel itself.
+	depends := regexp.MustCompile(`^Depends:.*?\b(linux-(?:image|binary)-[^ ,]*[0-9][^ ,]*)`)
+	for pkg := metaName; ; {
+		shown, err := apt("apt-cache", "show", "--no-all-versions", pkg)
+		if err != nil {
+			return err
+		}
+		next := ""
+		for sc := bufio.NewScanner(strings.NewReader(shown)); sc.Scan(); {
+			if m := depends.FindStringSubmatch(sc.Text()); m != nil {
+				next = m[1]
+			}
+		}
+		if next == "" {
+			fmt.Fprintf(log, "vmtest: package %s\n", pkg)
+			if _, err := apt("apt-get", "download", pkg); err != nil {
+				return err
+			}
+			break
+		}
+		pkg = next
+	}
+	found := debs(dir)
+	if len(found) != 1 {
+		return fmt.Errorf("expected one package in %s, found %d", dir, len(found))
+	}
+	return extract(ctx, found[0], func(name string) bool {
+		// /boot, or in newer packages /usr/lib/modules/<release>/vmlinuz.
+		return strings.HasPrefix(path.Base(name), "vmlinuz")
+	}, filepath.Join(dir, "vmlinuz"))
+}
+
+// Module extracts a kernel module by name ("dummy") out of the image's package, unpacked if
+// it is compressed, and returns its path in dir.
+func (i Image) Module(ctx context.Context, name, dir string) (string, error) {
+	if i.Package == "" {
+		return "", fmt.Errorf("%w: modules come from the kernel's package, and %s has none", ErrMissing, i.Vmlinuz)
+	}
+	ko := filepath.Join(dir, name+".ko")
+	var ext string // ".xz" of dummy.ko.xz
+	err := extract(ctx, i.Package, func(file string) bool {
+		base, rest, ok := strings.Cut(path.Base(file), ".ko")
+		if ok && base == name {
+			ext = rest
+		}
+		return ok && base == name
+	}, ko)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("%w: %s holds no module %q", ErrMissing, filepath.Base(i.Package), name)
+	}
+	if err != nil || ext == "" {
+		return ko, err
+	}
+	packed := ko + ext
+	if err := os.Rename(ko, packed); err != nil {
+		return "", err
+	}
+	tool := map[string]string{".xz": "xz", ".gz": "gzip", ".zst": "zstd"}[ext]
+	if out, err := exec.CommandContext(ctx, tool, "-df", packed).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: unpack %s with %s: %w: %s", ErrMissing, packed, tool, err, out)
+	}
+	return ko, nil
+}
+
+// extract writes the first file of a Debian package that match accepts to dst.
+func extract(ctx context.Context, deb string, match func(name string) bool, dst string) error {
+	cmd := exec.CommandContext(ctx, "dpkg-deb", "--fsys-tarfile", deb)
+	pipe, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	defer func() {
+		cmd.Process.Kill() // it may be in the middle of what we no longer read
+		cmd.Wait()
+	}()
+	for r := tar.NewReader(pipe); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return fmt.Errorf("unpack %s: %w", deb, fs.ErrNotExist)
+		} else if err != nil {
+			return fmt.Errorf("unpack %s: %w", deb, err)
+		}
+		if h.Typeflag != tar.TypeReg || !match(strings.TrimPrefix(h.Name, "./")) {
+			continue
+		}
+		tmp, err := os.CreateTemp(filepath.Dir(dst), ".unpack-")
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(tmp, r)
+		if err = errors.Join(err, tmp.Chmod(0o644), tmp.Close()); err != nil {
+			os.Remove(tmp.Name())
+			return fmt.Errorf("unpack %s: %w", deb, err)
+		}
+		return os.Rename(tmp.Name(), dst)
+	}
+}
+
+func lock(name string) (unlock func(), err error) {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", name, err)
+	}
+	return func() { f.Close() }, nil
+}
