@@ -29,6 +29,7 @@ type Header struct {
 	LeaderStart uint64 // … its thread-group leader: with HostPID the stable identity of a process
 	ParentStart uint64 // … the leader of its parent
 	Return      int64  // return value of the system call; 0 where the hook has none
+	CapEff      uint64 // effective capabilities, one bit each
 	PID         uint32 // thread-group id in the process's own pid namespace ("processId")
 	TID         uint32
 	PPID        uint32
@@ -36,6 +37,8 @@ type Header struct {
 	HostTID     uint32
 	HostPPID    uint32
 	UID         uint32 // real uid, initial user namespace
+	EUID        uint32 // effective uid
+	LoginUID    uint32 // audit's login uid: who logged in, whatever they became since; 1<<32-1 when unset
 	MntNS       uint32 // inode number of the mount namespace
 	PidNS       uint32
 	Syscall     int32 // number of the system call in progress, -1 when none
@@ -68,6 +71,10 @@ const (
 	FlagUrgent
 	// FlagKthread marks a kernel thread.
 	FlagKthread
+	// FlagTruncated is set when an argument of variable length was cut.
+	FlagTruncated
+	// FlagUnselected marks an occurrence that no selection wants: it is here for enrichment alone, and is not matched.
+	FlagUnselected
 )
 
 // ID numbers an event in records. IDs are private to one build of the sensor; names are the interface.

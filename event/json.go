@@ -91,6 +91,9 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	o.buf = append(o.buf, '}')
 	// What Tracee does not have.
 	o.str("origin", e.Origin().String())
+	o.uint("effectiveUserId", uint64(e.EUID))
+	o.uint("loginUserId", uint64(e.LoginUID))
+	o.uint("effectiveCapabilities", e.CapEff)
 	o.uint("leaderStartTime", e.LeaderStart)
 	o.uint("parentStartTime", e.ParentStart)
 	if e.Flags&FlagCompat != 0 {
@@ -338,7 +341,14 @@ func ParseJSON(line []byte) (*Event, error) {
 	h.CgroupID, h.Return, h.CPU = doc.CgroupID, doc.Return, doc.CPU
 	h.PID, h.TID, h.PPID = doc.PID, doc.TID, doc.PPID
 	h.HostPID, h.HostTID, h.HostPPID = doc.HostPID, doc.HostTID, doc.HostPPID
-	h.UID, h.MntNS, h.PidNS, h.Count = doc.UID, doc.MntNS, doc.PidNS, doc.Count
+	h.UID, h.EUID, h.LoginUID, h.CapEff = doc.UID, doc.UID, math.MaxUint32, doc.CapEff
+	if doc.EUID != nil {
+		h.EUID = *doc.EUID
+	}
+	if doc.LoginUID != nil {
+		h.LoginUID = *doc.LoginUID
+	}
+	h.MntNS, h.PidNS, h.Count = doc.MntNS, doc.PidNS, doc.Count
 	h.SetComm(doc.Comm)
 	h.SetUTS(doc.Host)
 	h.Syscall = -1
@@ -393,6 +403,9 @@ type document struct {
 	HostTID        uint32     `json:"hostThreadId"`
 	HostPPID       uint32     `json:"hostParentProcessId"`
 	UID            uint32     `json:"userId"`
+	EUID           *uint32    `json:"effectiveUserId"`
+	LoginUID       *uint32    `json:"loginUserId"`
+	CapEff         uint64     `json:"effectiveCapabilities"`
 	MntNS          uint32     `json:"mountNamespace"`
 	PidNS          uint32     `json:"pidNamespace"`
 	Count          uint32     `json:"count"`
