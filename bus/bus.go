@@ -1,0 +1,218 @@
+// Package bus is all that knows NATS: the streams, the publisher of findings, and the consumers.
+//
+// Findings go to the stream FINDINGS, each with its id as message id, so that a repeat within the window is dropped by
+// the server. Notifications wait in one work queue an output, DELIVER_<output>, until the destination has taken them;
+// what is given up goes to DEAD with the error. Everything is on disk, and every acknowledgement is explicit.
+//
+// All types are safe for concurrent use.
+package bus
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Names of streams, subjects and consumers. A subject is built with Token from what users named.
+const (
+	StreamFindings = "FINDINGS"
+	StreamDead     = "DEAD"
+	SubjectRoot    = "tocsin"
+	routerDurable  = "router"
+
+	// dedupWindow is how long the server remembers message ids. Whoever replays after that meets the store's ids.
+	dedupWindow = 30 * time.Second
+	ackWait     = time.Minute
+	// asyncTimeout bounds the wait for the server's word that a message is stored.
+	asyncTimeout = 10 * time.Second
+)
+
+// Options say how to reach NATS: over a URL, or through a server in this process.
+type Options struct {
+	URL            string
+	Creds          string // path of a credentials file
+	User, Password string
+	Token          string
+	TLS            *tls.Config
+	Server         nats.InProcessConnProvider
+	Name           string // shown in the server's monitoring
+	Log            *slog.Logger
+}
+
+// Bus is a connection to NATS. It reconnects for ever.
+type Bus struct {
+	nc  *nats.Conn
+	js  jetstream.JetStream
+	log *slog.Logger
+}
+
+// Connect connects, and returns at once also when the server at the URL can't be reached yet: publishers spool, and
+// consumers wait, until it can.
+func Connect(opts Options) (*Bus, error) {
+	log := opts.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	o := []nats.Option{
+		nats.Name(opts.Name), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
+		nats.ReconnectJitter(250*time.Millisecond, time.Second), nats.ReconnectBufSize(-1), nats.Timeout(5 * time.Second),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn("nats", "error", err) }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				log.Warn("nats connection lost", "error", err)
+			}
+		}),
+		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("nats connection is back", "url", nc.ConnectedUrlRedacted()) }),
+	}
+	switch {
+	case opts.Server != nil:
+		o = append(o, nats.InProcessServer(opts.Server))
+	case opts.URL == "":
+		return nil, errors.New("connect to NATS: neither a URL nor an embedded server is configured")
+	default:
+		o = append(o, nats.RetryOnFailedConnect(true))
+	}
+	if opts.User != "" {
+		o = append(o, nats.UserInfo(opts.User, opts.Password))
+	}
+	if opts.Token != "" {
+		o = append(o, nats.Token(opts.Token))
+	}
+	if opts.Creds != "" {
+		o = append(o, nats.UserCredentials(opts.Creds))
+	}
+	if opts.TLS != nil {
+		o = append(o, nats.Secure(opts.TLS))
+	}
+	nc, err := nats.Connect(opts.URL, o...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to NATS: %w", err)
+	}
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(asyncTimeout), jetstream.WithPublishAsyncTimeout(asyncTimeout))
+	if err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("connect to NATS: %w", err)
+	}
+	return &Bus{nc, js, log}, nil
+}
+
+// Connected reports whether the server can be reached now.
+func (b *Bus) Connected() bool { return b.nc.IsConnected() }
+
+// Close ends the connection. What waits in a Publisher is the Publisher's to flush before.
+func (b *Bus) Close() { b.nc.Close() }
+
+// Streams says which streams there shall be. The zero value of a bound takes a default.
+type Streams struct {
+	Outputs  []string
+	MaxAge   time.Duration // of findings and dead letters; 0 means 7 days
+	MaxBytes int64         // of FINDINGS, and of each queue; 0 means 1 GiB
+	Replicas int           // 0 means 1
+}
+
+var badToken = regexp.MustCompile(`[^A-Za-z0-9_-]`)
+
+// Token makes one subject token of any text; what NATS can't have in a token becomes "_".
+func Token(s string) string {
+	if s == "" {
+		return "_"
+	}
+	return badToken.ReplaceAllString(s, "_")
+}
+
+// QueueStream is the name of an output's work queue.
+func QueueStream(output string) string { return "DELIVER_" + Token(output) }
+
+func queueSubject(output string) string { return SubjectRoot + ".deliver." + Token(output) }
+func deadSubject(output string) string  { return SubjectRoot + ".dead." + Token(output) }
+
+// FindingsSubject is where a sensor publishes.
+func FindingsSubject(cluster, host string) string {
+	if cluster == "" {
+		cluster = "default"
+	}
+	return SubjectRoot + ".findings." + Token(cluster) + "." + Token(host)
+}
+
+// configs are the streams as data. All refuse new messages when full: the publisher then keeps them (spool, outbox)
+// instead of the server dropping what nobody has read.
+func (s Streams) configs() []jetstream.StreamConfig {
+	age, size, replicas := s.MaxAge, s.MaxBytes, max(s.Replicas, 1)
+	if age == 0 {
+		age = 7 * 24 * time.Hour
+	}
+	if size == 0 {
+		size = 1 << 30
+	}
+	list := []jetstream.StreamConfig{
+		{
+			Name: StreamFindings, Description: "findings of all sensors", Subjects: []string{SubjectRoot + ".findings.>"},
+			Retention: jetstream.LimitsPolicy, MaxAge: age, MaxBytes: size,
+		},
+		{
+			Name: StreamDead, Description: "notifications that were given up", Subjects: []string{SubjectRoot + ".dead.>"},
+			Retention: jetstream.LimitsPolicy, MaxAge: 90 * 24 * time.Hour, MaxBytes: size,
+		},
+	}
+	for _, o := range s.Outputs {
+		list = append(list, jetstream.StreamConfig{
+			Name: QueueStream(o), Description: "notifications waiting for output " + o, Subjects: []string{queueSubject(o)},
+			Retention: jetstream.WorkQueuePolicy, MaxBytes: size,
+		})
+	}
+	for i := range list {
+		c := &list[i]
+		c.Storage, c.Replicas, c.Discard, c.Duplicates = jetstream.FileStorage, replicas, jetstream.DiscardNew, dedupWindow
+		c.AllowAtomicPublish = true
+	}
+	return list
+}
+
+// Ensure creates the streams, or brings them to what s says.
+func (b *Bus) Ensure(ctx context.Context, s Streams) error {
+	seen := map[string]string{}
+	for _, o := range s.Outputs {
+		if other, ok := seen[Token(o)]; ok {
+			return fmt.Errorf("outputs %q and %q would share a queue: rename one", other, o)
+		}
+		seen[Token(o)] = o
+	}
+	for _, c := range s.configs() {
+		if _, err := b.js.CreateOrUpdateStream(ctx, c); err != nil {
+			return fmt.Errorf("create stream %s: %w", c.Name, err)
+		}
+	}
+	return nil
+}
+
+// Backlogs returns how many notifications wait for each output that has a queue, also for outputs that are no longer
+// configured.
+func (b *Bus) Backlogs(ctx context.Context) (map[string]uint64, error) {
+	out := map[string]uint64{}
+	list := b.js.ListStreams(ctx)
+	for info := range list.Info() {
+		if name, ok := strings.CutPrefix(info.Config.Name, "DELIVER_"); ok {
+			out[name] = info.State.Msgs
+		}
+	}
+	if err := list.Err(); err != nil {
+		return nil, fmt.Errorf("list queues: %w", err)
+	}
+	return out, nil
+}
+
+// Discard deletes an output's queue with all that waits in it.
+func (b *Bus) Discard(ctx context.Context, output string) error {
+	if err := b.js.DeleteStream(ctx, QueueStream(output)); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return fmt.Errorf("delete the queue of output %s: %w", output, err)
+	}
+	return nil
+}

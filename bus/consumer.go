@@ -1,0 +1,232 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tocsin-io/tocsin/finding"
+)
+
+// FindingMessage is one finding with its acknowledgement.
+type FindingMessage struct {
+	Finding finding.Finding
+	Size    int
+	msg     jetstream.Msg
+}
+
+// Ack tells the server that the finding is in the store. It is not waited for: a lost one causes a harmless repeat.
+func (m *FindingMessage) Ack() error { return m.msg.Ack() }
+
+// Findings is the router's durable consumer of the stream.
+type Findings struct {
+	bus  *Bus
+	msgs chan jetstream.Msg
+	cc   jetstream.ConsumeContext
+}
+
+// Findings starts to consume. Several routers that do so share the work.
+func (b *Bus) Findings(ctx context.Context) (*Findings, error) {
+	cons, err := b.js.CreateOrUpdateConsumer(ctx, StreamFindings, jetstream.ConsumerConfig{
+		Durable: routerDurable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxAckPending: 8192, MaxDeliver: -1,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("create consumer of %s: %w", StreamFindings, err)
+	}
+	f := &Findings{bus: b, msgs: make(chan jetstream.Msg, 2*maxBatch)}
+	if f.cc, err = consume(b, cons, f.msgs, 2*maxBatch); err != nil {
+		return nil, fmt.Errorf("consume %s: %w", StreamFindings, err)
+	}
+	return f, nil
+}
+
+// consume moves messages into the channel; a full channel holds the consumer back.
+func consume(b *Bus, cons jetstream.Consumer, to chan jetstream.Msg, ahead int) (jetstream.ConsumeContext, error) {
+	return cons.Consume(func(m jetstream.Msg) { to <- m },
+		jetstream.PullMaxMessages(ahead), jetstream.PullExpiry(10*time.Second),
+		jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
+			if !errors.Is(err, nats.ErrConnectionClosed) {
+				b.log.Debug("consumer", "error", err)
+			}
+		}))
+}
+
+// Next waits for a finding and returns it with those that are there already, at most limit. What can't be decoded goes
+// to the dead letters.
+func (f *Findings) Next(ctx context.Context, limit int) ([]FindingMessage, error) {
+	out := make([]FindingMessage, 0, 16)
+	for len(out) == 0 {
+		select {
+		case m := <-f.msgs:
+			out = f.decode(out, m)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	for len(out) < limit {
+		select {
+		case m := <-f.msgs:
+			out = f.decode(out, m)
+		default:
+			return out, nil
+		}
+	}
+	return out, nil
+}
+
+func (f *Findings) decode(out []FindingMessage, m jetstream.Msg) []FindingMessage {
+	out = append(out, FindingMessage{msg: m, Size: len(m.Data())})
+	err := json.Unmarshal(m.Data(), &out[len(out)-1].Finding)
+	if err == nil && out[len(out)-1].Finding.ID == "" {
+		err = errors.New("it has no id")
+	}
+	if err == nil {
+		return out
+	}
+	f.bus.log.Error("a finding can't be decoded: it goes to the dead letters", "subject", m.Subject(), "error", err)
+	if f.bus.bury(m, "findings", fmt.Errorf("decode finding: %w", err)) == nil {
+		m.Ack()
+	}
+	return out[:len(out)-1]
+}
+
+// Close stops the consumer; what was fetched and not acknowledged comes again.
+func (f *Findings) Close() { stopConsuming(f.cc, f.msgs) }
+
+func stopConsuming(cc jetstream.ConsumeContext, msgs chan jetstream.Msg) {
+	cc.Stop()
+	for {
+		select {
+		case m := <-msgs: // let a blocked callback end, and give back what nobody has seen
+			m.Nak()
+		case <-cc.Closed():
+			for {
+				select {
+				case m := <-msgs:
+					m.Nak()
+				default:
+					return
+				}
+			}
+		}
+	}
+}
+
+// PublishNotifications queues each notification for its output. The returned map has the outputs whose notifications
+// are not stored, with the reason: publish those again, with the same ids.
+func (b *Bus) PublishNotifications(ctx context.Context, list []QueuedNotification) map[string]error {
+	byOutput := map[string][]*nats.Msg{}
+	failed := map[string]error{}
+	for i := range list {
+		n := &list[i]
+		id := n.ID
+		if n.Retry > 0 { // asked for again by a person: not a repeat
+			id = fmt.Sprintf("%s#%d", n.ID, n.Retry)
+		}
+		byOutput[n.Output] = append(byOutput[n.Output], &nats.Msg{
+			Subject: queueSubject(n.Output), Data: n.Body, Header: nats.Header{jetstream.MsgIDHeader: {id}},
+		})
+	}
+	for output, msgs := range byOutput {
+		if err := b.publishAll(ctx, msgs); err != nil {
+			failed[output] = fmt.Errorf("queue %d notifications for output %s: %w", len(msgs), output, err)
+		}
+	}
+	return failed
+}
+
+// QueuedNotification is an encoded finding.Notification for one output's queue.
+type QueuedNotification struct {
+	ID     string
+	Output string
+	Body   []byte // JSON of a finding.Notification
+	Retry  int    // how often it was taken back from the dead letters
+}
+
+// Queue is the durable consumer of one output's work queue.
+type Queue struct {
+	bus    *Bus
+	output string
+	msgs   chan jetstream.Msg
+	cc     jetstream.ConsumeContext
+}
+
+// Deliveries opens the queue of an output. ahead bounds how many deliveries are fetched before they are asked for.
+func (b *Bus) Deliveries(ctx context.Context, output string, ahead int) (*Queue, error) {
+	if ahead <= 0 {
+		ahead = 64
+	}
+	cons, err := b.js.CreateOrUpdateConsumer(ctx, QueueStream(output), jetstream.ConsumerConfig{
+		Durable: "deliver", AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxAckPending: 8192, MaxDeliver: -1,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the queue of output %s: %w", output, err)
+	}
+	q := &Queue{bus: b, output: output, msgs: make(chan jetstream.Msg, ahead)}
+	if q.cc, err = consume(b, cons, q.msgs, ahead); err != nil {
+		return nil, fmt.Errorf("open the queue of output %s: %w", output, err)
+	}
+	return q, nil
+}
+
+// Next waits for the next delivery.
+func (q *Queue) Next(ctx context.Context) (*Delivery, error) {
+	for {
+		select {
+		case m := <-q.msgs:
+			d := &Delivery{bus: q.bus, output: q.output, msg: m}
+			if err := json.Unmarshal(m.Data(), &d.n); err != nil {
+				q.bus.log.Error("a notification can't be decoded: it goes to the dead letters", "output", q.output, "error", err)
+				d.Dead(fmt.Errorf("decode notification: %w", err))
+				continue
+			}
+			if meta, err := m.Metadata(); err == nil {
+				d.n.Attempt = int(meta.NumDelivered) - 1
+			}
+			return d, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// Close stops the consumer; deliveries that were not acknowledged come again.
+func (q *Queue) Close() { stopConsuming(q.cc, q.msgs) }
+
+// Delivery is one notification to be delivered. Exactly one of Ack, Retry and Dead ends it; without one it comes again
+// after a minute.
+type Delivery struct {
+	bus    *Bus
+	output string
+	msg    jetstream.Msg
+	n      finding.Notification
+}
+
+// Notification is what to deliver. It is this delivery's own.
+func (d *Delivery) Notification() *finding.Notification { return &d.n }
+
+// Attempt counts the tries before this one.
+func (d *Delivery) Attempt() int { return d.n.Attempt }
+
+// Ack says that the destination has taken it.
+func (d *Delivery) Ack() error { return d.msg.Ack() }
+
+// Retry gives it back to the queue, to come again after delay.
+func (d *Delivery) Retry(delay time.Duration, _ error) error { return d.msg.NakWithDelay(delay) }
+
+// Extend says that the delivery is still being worked on.
+func (d *Delivery) Extend() error { return d.msg.InProgress() }
+
+// Dead moves it to the dead letters with the error, and returns when it is stored there.
+func (d *Delivery) Dead(cause error) error {
+	if err := d.bus.bury(d.msg, d.output, cause); err != nil {
+		d.msg.NakWithDelay(5 * time.Second)
+		return err
+	}
+	return d.msg.Ack()
+}

@@ -1,0 +1,103 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	headerError    = "Tocsin-Error"
+	headerOutput   = "Tocsin-Output"
+	headerAttempts = "Tocsin-Attempts"
+)
+
+// bury stores a message in DEAD, with why.
+func (b *Bus) bury(m jetstream.Msg, output string, cause error) error {
+	attempts, id := uint64(1), ""
+	if meta, err := m.Metadata(); err == nil {
+		attempts, id = meta.NumDelivered, fmt.Sprintf("%s.%d", meta.Stream, meta.Sequence.Stream)
+	}
+	dead := &nats.Msg{Subject: deadSubject(output), Data: m.Data(), Header: nats.Header{
+		jetstream.MsgIDHeader: {id}, headerOutput: {output}, headerAttempts: {strconv.FormatUint(attempts, 10)},
+		headerError: {headerText(cause)},
+	}}
+	ctx, cancel := context.WithTimeout(context.Background(), asyncTimeout)
+	defer cancel()
+	if _, err := b.js.PublishMsg(ctx, dead); err != nil {
+		return fmt.Errorf("store dead letter: %w", err)
+	}
+	return nil
+}
+
+// headerText makes an error one line of bounded length.
+func headerText(err error) string {
+	if err == nil {
+		return ""
+	}
+	b := []byte(err.Error())
+	b = b[:min(len(b), 1024)]
+	for i, c := range b {
+		if c < ' ' {
+			b[i] = ' '
+		}
+	}
+	return string(b)
+}
+
+// DeadLetter is what was given up.
+type DeadLetter struct {
+	Output   string
+	Error    string
+	Attempts int
+	Time     time.Time
+	Body     []byte // the whole notification, or what could not be decoded
+	msg      jetstream.Msg
+}
+
+// Ack says that the dead letter is in the store. The stream keeps it in any case until it ages out.
+func (d *DeadLetter) Ack() error { return d.msg.Ack() }
+
+// DeadLetters is the durable consumer that copies dead letters into the store.
+type DeadLetters struct {
+	msgs chan jetstream.Msg
+	cc   jetstream.ConsumeContext
+}
+
+// DeadLetters starts to consume.
+func (b *Bus) DeadLetters(ctx context.Context) (*DeadLetters, error) {
+	cons, err := b.js.CreateOrUpdateConsumer(ctx, StreamDead, jetstream.ConsumerConfig{
+		Durable: routerDurable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxAckPending: 1024, MaxDeliver: -1,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("create consumer of %s: %w", StreamDead, err)
+	}
+	d := &DeadLetters{msgs: make(chan jetstream.Msg, 64)}
+	if d.cc, err = consume(b, cons, d.msgs, 64); err != nil {
+		return nil, fmt.Errorf("consume %s: %w", StreamDead, err)
+	}
+	return d, nil
+}
+
+// Next waits for the next dead letter.
+func (d *DeadLetters) Next(ctx context.Context) (*DeadLetter, error) {
+	select {
+	case m := <-d.msgs:
+		h := m.Headers()
+		letter := &DeadLetter{Output: h.Get(headerOutput), Error: h.Get(headerError), Body: m.Data(), msg: m}
+		letter.Attempts, _ = strconv.Atoi(h.Get(headerAttempts))
+		if meta, err := m.Metadata(); err == nil {
+			letter.Time = meta.Timestamp
+		}
+		return letter, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Close stops the consumer.
+func (d *DeadLetters) Close() { stopConsuming(d.cc, d.msgs) }
