@@ -123,7 +123,10 @@ func Run(ctx context.Context, img Image, job Job) (code int, err error) {
 	if cause := context.Cause(ctx); cause != nil {
 		return 0, fmt.Errorf("%w; the console's last lines:\n%s", cause, console.tail(20))
 	}
-	return 0, fmt.Errorf("the test kernel stopped before the program ended (%v); the console's last lines:\n%s", werr, console.tail(40))
+	if werr == nil {
+		werr = errors.New("panic or power-off")
+	}
+	return 0, fmt.Errorf("the test kernel stopped before the program ended: %w; the console's last lines:\n%s", werr, console.tail(40))
 }
 
 func arguments(img Image, job Job, ramfs string) []string {

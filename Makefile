@@ -1,0 +1,94 @@
+# `make help` lists the targets. Everything works from any directory with Go alone, except
+# where a target says what else it needs.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
+PKG     := github.com/tocsin-io/tocsin
+LDFLAGS := -s -w -X $(PKG)/cmd/internal/version.Version=$(VERSION) -X $(PKG)/cmd/internal/version.Commit=$(COMMIT)
+
+export CGO_ENABLED := 0
+
+##@ Build
+
+.PHONY: build
+build: ## build tocsin, tocsin-sensor and tocsin-router into bin/
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+.PHONY: generate
+generate: ## regenerate the BPF objects, the C header, schemas and docs (needs clang, llvm-strip, libbpf-dev)
+	$(GO) generate ./...
+
+.PHONY: clean
+clean: ## remove what was built, but not the downloaded kernels
+	rm -rf bin dist
+
+##@ Test
+
+.PHONY: test
+test: ## run every test that can run here; ends with the counts and why any was skipped
+	$(GO) run ./test
+
+.PHONY: test-root
+test-root: ## run the tests that load BPF and start containers on this kernel (needs root, runc)
+	@[ "$$(id -u)" = 0 ] || { echo 'test-root: needs root: sudo env PATH="$$PATH" make test-root' >&2; exit 1; }
+	$(GO) run ./test ./bpf/... ./simulate/... ./test/e2e/...
+
+.PHONY: test-kernels
+test-kernels: ## run the BPF and end-to-end tests on Linux 5.10, 6.1, 6.12 and 7 (needs qemu-system-x86_64, busybox-static)
+	TOCSIN_TEST_KERNELS=5.10,6.1,6.12,7 $(GO) run ./test -timeout=60m ./test/kernel/...
+
+.PHONY: test-race
+test-race: ## run the tests of everything concurrent with the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) run ./test -race ./bus/... ./router/... ./store/... ./outputs/... ./api/... ./detect/...
+
+.PHONY: fuzz
+fuzz: ## fuzz every parser of outside input, FUZZTIME each (default 10s)
+	test/fuzz.sh $(or $(FUZZTIME),10s)
+
+.PHONY: kernels
+kernels: bin/vmtest ## download the kernels of test-kernels into .cache (needs Debian's apt)
+	for k in 5.10 6.1 6.12 7; do bin/vmtest -fetch -kernel $$k; done
+
+.PHONY: bin/vmtest
+bin/vmtest:
+	$(GO) build -o $@ ./test/kernel/vmtest
+
+##@ Check
+
+.PHONY: lint
+lint: bin/golangci-lint ## golangci-lint, and the formats of Go, Rego and C
+	test/lint.sh
+
+# Built once: it takes some minutes. The version is pinned in tools/go.mod.
+bin/golangci-lint: tools/go.mod
+	@echo 'building golangci-lint, once; this takes a few minutes'
+	cd tools && $(GO) build -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	touch $@
+
+.PHONY: generated
+generated: generate ## fail if a generated file differs from what is committed
+	git diff --exit-code --stat
+	@[ -z "$$(git ls-files --others --exclude-standard)" ] || { git ls-files --others --exclude-standard; echo 'generate made files that are not committed' >&2; exit 1; }
+
+.PHONY: ci
+ci: ## what CI runs (as root on Debian: it installs packages)
+	.ci/run
+
+##@ Measure
+
+BENCHTIME ?= 1s
+
+.PHONY: bench
+bench: ## run all Go benchmarks
+	$(GO) test -run='^$$' -bench=. -benchmem -benchtime=$(BENCHTIME) ./...
+
+##@
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-zA-Z_\/-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
