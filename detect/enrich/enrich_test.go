@@ -55,7 +55,7 @@ func (w *world) event(name string, pid uint32, start uint64, args map[string]any
 	h := b.Header()
 	w.now++
 	h.Timestamp, h.HostPID, h.HostTID, h.PID, h.TID, h.LeaderStart, h.ThreadStart = w.now, pid, pid, pid, pid, start, start
-	h.UID, h.CgroupID = 1000, 1
+	h.UID, h.EUID, h.CgroupID = 1000, 1000, 1
 	h.SetComm("comm")
 	for k, v := range args {
 		if err := b.Set(k, v); err != nil {
@@ -122,12 +122,12 @@ func TestPublishedIsImmutable(t *testing.T) {
 	w.exec(100, 5*second, "/bin/b", "b")
 	ev := w.event("openat", 100, 5*second, nil)
 	ev.SetComm("renamed")
-	ev.UID = 0
+	ev.UID, ev.EUID, ev.CapEff = 0, 0, 3
 	w.e.Apply(ev)
 	if before.Executable != was.Executable || before.Comm != was.Comm || before.UID != was.UID {
 		t.Errorf("a published process changed: %+v", before)
 	}
-	if p := ev.Process; p.Comm != "renamed" || p.UID != 0 || p.Executable != "/bin/b" || p.ExecID != "100:500:2" {
+	if p := ev.Process; p.Comm != "renamed" || p.UID != 0 || p.EUID != 0 || p.CapEff != 3 || p.Executable != "/bin/b" || p.ExecID != "100:500:2" {
 		t.Errorf("the change is not seen: %+v", p)
 	}
 }
@@ -155,7 +155,7 @@ func TestProcfs(t *testing.T) {
 	w.process(50, 1, 3*second, "a) (b c")
 	w.process(51, 50, 4*second, "child")
 	ev := w.event("openat", 51, 4*second+1234, nil) // the kernel knows the start to the nanosecond
-	ev.UID = 1000
+	ev.EUID, ev.CapEff = 0, 0xff
 	ev.SetComm("child")
 	w.e.Apply(ev)
 	p := ev.Process

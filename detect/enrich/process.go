@@ -23,8 +23,9 @@ type node struct {
 	execs uint32
 
 	// What events are compared with, to see a change without an allocation.
-	comm [16]byte
-	uid  uint32
+	comm      [16]byte
+	uid, euid uint32
+	caps      uint64
 
 	draft     *event.Process // the process as its parent was when it forked; used until pub is there
 	parent    *event.Process // the parent, without ancestors
@@ -59,15 +60,17 @@ func (e *Enricher) task(ev *event.Event) *node {
 	case !n.exact && ev.LeaderStart != 0:
 		n.start, n.exact = ev.LeaderStart, true
 	}
-	// A thread may carry a name of its own: the process's is its leader's.
-	if ev.HostTID == ev.HostPID && (n.comm != ev.Comm || n.uid != ev.UID) {
+	// A thread may carry a name of its own, and for a moment other credentials: the process's are its leader's.
+	if ev.HostTID == ev.HostPID && (n.comm != ev.Comm || n.uid != ev.UID || n.euid != ev.EUID || n.caps != ev.CapEff) {
 		p := n.current()
-		p.Comm, n.comm = strings.Clone(ev.CommString()), ev.Comm
-		if p.UID != ev.UID {
-			p.UID, n.uid = ev.UID, ev.UID
-			p.EUID = ev.UID
-			p.User = e.users.name(p.UID, p.ContainerID != "")
+		if n.comm != ev.Comm {
+			p.Comm, n.comm = strings.Clone(ev.CommString()), ev.Comm
 		}
+		if p.UID != ev.UID {
+			p.UID, p.User = ev.UID, e.users.name(ev.UID, n.container != nil)
+		}
+		p.EUID, p.CapEff = ev.EUID, ev.CapEff
+		n.uid, n.euid, n.caps = ev.UID, ev.EUID, ev.CapEff
 		n.set(&p)
 	}
 	return n
@@ -107,7 +110,7 @@ func (e *Enricher) publish(n *node) {
 
 // adopt makes a node for a process that no event has told of.
 func (e *Enricher) adopt(ev *event.Event) *node {
-	n := &node{pid: ev.HostPID, start: ev.LeaderStart, exact: true, uid: ev.UID}
+	n := &node{pid: ev.HostPID, start: ev.LeaderStart, exact: true}
 	p, start, ok := e.proc.read(ev.HostPID)
 	if ok && (ev.LeaderStart == 0 || start/tick == ev.LeaderStart/tick) {
 		e.procReads.Add(1)
@@ -118,12 +121,11 @@ func (e *Enricher) adopt(ev *event.Event) *node {
 		if ev.HostPID != 0 {
 			e.unknown.Add(1)
 		}
-		p = &event.Process{PID: ev.HostPID, PPID: ev.HostPPID, Comm: strings.Clone(ev.CommString()), UID: ev.UID, EUID: ev.UID}
+		p = &event.Process{PID: ev.HostPID, PPID: ev.HostPPID, Comm: strings.Clone(ev.CommString()), UID: ev.UID, EUID: ev.EUID, CapEff: ev.CapEff}
 	}
 	p.StartTime = e.bootTime + n.start
 	p.User = e.users.name(p.UID, ev.Flags&event.FlagContainer != 0)
-	setComm(&n.comm, p.Comm)
-	n.uid = p.UID
+	n.observed(p)
 	n.draft = p
 	if ev.HostPPID != 0 {
 		p.PPID = ev.HostPPID
@@ -150,8 +152,8 @@ func (e *Enricher) ancestor(pid uint32, start uint64, depth int) *node {
 
 // found adds a process that /proc told of, after its ancestors.
 func (e *Enricher) found(p *event.Process, start uint64, depth int) *node {
-	n := &node{pid: p.PID, start: start, draft: p, uid: p.UID}
-	setComm(&n.comm, p.Comm)
+	n := &node{pid: p.PID, start: start, draft: p}
+	n.observed(p)
 	p.StartTime = e.bootTime + start
 	if c := e.containers.ofProcess(p.PID); c != nil {
 		n.container = c
@@ -196,7 +198,7 @@ func (e *Enricher) fork(parent *node, ev *event.Event) {
 	p := parent.pub.self
 	p.PID, p.PPID, p.StartTime = pid, parent.pid, e.bootTime+start
 	n := &node{
-		pid: pid, start: start, exact: true, comm: parent.comm, uid: parent.uid, draft: &p,
+		pid: pid, start: start, exact: true, comm: parent.comm, uid: parent.uid, euid: parent.euid, caps: parent.caps, draft: &p,
 		located: parent.located, cgroup: parent.cgroup, container: parent.container,
 	}
 	e.inherit(n, parent)
@@ -319,9 +321,11 @@ func (e *Enricher) scan() {
 	}
 }
 
-func setComm(dst *[16]byte, comm string) {
-	clear(dst[:])
-	copy(dst[:15], comm)
+// observed sets what events are compared with.
+func (n *node) observed(p *event.Process) {
+	clear(n.comm[:])
+	copy(n.comm[:15], p.Comm)
+	n.uid, n.euid, n.caps = p.UID, p.EUID, p.CapEff
 }
 
 // exit is one ended process that is still in the table.

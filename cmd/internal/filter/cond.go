@@ -1,0 +1,261 @@
+package filter
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gobwas/glob"
+
+	"github.com/tocsin-io/tocsin/event"
+)
+
+type op uint8
+
+const (
+	opEqual op = iota
+	opNotEqual
+	opLess
+	opLessEqual
+	opGreater
+	opGreaterEqual
+)
+
+var ops = map[string]op{"=": opEqual, "!=": opNotEqual, "<": opLess, "<=": opLessEqual, ">": opGreater, ">=": opGreaterEqual}
+
+// retval is the field of the return value.
+const retval = -1
+
+// cond is one condition: a field relates to at least one of the values, or, for !=, to none.
+type cond struct {
+	arg    int // index, or retval
+	part   string
+	op     op
+	signed bool
+	enc    event.Encoding
+	globs  []*glob.Pattern
+	text   []string // as written
+	nums   []uint64
+	bits   []uint64 // pairs of mask and value: flags that must be set
+}
+
+func compile(def *event.Def, field, operator, value string) (cond, error) {
+	o, ok := ops[operator]
+	if !ok {
+		return cond{}, fmt.Errorf("operator %q: use =, !=, <, <=, > or >=", operator)
+	}
+	if value == "" {
+		return cond{}, fmt.Errorf("no value after %q", operator)
+	}
+	c := cond{op: o}
+	var err error
+	values := strings.Split(value, ",")
+	if field == "retval" {
+		c.arg, c.signed = retval, true
+		return c, c.numbers(&event.Arg{Kind: event.KindInt64}, values)
+	}
+	if c.arg, c.part, err = locate(def, field); err != nil {
+		return cond{}, err
+	}
+	a := &def.Args[c.arg]
+	port := a.Kind == event.KindSockaddr && strings.HasSuffix(c.part, "_port")
+	switch {
+	case port:
+		return c, c.numbers(&event.Arg{Kind: event.KindUint16}, values)
+	case a.Kind.Scalar():
+		c.signed, c.enc = a.Kind.Signed(), a.Enc
+		if a.Enc != event.EncNone && o <= opNotEqual && c.named(a, values) {
+			return c, nil
+		}
+		return c, c.numbers(a, values)
+	case o > opNotEqual:
+		return cond{}, fmt.Errorf("%s is text: use = or !=", field)
+	}
+	c.text = values
+	c.globs, err = globs(values)
+	return c, err
+}
+
+// locate splits a field into an argument, whose name may have dots, and a part of it.
+func locate(def *event.Def, field string) (arg int, part string, err error) {
+	if i := def.Arg(field); i >= 0 {
+		return i, "", nil
+	}
+	for cut := strings.LastIndexByte(field, '.'); cut > 0; cut = strings.LastIndexByte(field[:cut], '.') {
+		i := def.Arg(field[:cut])
+		if i < 0 {
+			continue
+		}
+		part = field[cut+1:]
+		known := []string{"sa_family", "sun_path", "sin_addr", "sin_port", "sin6_addr", "sin6_port", "sin6_scopeid", "sin6_flowinfo"}
+		if def.Args[i].Kind != event.KindSockaddr || !slices.Contains(known, part) {
+			return 0, "", fmt.Errorf("%s has no part %q; an address has %s", field[:cut], part, strings.Join(known, ", "))
+		}
+		return i, part, nil
+	}
+	var names []string
+	for _, a := range def.Args {
+		names = append(names, a.Name)
+	}
+	return 0, "", fmt.Errorf("%s has no argument %q; it has %s, retval", def.Name, field, strings.Join(names, ", "))
+}
+
+func (c *cond) numbers(a *event.Arg, values []string) error {
+	for _, v := range values {
+		n, err := number(a, strings.TrimSpace(v))
+		if err != nil {
+			if a.Enc != event.EncNone {
+				return fmt.Errorf("%w; it is one of %s", err, strings.Join(a.Enc.Names(), ", "))
+			}
+			return err
+		}
+		c.nums = append(c.nums, n)
+	}
+	if c.op > opNotEqual && len(c.nums) > 1 {
+		return fmt.Errorf("one value is compared, not %d", len(c.nums))
+	}
+	return nil
+}
+
+// named reads values that are flags or globs over a number's text.
+func (c *cond) named(a *event.Arg, values []string) bool {
+	for _, v := range values {
+		if strings.ContainsAny(v, "*?[{") {
+			g, err := glob.Compile(v)
+			if err != nil {
+				return false
+			}
+			c.globs = append(c.globs, g)
+			continue
+		}
+		if !a.Enc.Flags() || strings.Contains(v, "|") {
+			return len(c.globs) == len(values)
+		}
+		mask, value, ok := a.Enc.Bits(v)
+		if !ok {
+			return false
+		}
+		c.bits = append(c.bits, mask, value)
+	}
+	return true
+}
+
+// match reports whether the condition holds. An argument that is absent holds no condition, not even !=.
+func (c *cond) match(ev *event.Event) bool {
+	if c.arg != retval && !c.present(ev) {
+		return false
+	}
+	return c.any(ev) == (c.op != opNotEqual)
+}
+
+func (c *cond) present(ev *event.Event) bool {
+	if !ev.Has(c.arg) {
+		return false
+	}
+	return c.part == "" || slices.ContainsFunc(ev.Sockaddr(c.arg).Fields(), func(f event.SockaddrField) bool { return f.Name == c.part })
+}
+
+// any reports whether the field relates to one of the values.
+func (c *cond) any(ev *event.Event) bool {
+	if c.arg == retval {
+		return c.compare(uint64(ev.Return))
+	}
+	a := &ev.Def.Args[c.arg]
+	switch {
+	case a.Kind.Scalar():
+		v := ev.Uint(c.arg)
+		if len(c.nums) > 0 {
+			return c.compare(v)
+		}
+		for i := 0; i < len(c.bits); i += 2 {
+			if v&c.bits[i] == c.bits[i+1] {
+				return true
+			}
+		}
+		return len(c.globs) > 0 && matchAny(c.globs, c.enc.Text(v))
+	case a.Kind == event.KindString:
+		return matchAny(c.globs, ev.Str(c.arg))
+	case a.Kind == event.KindStrings:
+		for _, s := range ev.StrList(c.arg) {
+			if matchAny(c.globs, s) {
+				return true
+			}
+		}
+		return false
+	case a.Kind == event.KindSockaddr:
+		return c.address(ev.Sockaddr(c.arg))
+	}
+	return matchAny(c.globs, ev.ArgText(c.arg))
+}
+
+func (c *cond) address(sa event.Sockaddr) bool {
+	if c.part == "" {
+		return matchAny(c.globs, Address(sa)) || matchAny(c.globs, sa.Text())
+	}
+	for _, f := range sa.Fields() {
+		if f.Name != c.part {
+			continue
+		}
+		if len(c.nums) > 0 {
+			n, err := strconv.ParseUint(f.Value, 10, 16)
+			return err == nil && c.compare(n)
+		}
+		return matchAny(c.globs, f.Value)
+	}
+	return false
+}
+
+// Address is a socket address as people write it: a path, or address and port.
+func Address(sa event.Sockaddr) string {
+	switch sa.Family {
+	case event.AFUnix:
+		return sa.Path
+	case event.AFInet, event.AFInet6:
+		if sa.Addr.Is6() {
+			return "[" + sa.Addr.String() + "]:" + strconv.Itoa(int(sa.Port))
+		}
+		return sa.Addr.String() + ":" + strconv.Itoa(int(sa.Port))
+	}
+	return sa.FamilyName()
+}
+
+func (c *cond) compare(v uint64) bool {
+	if c.op <= opNotEqual {
+		return slices.Contains(c.nums, v)
+	}
+	less, greater := v < c.nums[0], v > c.nums[0]
+	if c.signed {
+		less, greater = int64(v) < int64(c.nums[0]), int64(v) > int64(c.nums[0])
+	}
+	switch c.op {
+	case opLess:
+		return less
+	case opLessEqual:
+		return !greater
+	case opGreater:
+		return greater
+	}
+	return !less
+}
+
+// kernel returns the group as one condition for the sensor, when that is sound: it may let more through, never less.
+func (g *group) kernel() (event.Cond, bool) {
+	if len(g.conds) != 1 || g.conds[0].arg == retval || g.conds[0].op == opNotEqual {
+		return event.Cond{}, false
+	}
+	c := &g.conds[0]
+	switch {
+	case c.op == opEqual && len(c.text) > 0 && !strings.HasSuffix(g.field, "_addr"):
+		return textCond(g.field, c.text)
+	case c.op == opEqual && len(c.nums) > 0:
+		return event.Cond{Field: g.field, Nums: c.nums}, true
+	case c.op == opLess && len(c.nums) > 0:
+		return event.Cond{Field: g.field, Op: event.OpLess, Nums: c.nums}, true
+	case c.op == opGreater && len(c.nums) > 0:
+		return event.Cond{Field: g.field, Op: event.OpGreater, Nums: c.nums}, true
+	case len(c.bits) > 0 && len(c.globs) == 0:
+		return event.Cond{Field: g.field, Op: event.OpBits, Nums: c.bits}, true
+	}
+	return event.Cond{}, false
+}

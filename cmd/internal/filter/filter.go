@@ -1,0 +1,330 @@
+// Package filter reads what users write to choose events: names, globs and sets of events, conditions on their
+// arguments, and on the task. It is the filter of "tocsin trace".
+package filter
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+	"github.com/gobwas/glob"
+
+	"github.com/tocsin-io/tocsin/event"
+)
+
+// Scope are the conditions on the task, for all events. Empty fields allow everything; the values of one field are
+// alternatives.
+type Scope struct {
+	Origins    []string // "host", "container", "container-init"
+	PIDs       []uint32 // in the initial pid namespace, or in the task's own
+	UIDs       []uint32 // real user ids
+	Comms      []string // globs
+	Containers []string // ids, beginnings of ids, or globs on names
+}
+
+// Filter chooses events.
+type Filter struct {
+	events map[string][]group // by event name; no groups: every occurrence
+	order  []string
+
+	origins    event.Origins
+	scope      Scope
+	comms      []*glob.Pattern
+	containers []*glob.Pattern
+}
+
+// group is the conditions on one field of one event: positive ones are alternatives, negative ones must all hold.
+type group struct {
+	field string
+	conds []cond
+}
+
+// Parse reads expressions: "NAME", a glob of names or a set of events, several separated by commas; or a condition "NAME.FIELD OP
+// VALUE[,VALUE…]" with OP one of = != < <= > >=. FIELD is an argument, a part of an address ("remote_addr.sun_path"),
+// or "retval". Values of = and != may be globs, and are alternatives. No expression at all chooses nothing.
+func Parse(exprs []string, scope Scope) (*Filter, error) {
+	f := &Filter{events: map[string][]group{}, scope: scope}
+	for _, expr := range exprs {
+		if err := f.add(strings.TrimSpace(expr)); err != nil {
+			return nil, err
+		}
+	}
+	for _, o := range scope.Origins {
+		switch o {
+		case "host":
+			f.origins |= event.InHost
+		case "container":
+			f.origins |= event.InContainer
+		case "container-init":
+			f.origins |= event.InContainerInit
+		default:
+			return nil, fmt.Errorf("origin %q: use host, container or container-init", o)
+		}
+	}
+	var err error
+	if f.comms, err = globs(scope.Comms); err != nil {
+		return nil, err
+	}
+	f.containers, err = globs(scope.Containers)
+	return f, err
+}
+
+func (f *Filter) add(expr string) error {
+	if i := strings.IndexAny(expr, "=!<>"); i >= 0 {
+		return f.condition(expr[:i], expr[i:])
+	}
+	for name := range strings.SplitSeq(expr, ",") {
+		names, err := Expand(strings.TrimSpace(name))
+		if err != nil {
+			return err
+		}
+		for _, n := range names {
+			f.choose(n)
+		}
+	}
+	return nil
+}
+
+func (f *Filter) choose(name string) {
+	if _, ok := f.events[name]; !ok {
+		f.events[name] = nil
+		f.order = append(f.order, name)
+	}
+}
+
+// Expand returns the events that a name, a glob or a set stands for.
+func Expand(name string) ([]string, error) {
+	if event.ByName(name) != nil {
+		return []string{name}, nil
+	}
+	var names []string
+	if strings.ContainsAny(name, "*?[{") {
+		g, err := glob.Compile(name)
+		if err != nil {
+			return nil, fmt.Errorf("event %q: %w", name, err)
+		}
+		for _, d := range event.All() {
+			if g.Match(d.Name) {
+				names = append(names, d.Name)
+			}
+		}
+	} else {
+		for _, d := range event.All() {
+			if slices.Contains(d.Sets, name) {
+				names = append(names, d.Name)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("no event %q%s (tocsin events lists them)", name, suggest(name))
+	}
+	return names, nil
+}
+
+func suggest(name string) string {
+	best, distance := "", max(2, len(name)/4)+1
+	for _, d := range event.All() {
+		if n := levenshtein.ComputeDistance(name, d.Name); n < distance {
+			best, distance = d.Name, n
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", best)
+}
+
+func (f *Filter) condition(left, right string) error {
+	name, field, ok := strings.Cut(strings.TrimSpace(left), ".")
+	if !ok {
+		return fmt.Errorf("condition %q: write it as EVENT.ARGUMENT%s", left+right, right)
+	}
+	def := event.ByName(name)
+	if def == nil {
+		return fmt.Errorf("condition %q: no event %q%s (tocsin events lists them)", left+right, name, suggest(name))
+	}
+	op := right[:1]
+	if len(right) > 1 && right[1] == '=' && op != "=" {
+		op = right[:2]
+	}
+	c, err := compile(def, field, op, strings.TrimSpace(right[len(op):]))
+	if err != nil {
+		return fmt.Errorf("condition %q: %w", left+right, err)
+	}
+	f.choose(name)
+	groups := f.events[name]
+	for i := range groups {
+		if groups[i].field == field {
+			groups[i].conds = append(groups[i].conds, c)
+			return nil
+		}
+	}
+	f.events[name] = append(groups, group{field: field, conds: []cond{c}})
+	return nil
+}
+
+// Names returns the chosen events in the order in which they were named.
+func (f *Filter) Names() []string { return f.order }
+
+// Match reports whether ev is chosen.
+func (f *Filter) Match(ev *event.Event) bool {
+	groups, ok := f.events[ev.Def.Name]
+	if !ok || !f.inScope(ev) {
+		return false
+	}
+	for i := range groups {
+		if !groups[i].match(ev) {
+			return false
+		}
+	}
+	return true
+}
+
+func (g *group) match(ev *event.Event) bool {
+	any, found := false, false
+	for i := range g.conds {
+		c := &g.conds[i]
+		holds := c.match(ev)
+		if c.op == opEqual {
+			any, found = true, found || holds
+		} else if !holds {
+			return false
+		}
+	}
+	return !any || found
+}
+
+func (f *Filter) inScope(ev *event.Event) bool {
+	if !f.origins.Has(ev.Origin()) {
+		return false
+	}
+	s := &f.scope
+	if len(s.PIDs) > 0 && !slices.Contains(s.PIDs, ev.HostPID) && !slices.Contains(s.PIDs, ev.PID) {
+		return false
+	}
+	if len(s.UIDs) > 0 && !slices.Contains(s.UIDs, ev.UID) {
+		return false
+	}
+	if len(f.comms) > 0 && !matchAny(f.comms, ev.CommString()) {
+		return false
+	}
+	if len(f.containers) == 0 {
+		return true
+	}
+	if ev.Container == nil {
+		return false
+	}
+	for _, id := range s.Containers {
+		if strings.HasPrefix(ev.Container.ID, id) {
+			return true
+		}
+	}
+	return ev.Container.Name != "" && matchAny(f.containers, ev.Container.Name)
+}
+
+// Selections returns what the sensor must deliver, with as much of the filter as it may apply in the kernel.
+func (f *Filter) Selections() []event.Selection {
+	out := make([]event.Selection, 0, len(f.order))
+	for _, name := range f.order {
+		clause := event.Clause{Origins: f.origins}
+		for _, g := range f.events[name] {
+			if c, ok := g.kernel(); ok {
+				clause.Conds = append(clause.Conds, c)
+			}
+		}
+		if c, ok := textCond("@comm", f.scope.Comms); ok {
+			clause.Conds = append(clause.Conds, c)
+		}
+		if len(f.scope.UIDs) > 0 {
+			clause.Conds = append(clause.Conds, event.Cond{Field: "@uid", Nums: widen(f.scope.UIDs)})
+		}
+		s := event.Selection{Event: name}
+		if clause.Origins != 0 || len(clause.Conds) > 0 {
+			s.Clauses = []event.Clause{clause}
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func widen(in []uint32) []uint64 {
+	out := make([]uint64, len(in))
+	for i, v := range in {
+		out[i] = uint64(v)
+	}
+	return out
+}
+
+// textCond turns globs into one condition for the kernel, when they are of one simple kind.
+func textCond(field string, patterns []string) (event.Cond, bool) {
+	c := event.Cond{Field: field}
+	for i, p := range patterns {
+		op, text := event.OpEqual, p
+		head, tail := strings.HasSuffix(p, "*"), strings.HasPrefix(p, "*")
+		switch {
+		case head && tail && len(p) > 1:
+			op, text = event.OpContains, p[1:len(p)-1]
+		case head:
+			op, text = event.OpPrefix, p[:len(p)-1]
+		case tail:
+			op, text = event.OpSuffix, p[1:]
+		}
+		if text == "" || strings.ContainsAny(text, `*?[{\`) || i > 0 && op != c.Op {
+			return event.Cond{}, false
+		}
+		c.Op, c.Strs = op, append(c.Strs, text)
+	}
+	return c, len(c.Strs) > 0
+}
+
+func globs(patterns []string) ([]*glob.Pattern, error) {
+	var out []*glob.Pattern
+	for _, p := range patterns {
+		g, err := glob.Compile(p)
+		if err != nil {
+			return nil, fmt.Errorf("pattern %q: %w", p, err)
+		}
+		out = append(out, g)
+	}
+	return out, nil
+}
+
+func matchAny(globs []*glob.Pattern, s string) bool {
+	for _, g := range globs {
+		if g.Match(s) {
+			return true
+		}
+	}
+	return false
+}
+
+// number reads a value as an argument's text encoding has it, or as a number (0x… and 0… too).
+func number(a *event.Arg, text string) (uint64, error) {
+	if a.Enc != event.EncNone {
+		if v, ok := a.Enc.Number(text); ok {
+			return v, nil
+		}
+	}
+	if a.Kind == event.KindBool {
+		switch text {
+		case "true":
+			return 1, nil
+		case "false":
+			return 0, nil
+		}
+	}
+	if a.Kind.Signed() {
+		v, err := strconv.ParseInt(text, 0, 64)
+		if err != nil {
+			return 0, fmt.Errorf("%q is no number", text)
+		}
+		return uint64(v), nil
+	}
+	v, err := strconv.ParseUint(text, 0, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%q is no number", text)
+	}
+	return v, nil
+}
