@@ -1,0 +1,45 @@
+# What the tests of the built-in rules share.
+package tocsin.testing
+
+# event makes a document of the named event with its arguments; more overrides its fields.
+event(name, args, more) := object.union(
+	{
+		"eventName": name,
+		"origin": "host",
+		"containerId": "",
+		"processId": 4000,
+		"hostProcessId": 4000,
+		"processName": "program",
+		"userId": 0,
+		"returnValue": 0,
+		"executable": {"path": "/opt/program"},
+		"process": {
+			"executable": "/opt/program",
+			"args": ["program"],
+			"ancestors": [{"executable": "/opt/parent", "comm": "parent"}],
+		},
+		"args": [{"name": key, "value": value} | some key, value in args],
+	},
+	more,
+)
+
+container := {
+	"origin": "container",
+	"containerId": "3f1b7d3bfa6c0b4ac3a7d4d8b2d1fdc2c0b6a0f5e4d3c2b1a09f8e7d6c5b4a39",
+	"contextFlags": {"containerStarted": true},
+}
+
+# by makes fields for an event of that program.
+by(path) := {"executable": {"path": path}, "process": {"executable": path}}
+
+# child_of makes fields for an event of a program that another one started.
+child_of(path) := {"process": {"ancestors": [{"executable": path}]}}
+
+# fires tells whether the rule selects the event and matches it.
+fires(id, ev) if {
+	some selector in data.tocsin.rules[id].tracee_selected_events
+	object.get(selector, "name", ev.eventName) == ev.eventName
+	object.get(selector, "origin", "*") in {ev.origin, "*"}
+	match := data.tocsin.rules[id].tracee_match with input as ev
+	match != false
+}

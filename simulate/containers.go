@@ -1,0 +1,151 @@
+package simulate
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// inContainer makes a simulation of one step in a container.
+func inContainer(rule, does, step string, args []string, c container) Simulation {
+	return Simulation{Rule: rule, Does: does, Container: true, Needs: []Need{Root, Runc}, run: func(e *env) error { return c.run(e, step, args...) }}
+}
+
+// shellPath is where a container has this binary under a shell's name.
+const shellPath = "/bin/sh"
+
+var containerSimulations = []Simulation{
+	{
+		Rule: "container_runtime_socket", Does: "Connects from a container to a mounted socket named docker.sock, which a listener of its own serves.",
+		Container: true, Needs: []Need{Root, Runc},
+		run: func(e *env) error {
+			path := filepath.Join(e.dir, "docker.sock")
+			l, err := net.Listen("unix", path)
+			if err != nil {
+				return err
+			}
+			defer l.Close()
+			return container{binds: map[string]string{"/run/docker.sock": path}}.run(e, "connect-unix", "/run/docker.sock")
+		},
+	},
+	inContainer("cgroup_release_agent", "Writes a file of its own named release_agent in a container.",
+		"write-file", []string{"/tmp/cgroup/release_agent"}, container{files: map[string]string{"/tmp/cgroup/": ""}}),
+	inContainer("kernel_helper_overwrite", "Opens /proc/sys/kernel/core_pattern for writing in a container, and writes nothing.",
+		"open-for-writing", []string{"/proc/sys/kernel/core_pattern"}, container{}),
+	inContainer("container_mounts_device", "Tries to mount a device that does not exist in a container.",
+		"mount-absent-device", nil, container{}),
+	inContainer("container_namespace_change", "Enters the UTS namespace that it is already in, in a container.",
+		"setns", nil, container{}),
+	inContainer("cloud_metadata_access", "Connects to 169.254.169.254 in a container whose only network is its own loopback.",
+		"connect-metadata", nil, container{}),
+	inContainer("shell_in_container", "Starts a program named /bin/sh on a terminal in a container.",
+		"shell-on-terminal", nil, container{links: []string{shellPath}}),
+}
+
+var steps map[string]func(args []string) error
+
+func init() {
+	steps = map[string]func(args []string) error{
+		"nothing":             func([]string) error { return nil },
+		"connect-unix":        stepConnectUnix,
+		"write-file":          stepWriteFile,
+		"open-for-writing":    func(a []string) error { return open(a[0], os.O_WRONLY) },
+		"open-for-reading":    func(a []string) error { return open(a[0], os.O_RDONLY) },
+		"mount-absent-device": stepMountAbsentDevice,
+		"setns":               stepSetns,
+		"connect-metadata":    stepConnectMetadata,
+		"shell-on-terminal":   stepShellOnTerminal,
+		"ptrace":              stepPtrace,
+		"proc-mem":            stepProcMem,
+		"vm-write":            stepVMWrite,
+		"memfd-exec":          stepMemfdExec,
+		"reverse-shell":       stepReverseShell,
+		"finit-module":        stepFinitModule,
+		"wait":                stepWait,
+	}
+}
+
+func stepConnectUnix(args []string) error {
+	c, err := net.Dial("unix", args[0])
+	if err != nil {
+		return err
+	}
+	return c.Close()
+}
+
+func stepWriteFile(args []string) error {
+	return os.WriteFile(args[0], []byte("# written by a simulation\n"), 0o644)
+}
+
+// open opens and closes a file, and neither reads nor writes it.
+func open(path string, flag int) error {
+	f, err := os.OpenFile(path, flag, 0)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+func stepMountAbsentDevice([]string) error {
+	if err := os.Mkdir("/tmp/disk", 0o755); err != nil {
+		return err
+	}
+	err := unix.Mount("/dev/tocsin-simulation", "/tmp/disk", "ext4", 0, "")
+	if err == nil {
+		return errors.New("a device that does not exist was mounted")
+	}
+	if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENODEV) { // ENODEV: no ext4 in this kernel
+		return fmt.Errorf("mount: %w", err)
+	}
+	return nil
+}
+
+func stepSetns([]string) error {
+	fd, err := unix.Open("/proc/self/ns/uts", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open namespace: %w", err)
+	}
+	defer unix.Close(fd)
+	return unix.Setns(fd, unix.CLONE_NEWUTS)
+}
+
+func stepConnectMetadata([]string) error {
+	const ip = "169.254.169.254"
+	if err := addLoopback(ip); err != nil {
+		return err
+	}
+	_, _, err := connected(ip + ":80")
+	return err
+}
+
+// stepShellOnTerminal starts /bin/sh, which is this binary, with a pseudo-terminal as its input. See pty(7).
+func stepShellOnTerminal([]string) error {
+	ptmx, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return err
+	}
+	defer ptmx.Close()
+	var unlock, n int32
+	for _, r := range []struct {
+		request uintptr
+		arg     *int32
+	}{{unix.TIOCSPTLCK, &unlock}, {unix.TIOCGPTN, &n}} {
+		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, ptmx.Fd(), r.request, uintptr(unsafe.Pointer(r.arg))); errno != 0 {
+			return fmt.Errorf("make terminal: %w", errno)
+		}
+	}
+	tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return err
+	}
+	defer tty.Close()
+	c := command(shellPath, "nothing")
+	c.Stdin = tty
+	return c.Run()
+}

@@ -1,0 +1,74 @@
+package simulate
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// addLoopback gives the loopback interface of this process's network namespace an IPv4 address and turns it on. It
+// refuses the initial namespace, whose addresses are not a simulation's to change.
+func addLoopback(ip string) error {
+	var own, initial unix.Stat_t
+	if err := unix.Stat("/proc/self/ns/net", &own); err != nil {
+		return fmt.Errorf("look at network namespace: %w", err)
+	}
+	if err := unix.Stat("/proc/1/ns/net", &initial); err == nil && own.Ino == initial.Ino && unix.Getpid() != 1 {
+		return fmt.Errorf("the network namespace is not this simulation's own")
+	}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("socket: %w", err)
+	}
+	defer unix.Close(fd)
+	set := func(name string, request uint, fill func(*unix.Ifreq) error) error {
+		r, err := unix.NewIfreq(name)
+		if err != nil {
+			return err
+		}
+		if err := fill(r); err != nil {
+			return err
+		}
+		return unix.IoctlIfreq(fd, request, r)
+	}
+	// An alias keeps 127.0.0.1 on the interface.
+	addr := netip.MustParseAddr(ip).As4()
+	if err := set("lo:1", unix.SIOCSIFADDR, func(r *unix.Ifreq) error { return r.SetInet4Addr(addr[:]) }); err != nil {
+		return fmt.Errorf("add address %s to lo: %w", ip, err)
+	}
+	if err := set("lo", unix.SIOCSIFFLAGS, func(r *unix.Ifreq) error { r.SetUint16(unix.IFF_UP | unix.IFF_RUNNING); return nil }); err != nil {
+		return fmt.Errorf("turn lo on: %w", err)
+	}
+	return nil
+}
+
+// connected returns both ends of a TCP connection within this network namespace. The first is the client's descriptor.
+func connected(addr string) (client, server int, err error) {
+	ap := netip.MustParseAddrPort(addr)
+	l, err := net.Listen("tcp4", addr)
+	if err != nil {
+		return -1, -1, err
+	}
+	defer l.Close()
+	client, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, -1, fmt.Errorf("socket: %w", err)
+	}
+	if err := unix.Connect(client, &unix.SockaddrInet4{Port: int(ap.Port()), Addr: ap.Addr().As4()}); err != nil {
+		return -1, -1, fmt.Errorf("connect to %s: %w", addr, err)
+	}
+	c, err := l.Accept()
+	if err != nil {
+		return -1, -1, fmt.Errorf("accept: %w", err)
+	}
+	f, err := c.(*net.TCPConn).File()
+	if err != nil {
+		return -1, -1, err
+	}
+	_ = c.Close() // f is a duplicate
+	server, err = unix.Dup(int(f.Fd()))
+	_ = f.Close()
+	return client, server, err
+}

@@ -1,0 +1,157 @@
+package simulate
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// onHost makes a simulation of one step on the host.
+func onHost(rule, does, step string, needs ...Need) Simulation {
+	return Simulation{Rule: rule, Does: does, Needs: needs, run: func(e *env) error { return e.step(step) }}
+}
+
+var processSimulations = []Simulation{
+	onHost("ptrace_injection", "Writes a word into a child of its own with ptrace: the word that is there.", "ptrace"),
+	onHost("proc_mem_write", "Opens /proc/<pid>/mem of a child of its own for writing, and writes nothing.", "proc-mem"),
+	onHost("process_vm_write", "Writes a byte into a child of its own with process_vm_writev: the byte that is there.", "vm-write"),
+	onHost("fileless_execution", "Executes a program of 130 bytes from a memory file.", "memfd-exec"),
+	{
+		Rule: "reverse_shell", Does: "Puts a connection in place of standard input, in a network namespace of its own; starts no shell.",
+		Needs: []Need{Root}, run: func(e *env) error {
+			c := command(e.exe, "reverse-shell")
+			c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+			return e.run(c)
+		},
+	},
+	onHost("kernel_module_load", "Asks the kernel to load a module from a descriptor that is not open.", "finit-module"),
+}
+
+// waiting starts a child that waits until it is stopped. It ends with this process.
+func waiting() (*exec.Cmd, func(), error) {
+	c := command("/proc/self/exe", "wait")
+	in, err := c.StdinPipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := c.Start(); err != nil {
+		return nil, nil, err
+	}
+	stop := func() {
+		_ = in.Close()
+		_ = c.Process.Kill()
+		_ = c.Wait() // it was killed
+	}
+	if _, err := io.ReadFull(out, make([]byte, 1)); err != nil {
+		stop()
+		return nil, nil, fmt.Errorf("start child: %w", err)
+	}
+	return c, stop, nil
+}
+
+func stepWait([]string) error {
+	if _, err := os.Stdout.Write([]byte{'.'}); err != nil {
+		return err
+	}
+	_, err := io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+func stepPtrace([]string) error {
+	runtime.LockOSThread() // ptrace belongs to the thread
+	c := command("/proc/self/exe", "nothing")
+	c.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
+	if err := c.Start(); err != nil {
+		return err
+	}
+	defer func() {
+		_ = c.Process.Kill()
+		_, _ = c.Process.Wait() // it was killed
+	}()
+	// The child stops once it has executed its program.
+	var status unix.WaitStatus
+	if _, err := unix.Wait4(c.Process.Pid, &status, 0, nil); err != nil {
+		return fmt.Errorf("wait: %w", err)
+	}
+	var regs unix.PtraceRegs
+	if err := unix.PtraceGetRegs(c.Process.Pid, &regs); err != nil {
+		return fmt.Errorf("get registers: %w", err)
+	}
+	word := make([]byte, 8)
+	if _, err := unix.PtracePeekText(c.Process.Pid, uintptr(regs.PC()), word); err != nil {
+		return fmt.Errorf("peek: %w", err)
+	}
+	if _, err := unix.PtracePokeText(c.Process.Pid, uintptr(regs.PC()), word); err != nil {
+		return fmt.Errorf("poke: %w", err)
+	}
+	return nil
+}
+
+func stepProcMem([]string) error {
+	c, stop, err := waiting()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	return open(fmt.Sprintf("/proc/%d/mem", c.Process.Pid), os.O_RDWR)
+}
+
+// byteToWrite lies at the same address in a child of this binary, unless the binary is position independent.
+var byteToWrite = [8]byte{'t', 'o', 'c', 's', 'i', 'n'}
+
+func stepVMWrite([]string) error {
+	c, stop, err := waiting()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	local := []unix.Iovec{{Base: &byteToWrite[0], Len: 1}}
+	remote := []unix.RemoteIovec{{Base: uintptr(unsafe.Pointer(&byteToWrite[0])), Len: 1}}
+	if _, err := unix.ProcessVMWritev(c.Process.Pid, local, remote, 0); err != nil && !errors.Is(err, unix.EFAULT) {
+		return fmt.Errorf("process_vm_writev: %w", err)
+	}
+	return nil
+}
+
+func stepMemfdExec([]string) error {
+	fd, err := unix.MemfdCreate("simulation", unix.MFD_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("memfd_create: %w", err)
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Write(fd, trueELF()); err != nil {
+		return fmt.Errorf("write program: %w", err)
+	}
+	return exec.Command(fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd)).Run()
+}
+
+func stepReverseShell([]string) error {
+	const ip = "203.0.113.1" // TEST-NET-3, RFC 5737: nobody's address
+	if err := addLoopback(ip); err != nil {
+		return err
+	}
+	client, _, err := connected(ip + ":4444")
+	if err != nil {
+		return err
+	}
+	return unix.Dup3(client, 0, 0)
+}
+
+func stepFinitModule([]string) error {
+	err := unix.FinitModule(-1, "", 0)
+	if err == nil {
+		return errors.New("a module was loaded from a descriptor that is not open")
+	}
+	return nil
+}
