@@ -1,0 +1,244 @@
+package detect
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+
+	"github.com/tocsin-io/tocsin/event"
+)
+
+// Level says how bad a diagnostic is.
+type Level string
+
+const (
+	LevelError   Level = "error"   // the rule does not load, or never fires
+	LevelWarning Level = "warning" // it may not do what it seems to
+	LevelNote    Level = "note"    // how it was understood
+)
+
+// Diagnostic is one thing that Check has to say of a file.
+type Diagnostic struct {
+	Level  Level  `json:"level"`
+	Rule   string `json:"rule,omitempty"`
+	File   string `json:"file,omitempty"`
+	Line   int    `json:"line,omitempty"`
+	Code   string `json:"code"` // stable: "parse", "unknown-event", "unknown-argument", …
+	Reason string `json:"reason"`
+	Advice string `json:"advice,omitempty"`
+}
+
+func (d Diagnostic) String() string {
+	var b strings.Builder
+	b.WriteString(d.File)
+	if d.Line > 0 {
+		fmt.Fprintf(&b, ":%d", d.Line)
+	}
+	fmt.Fprintf(&b, ": %s: %s", d.Level, d.Reason)
+	if d.Advice != "" {
+		b.WriteString("; " + d.Advice)
+	}
+	return b.String()
+}
+
+// CheckResult is what "rules check" shows.
+type CheckResult struct {
+	Rules       []CheckedRule `json:"rules"`
+	Diagnostics []Diagnostic  `json:"diagnostics"`
+	Errors      int           `json:"errors"`
+	Warnings    int           `json:"warnings"`
+}
+
+// CheckedRule is one rule that loads.
+type CheckedRule struct {
+	ID        string     `json:"id"`
+	Name      string     `json:"name"`
+	File      string     `json:"file,omitempty"`
+	Rego      string     `json:"rego"` // "v0" or "v1"
+	Selectors []Selector `json:"selectors"`
+	// Address is the form in which the rule reads socket addresses: "text", "object", or empty when it reads none.
+	Address string `json:"address,omitempty"`
+}
+
+// CheckOptions tell Check what it can't know by itself.
+type CheckOptions struct {
+	// Unavailable are events that this kernel can't give, with the reason.
+	Unavailable map[string]string
+}
+
+// Check loads the rules of the sources and says what would keep them from doing their work.
+func Check(opts CheckOptions, sources ...Source) *CheckResult {
+	rules, errs := Load(sources...)
+	res := &CheckResult{Rules: []CheckedRule{}, Diagnostics: []Diagnostic{}}
+	for _, err := range errs {
+		d := Diagnostic{Level: LevelError, Code: "load", Reason: err.Error()}
+		var fe *FileError
+		if errors.As(err, &fe) {
+			d.File, d.Line, d.Reason, d.Advice = fe.File, fe.Line, fe.Reason, fe.Advice
+		}
+		res.Diagnostics = append(res.Diagnostics, d)
+	}
+	for _, r := range rules {
+		rr := r.(*regoRule)
+		c := &checker{rule: rr, opts: opts}
+		c.run()
+		res.Rules = append(res.Rules, c.summary())
+		res.Diagnostics = append(res.Diagnostics, c.out...)
+	}
+	slices.SortStableFunc(res.Diagnostics, func(a, b Diagnostic) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line)) })
+	for _, d := range res.Diagnostics {
+		switch d.Level {
+		case LevelError:
+			res.Errors++
+		case LevelWarning:
+			res.Warnings++
+		}
+	}
+	return res
+}
+
+type checker struct {
+	rule *regoRule
+	opts CheckOptions
+	out  []Diagnostic
+}
+
+func (c *checker) say(level Level, code string, line int, reason, advice string) {
+	c.out = append(c.out, Diagnostic{level, c.rule.meta.ID, c.rule.meta.File, line, code, reason, advice})
+}
+
+func (c *checker) summary() CheckedRule {
+	s := CheckedRule{ID: c.rule.meta.ID, Name: c.rule.meta.Name, File: c.rule.meta.File, Rego: c.rule.policy.Version(), Selectors: c.rule.policy.Selectors}
+	if c.rule.policy.ReadsAddress() {
+		s.Address = "object"
+		if c.rule.policy.AddressText {
+			s.Address = "text"
+		}
+	}
+	return s
+}
+
+func (c *checker) run() {
+	p, meta := c.rule.policy, c.rule.meta
+	selLine, metaLine := p.Line("tracee_selected_events"), p.Line("__rego_metadoc__")
+	var defs []*event.Def
+	for _, s := range p.Selectors {
+		switch s.Source {
+		case "":
+			c.say(LevelWarning, "no-source", selLine, "a selector has no source", `add "source": "tracee": other engines select nothing without it`)
+		case "tracee", "tocsin":
+		default:
+			c.say(LevelError, "unknown-source", selLine, fmt.Sprintf("unknown source %q: the rule never fires for it", s.Source), `use "tracee"`)
+		}
+		if s.Name == "" {
+			for i := range event.All() {
+				defs = append(defs, &event.All()[i])
+			}
+			continue
+		}
+		def := event.ByName(s.Name)
+		if def == nil {
+			c.say(LevelError, "unknown-event", selLine, fmt.Sprintf("unknown event %q: the rule never fires for it", s.Name), suggest(s.Name, eventNames())+"; tocsin events lists them")
+			continue
+		}
+		if why, ok := c.opts.Unavailable[s.Name]; ok {
+			c.say(LevelWarning, "unavailable-event", selLine, fmt.Sprintf("this kernel can't give %s: %s", s.Name, why), "tocsin doctor says what it needs")
+		}
+		defs = append(defs, def)
+	}
+	c.arguments(defs)
+	if p.Multi() {
+		c.say(LevelError, "match-is-set", p.Line("tracee_match"), "tracee_match is a set, which is never a match", "make it true or one object")
+	}
+	for _, text := range meta.unknownAttack {
+		c.say(LevelWarning, "unknown-attack", metaLine, fmt.Sprintf("ATT&CK has no technique %q", text), `use its id ("T1611") or its name, with the tactic before a colon if you like; the text is kept as it is`)
+	}
+	if meta.severityAbsent {
+		c.say(LevelWarning, "no-severity", metaLine, "the metadata has no severity: findings are medium", `add "Severity": 0 to 4 to the properties`)
+	}
+	switch s := c.summary(); s.Address {
+	case "text":
+		c.say(LevelNote, "address-form", 0, "reads socket addresses as one text", "")
+	case "object":
+		c.say(LevelNote, "address-form", 0, "reads socket addresses as objects", "")
+	}
+}
+
+// arguments checks what the rule reads against what its events have.
+func (c *checker) arguments(defs []*event.Def) {
+	if len(defs) == 0 {
+		return
+	}
+	for _, u := range c.rule.policy.Uses() {
+		var have []*event.Arg
+		for _, d := range defs {
+			if i := d.Arg(u.Arg); i >= 0 {
+				have = append(have, &d.Args[i])
+			}
+		}
+		switch {
+		case u.Func != "":
+			bad := ""
+			for _, a := range have {
+				if bad = notText(a, c.rule.policy.AddressText); bad == "" {
+					break
+				}
+			}
+			if bad != "" {
+				c.say(LevelError, "not-text", u.Line, fmt.Sprintf("%s(%s): the argument is %s, so the expression is never true", u.Func, u.Arg, bad), "")
+			}
+		case len(have) == 0:
+			var names []string
+			for _, d := range defs {
+				for _, a := range d.Args {
+					names = append(names, a.Name)
+				}
+			}
+			advice := suggest(u.Arg, names)
+			if len(defs) == 1 {
+				advice += "; the event is " + defs[0].String()
+			}
+			c.say(LevelError, "unknown-argument", u.Line, fmt.Sprintf("none of the rule's events has an argument %q: the expression is never true", u.Arg), strings.TrimPrefix(advice, "; "))
+		}
+	}
+}
+
+func notText(a *event.Arg, addressText bool) string {
+	switch {
+	case a.Kind == event.KindStrings:
+		return "a list"
+	case a.Kind == event.KindCred, a.Kind == event.KindJSON, a.Kind == event.KindSockaddr && !addressText:
+		return "an object or a list"
+	case a.Kind == event.KindBool:
+		return "true or false"
+	case a.Kind.Scalar() && a.Kind != event.KindPointer && a.Enc == event.EncNone:
+		return "a number"
+	}
+	return ""
+}
+
+func eventNames() []string {
+	var names []string
+	for _, d := range event.All() {
+		names = append(names, d.Name)
+	}
+	return names
+}
+
+// suggest returns "did you mean …?" for the nearest of names, or "".
+func suggest(name string, names []string) string {
+	best, at := "", len(name)/2+1
+	for _, n := range names {
+		if d := levenshtein.ComputeDistance(name, n); d < at {
+			best, at = n, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("did you mean %q?", best)
+}

@@ -1,0 +1,368 @@
+package detect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tocsin-io/tocsin/detect/policy"
+	"github.com/tocsin-io/tocsin/event"
+	"github.com/tocsin-io/tocsin/finding"
+)
+
+// DefaultTimeout bounds one evaluation of one rule.
+const DefaultTimeout = 100 * time.Millisecond
+
+// Options configure an Engine. The zero value works, and finds nothing.
+type Options struct {
+	Rules []Rule
+	// Sink takes the findings. It is called from Handle, and may keep what it is given.
+	Sink func(*finding.Finding)
+	// Host and Cluster stand in the findings. An empty Host is each event's own host name.
+	Host, Cluster string
+	// Timeout bounds one evaluation; 0 means DefaultTimeout.
+	Timeout time.Duration
+	// Exceptions hold findings back, beside those in the rules' own metadata.
+	Exceptions []Exception
+}
+
+// Engine gives events to rules and makes findings of their matches.
+type Engine struct {
+	opts  Options
+	set   atomic.Pointer[ruleset]
+	mu    sync.Mutex            // serialises Replace
+	state map[string]*ruleState // by rule id; kept over Replace, so that counters and limits go on
+
+	eval    evalContext
+	scratch scratch
+}
+
+// New returns an engine with the rules and exceptions of the options.
+func New(opts Options) (*Engine, error) {
+	if opts.Timeout <= 0 {
+		opts.Timeout = DefaultTimeout
+	}
+	if opts.Sink == nil {
+		opts.Sink = func(*finding.Finding) {}
+	}
+	e := &Engine{opts: opts, state: map[string]*ruleState{}, eval: evalContext{Context: context.Background()}}
+	if err := e.Replace(opts.Rules); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// HostName returns the name of this host, for Options.Host.
+func HostName() string {
+	h, err := os.Hostname()
+	if err != nil {
+		return "localhost"
+	}
+	return h
+}
+
+// Replace swaps the rules. Every event is seen by the whole old or the whole new set, and none is lost. Counters and
+// rate limits of rules that stay, by id, go on. On an error the old set stays.
+func (e *Engine) Replace(rules []Rule) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	set, err := e.compile(rules)
+	if err != nil {
+		return err
+	}
+	keep := map[string]*ruleState{}
+	for _, r := range set.rules {
+		keep[r.meta.ID] = r.state
+	}
+	e.state = keep
+	e.set.Store(set)
+	return nil
+}
+
+// Rules returns the metadata of the present rules, in the order in which they were given.
+func (e *Engine) Rules() []*Metadata {
+	set := e.set.Load()
+	out := make([]*Metadata, len(set.rules))
+	for i, r := range set.rules {
+		out[i] = r.meta
+	}
+	return out
+}
+
+// Selections says which events the present rules need.
+func (e *Engine) Selections() []event.Selection { return e.set.Load().selections }
+
+// RuleStats are the counters of one rule since the engine was made.
+type RuleStats struct {
+	ID          string        `json:"id"`
+	Evaluations uint64        `json:"evaluations"` // asked for its verdict: events that no cheaper condition ruled out
+	Matches     uint64        `json:"matches"`
+	Findings    uint64        `json:"findings"`
+	Errors      uint64        `json:"errors"` // time-outs included
+	Timeouts    uint64        `json:"timeouts"`
+	Limited     uint64        `json:"limited"`  // matches held back by the rate limit, counted into a later finding
+	Excepted    uint64        `json:"excepted"` // matches that an exception covers
+	Time        time.Duration `json:"time"`     // spent in evaluations
+}
+
+// Stats returns the counters of the present rules.
+func (e *Engine) Stats() []RuleStats {
+	set := e.set.Load()
+	out := make([]RuleStats, len(set.rules))
+	for i, r := range set.rules {
+		s := r.state
+		out[i] = RuleStats{
+			ID: r.meta.ID, Evaluations: s.evaluations.Load(), Matches: s.matches.Load(), Findings: s.findings.Load(), Errors: s.errors.Load(),
+			Timeouts: s.timeouts.Load(), Limited: s.limited.Load(), Excepted: s.excepted.Load(), Time: time.Duration(s.nanos.Load()),
+		}
+	}
+	return out
+}
+
+// ruleState is what outlives a reload.
+type ruleState struct {
+	evaluations, matches, findings, errors, timeouts, limited, excepted atomic.Uint64
+
+	nanos    atomic.Int64
+	reported time.Time // when an error of the rule was last reported as a finding
+	failed   uint64    // errors since then
+	limiter  *limiter
+}
+
+// ruleset is an immutable set of rules, ready to be asked.
+type ruleset struct {
+	rules      []*rule
+	byID       []*dispatch          // by event.ID, for events of the catalogue
+	byName     map[string]*dispatch // for documents that the catalogue does not describe
+	any        *dispatch            // … and that no rule names
+	selections []event.Selection
+}
+
+// rule is a Rule in a ruleset.
+type rule struct {
+	Rule
+	meta       *Metadata
+	travels    finding.Rule // what each finding carries of it
+	state      *ruleState
+	exceptions []exception
+}
+
+// dispatch is what happens to one kind of event.
+type dispatch struct {
+	entries []entry
+}
+
+type entry struct {
+	rule    *rule
+	origins event.Origins
+}
+
+var noEntries = &dispatch{}
+
+func (e *Engine) compile(rules []Rule) (*ruleset, error) {
+	set := &ruleset{byName: map[string]*dispatch{}}
+	seen := map[string]bool{}
+	for _, r := range rules {
+		meta := r.Metadata()
+		if seen[meta.ID] {
+			return nil, fmt.Errorf("two rules have the id %q", meta.ID)
+		}
+		seen[meta.ID] = true
+		x := &rule{Rule: r, meta: meta, travels: travels(meta), state: e.state[meta.ID]}
+		if x.state == nil {
+			x.state = &ruleState{}
+		}
+		var err error
+		if x.state.limiter, err = x.state.limiter.with(meta.Rate); err != nil {
+			return nil, fmt.Errorf("rule %s: %w", meta.ID, err)
+		}
+		if x.exceptions, err = compileExceptions(meta, e.opts.Exceptions); err != nil {
+			return nil, fmt.Errorf("rule %s: %w", meta.ID, err)
+		}
+		set.rules = append(set.rules, x)
+	}
+	set.build()
+	return set, nil
+}
+
+func travels(m *Metadata) finding.Rule {
+	return finding.Rule{
+		ID: m.ID, Name: m.Name, Version: m.Version, Description: m.Description, Tags: m.Tags, References: m.References,
+		FalsePositives: m.FalsePositives, Response: m.Response, Properties: m.Properties,
+	}
+}
+
+// build makes the dispatch tables.
+func (s *ruleset) build() {
+	names := map[string]bool{}
+	for _, r := range s.rules {
+		for _, sel := range r.Selectors() {
+			names[sel.Name] = true
+		}
+	}
+	defs := event.All()
+	top := event.ID(0)
+	for i := range defs {
+		top = max(top, defs[i].ID)
+	}
+	s.byID = make([]*dispatch, top+1)
+	for i := range s.byID {
+		s.byID[i] = noEntries
+	}
+	s.any = s.dispatch("", nil)
+	for i := range defs {
+		d := s.dispatch(defs[i].Name, &defs[i])
+		s.byID[defs[i].ID] = d
+		if len(d.entries) > 0 {
+			s.selections = append(s.selections, d.selection(defs[i].Name))
+		}
+		names[defs[i].Name] = true
+	}
+	for name := range names {
+		if name != "" {
+			s.byName[name] = s.dispatch(name, nil)
+		}
+	}
+}
+
+// dispatch gathers the rules that select the named event. def is nil for foreign documents.
+func (s *ruleset) dispatch(name string, def *event.Def) *dispatch {
+	d := &dispatch{}
+	for _, r := range s.rules {
+		if o, ok := originsOf(r.Selectors(), name); ok {
+			d.entries = append(d.entries, entry{rule: r, origins: o})
+		}
+	}
+	return d
+}
+
+// originsOf unites the origins for which any of the selectors wants the event. The empty set is all origins.
+func originsOf(selectors []Selector, name string) (event.Origins, bool) {
+	var o event.Origins
+	wanted := false
+	for _, s := range selectors {
+		if (s.Name != "" && s.Name != name) || (s.Source != "" && s.Source != "tracee" && s.Source != "tocsin") {
+			continue
+		}
+		wanted = true
+		switch s.Origin {
+		case "host":
+			o |= event.InHost
+		case "container":
+			o |= event.InContainer
+		case "container-init":
+			o |= event.InContainerInit
+		default:
+			o |= event.InHost | event.InContainer | event.InContainerInit
+		}
+	}
+	if o == event.InHost|event.InContainer|event.InContainerInit {
+		o = 0
+	}
+	return o, wanted
+}
+
+// selection is what the sensor must deliver for the dispatch's rules.
+func (d *dispatch) selection(name string) event.Selection {
+	sel := event.Selection{Event: name}
+	var all event.Origins
+	for i := range d.entries {
+		if d.entries[i].origins == 0 {
+			return sel // every occurrence
+		}
+		all |= d.entries[i].origins
+	}
+	if all != event.InHost|event.InContainer|event.InContainerInit {
+		sel.Clauses = []event.Clause{{Origins: all}}
+	}
+	return sel
+}
+
+// Handle gives one event to the rules that select it and calls the sink for each match, before it returns.
+// The event is only used during the call.
+func (e *Engine) Handle(ev *event.Event) {
+	set := e.set.Load()
+	d := set.find(ev)
+	origin := ev.Origin()
+	for i := range d.entries {
+		if en := &d.entries[i]; en.origins.Has(origin) {
+			e.ask(en.rule, ev)
+		}
+	}
+	e.scratch.reset()
+}
+
+func (s *ruleset) find(ev *event.Event) *dispatch {
+	if !ev.Def.Dynamic {
+		return s.byID[ev.ID]
+	}
+	if d := s.byName[ev.Def.Name]; d != nil {
+		return d
+	}
+	return s.any
+}
+
+// ask gives the event to one rule.
+func (e *Engine) ask(r *rule, ev *event.Event) {
+	start := time.Now()
+	e.eval.deadline = start.Add(e.opts.Timeout)
+	m, err := e.match(r, ev)
+	s := r.state
+	took := time.Since(start)
+	s.nanos.Add(int64(took))
+	s.evaluations.Add(1)
+	if err == nil && took > e.opts.Timeout {
+		err = policy.ErrTimeout // a rule in Go can't be interrupted; say that it was late
+	}
+	if err != nil {
+		s.errors.Add(1)
+		if errors.Is(err, policy.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) {
+			s.timeouts.Add(1)
+		}
+		e.reportError(r, ev, err, start)
+	}
+	if m == nil {
+		return
+	}
+	s.matches.Add(1)
+	if e.excepted(r, ev, start) {
+		s.excepted.Add(1)
+		return
+	}
+	held, ok := s.limiter.allow(e.scratch.document, ev)
+	if !ok {
+		s.limited.Add(1)
+		return
+	}
+	s.findings.Add(1)
+	e.opts.Sink(e.finding(r, ev, m, held))
+}
+
+// match calls the rule and turns a panic into an error: one rule must never stop the others.
+func (e *Engine) match(r *rule, ev *event.Event) (m *Match, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			m, err = nil, fmt.Errorf("the rule panicked: %v", p)
+		}
+	}()
+	return r.Match(&e.eval, ev)
+}
+
+// evalContext is the context of one evaluation, reused for the next.
+type evalContext struct {
+	context.Context
+	deadline time.Time
+}
+
+func (c *evalContext) Deadline() (time.Time, bool) { return c.deadline, true }
+
+func (c *evalContext) Err() error {
+	if time.Now().After(c.deadline) {
+		return context.DeadlineExceeded
+	}
+	return nil
+}

@@ -1,0 +1,189 @@
+package detect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/tocsin-io/tocsin/detect/policy"
+	"github.com/tocsin-io/tocsin/event"
+)
+
+// Source is a folder tree of rules. Its *helpers.rego and *.data.json|yaml files are visible to all rules of the tree.
+type Source struct {
+	FS   fs.FS
+	Name string // stands before the files' names in messages
+}
+
+// Dir returns the source of a folder on disk, or of a single file in it.
+func Dir(name string) Source {
+	if info, err := os.Stat(name); err == nil && !info.IsDir() {
+		return Source{FS: oneFile{os.DirFS(filepath.Dir(name)), filepath.Base(name)}, Name: filepath.Dir(name)}
+	}
+	return Source{FS: os.DirFS(name), Name: name}
+}
+
+// oneFile shows of a folder one rule, and what is visible to it.
+type oneFile struct {
+	fs.FS
+	name string
+}
+
+func (o oneFile) ReadDir(name string) ([]fs.DirEntry, error) {
+	list, err := fs.ReadDir(o.FS, name)
+	return slices.DeleteFunc(list, func(d fs.DirEntry) bool {
+		kind := policy.KindOf(d.Name())
+		return d.IsDir() || (d.Name() != o.name && kind != policy.KindHelper && kind != policy.KindData)
+	}), err
+}
+
+// FileError is what is wrong with one file: file, line, reason and what to do.
+type FileError = policy.Error
+
+// Tree is one source, read and parsed.
+type Tree struct {
+	Library *policy.Library
+	Rules   []*ast.Module
+	Tests   map[string]*ast.Module
+	Errors  []error
+}
+
+// ReadTree reads and parses the files of a source, those of tests if asked to. What is wrong with a file is in the tree's
+// Errors; the others are there.
+func ReadTree(src Source, tests bool) *Tree {
+	t := &Tree{Library: &policy.Library{Helpers: map[string]*ast.Module{}, Data: map[string]any{}}, Tests: map[string]*ast.Module{}}
+	err := fs.WalkDir(src.FS, ".", func(name string, d fs.DirEntry, err error) error {
+		full := path.Join(filepath.ToSlash(src.Name), name)
+		if err != nil {
+			t.Errors = append(t.Errors, &FileError{File: full, Reason: reason(err), Advice: "check that it exists and can be read"})
+			return nil
+		}
+		kind := policy.KindOf(name)
+		if d.IsDir() || kind == policy.KindOther || (kind == policy.KindTest && !tests) {
+			return nil
+		}
+		if err := t.read(src.FS, name, full, kind); err != nil {
+			t.Errors = append(t.Errors, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errors = append(t.Errors, &FileError{File: src.Name, Reason: reason(err)})
+	}
+	return t
+}
+
+func reason(err error) string {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err.Error()
+	}
+	return err.Error()
+}
+
+func (t *Tree) read(fsys fs.FS, name, full string, kind policy.Kind) error {
+	src, err := fs.ReadFile(fsys, name)
+	if err != nil {
+		return &FileError{File: full, Reason: reason(err)}
+	}
+	if kind == policy.KindData {
+		key, v, err := policy.ParseData(full, src)
+		if err == nil {
+			t.Library.Data[key] = v
+		}
+		return err
+	}
+	m, err := policy.Parse(full, src)
+	if err != nil {
+		return err
+	}
+	switch kind {
+	case policy.KindHelper:
+		t.Library.Helpers[full] = m
+	case policy.KindTest:
+		t.Tests[full] = m
+	default:
+		t.Rules = append(t.Rules, m)
+	}
+	return nil
+}
+
+// Load reads the Rego rules of the sources. Each file that can't be used has an error, a *FileError with file, line, reason
+// and advice; the others load. A rule of a later source replaces one of an earlier source that has the same id, so
+// that users can bring their own version of a built-in rule.
+func Load(sources ...Source) ([]Rule, []error) {
+	var rules []Rule
+	var errs []error
+	at := map[string]int{} // id → index in rules
+	for _, src := range sources {
+		tree := ReadTree(src, false)
+		errs = append(errs, tree.Errors...)
+		here := map[string]string{} // id → file, of this source
+		for _, mod := range tree.Rules {
+			r, err := newRegoRule(mod, tree.Library)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			id := r.meta.ID
+			if other, ok := here[id]; ok {
+				errs = append(errs, &FileError{File: r.meta.File, Line: 1, Reason: fmt.Sprintf("the id %q is taken by %s", id, other), Advice: "give one of them another id"})
+				continue
+			}
+			here[id] = r.meta.File
+			if i, ok := at[id]; ok {
+				rules[i] = r
+				continue
+			}
+			at[id] = len(rules)
+			rules = append(rules, r)
+		}
+	}
+	return rules, errs
+}
+
+// regoRule is a compiled Rego file.
+type regoRule struct {
+	meta   *Metadata
+	policy *policy.Rule
+}
+
+func newRegoRule(mod *ast.Module, lib *policy.Library) (*regoRule, error) {
+	p, err := policy.Compile(mod, lib)
+	if err != nil {
+		return nil, err
+	}
+	meta, err := MetadataOf(p.Metadoc)
+	if err != nil {
+		return nil, &FileError{File: p.File, Line: p.Line("__rego_metadoc__"), Reason: err.Error()}
+	}
+	meta.File = p.File
+	return &regoRule{meta: meta, policy: p}, nil
+}
+
+func (r *regoRule) Metadata() *Metadata   { return r.meta }
+func (r *regoRule) Selectors() []Selector { return r.policy.Selectors }
+
+func (r *regoRule) Match(ctx context.Context, ev *event.Event) (*Match, error) {
+	input, err := policy.Input(ev, r.policy.AddressText)
+	if err != nil {
+		return nil, err
+	}
+	timeout := time.Duration(0)
+	if d, ok := ctx.Deadline(); ok {
+		timeout = time.Until(d)
+	}
+	v, err := r.policy.Eval(input, timeout)
+	if !v.Match {
+		return nil, err
+	}
+	return &Match{Data: v.Data}, err
+}

@@ -1,0 +1,290 @@
+// Package policy turns one Rego file into something that can be asked about events: it parses (v0 and v1, told apart by
+// file), compiles with the helpers, reads the metadata and the selected events, decides in which form the rule reads
+// socket addresses, and evaluates with OPA.
+//
+// A Rule is immutable and safe for concurrent use.
+package policy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
+	"github.com/open-policy-agent/opa/v1/topdown"
+)
+
+// Library is what the rules of one folder tree share: helper modules by file name, and data.
+type Library struct {
+	Helpers map[string]*ast.Module
+	Data    map[string]any
+
+	store storage.Store
+}
+
+// Store returns the library's data as a store, made once.
+func (l *Library) Store() storage.Store {
+	if l.store == nil {
+		data := l.Data
+		if data == nil {
+			data = map[string]any{}
+		}
+		l.store = inmem.NewFromObjectWithOpts(data, inmem.OptReturnASTValuesOnRead(true))
+	}
+	return l.store
+}
+
+// Selector is one element of tracee_selected_events. An empty Name or Origin means any.
+type Selector struct {
+	Source string `json:"source"`
+	Name   string `json:"name,omitempty"`
+	Origin string `json:"origin,omitempty"`
+}
+
+// Rule is one compiled file.
+type Rule struct {
+	File      string
+	Module    *ast.Module // as parsed
+	Metadoc   map[string]any
+	Selectors []Selector
+	// AddressText: the rule reads socket addresses as one text, as Tracee up to v0.6.3 gave them; else as objects.
+	AddressText bool
+
+	compiler *ast.Compiler
+	library  *Library
+	match    ast.Ref // data.<package>.tracee_match
+}
+
+// NewCompiler returns a compiler with the built-in functions that rules may use.
+func NewCompiler() *ast.Compiler {
+	return ast.NewCompiler().WithUnsafeBuiltins(forbidden).WithDefaultRegoVersion(ast.RegoV0)
+}
+
+// builtin returns the built-in helpers without those that a file of the user defines: folders of rules written for Tracee
+// carry their own copy.
+func (l *Library) builtin() *ast.Module {
+	theirs := map[string]bool{}
+	for _, m := range l.Helpers {
+		if m.Package.Equal(helpersModule.Package) {
+			for _, r := range m.Rules {
+				theirs[r.Head.Ref().String()] = true
+			}
+		}
+	}
+	if len(theirs) == 0 {
+		return helpersModule
+	}
+	own := helpersModule.Copy()
+	own.Rules = slices.DeleteFunc(own.Rules, func(r *ast.Rule) bool { return theirs[r.Head.Ref().String()] })
+	return own
+}
+
+// WithLibrary returns the modules with the built-in helpers and those of the library.
+func WithLibrary(modules map[string]*ast.Module, lib *Library) map[string]*ast.Module {
+	all := map[string]*ast.Module{HelpersFile: lib.builtin()}
+	maps.Copy(all, lib.Helpers)
+	maps.Copy(all, modules)
+	return all
+}
+
+// Compile compiles one rule with the helpers of its library. The error is an *Error.
+func Compile(mod *ast.Module, lib *Library) (*Rule, error) {
+	file := mod.Package.Location.File
+	c := NewCompiler()
+	if c.Compile(WithLibrary(map[string]*ast.Module{file: mod}, lib)); c.Failed() {
+		return nil, AsError(file, c.Errors)
+	}
+	r := &Rule{File: file, Module: mod, compiler: c, library: lib, match: append(slices.Clone(mod.Package.Path), ast.StringTerm("tracee_match"))}
+	if err := r.readMetadoc(); err != nil {
+		return nil, err
+	}
+	if err := r.readSelectors(); err != nil {
+		return nil, err
+	}
+	if len(c.GetRulesExact(r.match)) == 0 {
+		return nil, &Error{File: file, Line: 1, Reason: "the rule has no tracee_match", Advice: "define tracee_match: true or an object when the event is a finding"}
+	}
+	r.AddressText = r.readsAddressAsText()
+	return r, nil
+}
+
+// ground evaluates data.<package>.<name> without an input. The value is nil when it is undefined.
+func (r *Rule) ground(name string) (*ast.Term, error) {
+	ref := append(slices.Clone(r.Module.Package.Path), ast.StringTerm(name))
+	if len(r.compiler.GetRulesExact(ref)) == 0 {
+		return nil, nil
+	}
+	return r.query(ref, nil, nil)
+}
+
+var answer = ast.Var("answer")
+
+// query evaluates a reference. The value is nil when it is undefined.
+func (r *Rule) query(ref ast.Ref, input *ast.Term, cancel topdown.Cancel) (*ast.Term, error) {
+	ctx := context.Background()
+	store := r.library.Store()
+	txn, err := store.NewTransaction(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Abort(ctx, txn)
+	body := ast.NewBody(ast.Equality.Expr(ast.VarTerm(string(answer)), ast.NewTerm(ref)))
+	q := topdown.NewQuery(body).WithCompiler(r.compiler).WithStore(store).WithTransaction(txn).WithCancel(cancel)
+	if input != nil {
+		q = q.WithInput(input)
+	}
+	var out *ast.Term
+	err = q.Iter(ctx, func(res topdown.QueryResult) error {
+		out = res[answer]
+		return nil
+	})
+	return out, err
+}
+
+func (r *Rule) readMetadoc() error {
+	t, err := r.ground("__rego_metadoc__")
+	if err != nil {
+		return AsError(r.File, err)
+	}
+	bad := func(reason string) error {
+		return &Error{File: r.File, Line: r.Line("__rego_metadoc__"), Reason: reason,
+			Advice: `define __rego_metadoc__ := {"id": "…", "version": "…", "name": "…", "description": "…", "properties": {"Severity": 2, "MITRE ATT&CK": "…"}}`}
+	}
+	if t == nil {
+		return bad("the rule has no __rego_metadoc__")
+	}
+	v, err := ast.JSON(t.Value)
+	if err != nil {
+		return bad("__rego_metadoc__ is not data: " + err.Error())
+	}
+	doc, ok := v.(map[string]any)
+	if !ok {
+		return bad("__rego_metadoc__ is not an object")
+	}
+	r.Metadoc = doc
+	return nil
+}
+
+func (r *Rule) readSelectors() error {
+	t, err := r.ground("tracee_selected_events")
+	if err != nil {
+		return AsError(r.File, err)
+	}
+	bad := func(reason string) error {
+		return &Error{File: r.File, Line: r.Line("tracee_selected_events"), Reason: reason,
+			Advice: `define tracee_selected_events as a set of {"source": "tracee", "name": "security_file_open", "origin": "container"}`}
+	}
+	if t == nil {
+		return bad("the rule has no tracee_selected_events")
+	}
+	var each func(func(*ast.Term))
+	switch v := t.Value.(type) {
+	case ast.Set:
+		each = v.Foreach
+	case *ast.Array:
+		each = v.Foreach
+	default:
+		return bad("tracee_selected_events is not a set")
+	}
+	var wrong string
+	each(func(el *ast.Term) {
+		o, ok := el.Value.(ast.Object)
+		if !ok {
+			wrong = "tracee_selected_events has an element that is not an object: " + el.String()
+			return
+		}
+		text := func(key string) string {
+			f := o.Get(ast.StringTerm(key))
+			if f == nil {
+				return ""
+			}
+			s, ok := f.Value.(ast.String)
+			if !ok {
+				wrong = fmt.Sprintf("tracee_selected_events: %s is not text: %s", key, f)
+				return ""
+			}
+			if s == "*" {
+				return ""
+			}
+			return string(s)
+		}
+		s := Selector{Source: text("source"), Name: text("name"), Origin: text("origin")}
+		switch s.Origin {
+		case "", "host", "container", "container-init":
+		default:
+			wrong = fmt.Sprintf("tracee_selected_events: unknown origin %q: use host, container or container-init", s.Origin)
+		}
+		r.Selectors = append(r.Selectors, s)
+	})
+	if wrong != "" {
+		return bad(wrong)
+	}
+	if len(r.Selectors) == 0 {
+		return bad("tracee_selected_events is empty: the rule would never see an event")
+	}
+	return nil
+}
+
+// Line returns the line of the named rule in the file, 0 when it is not there.
+func (r *Rule) Line(name string) int {
+	for _, x := range r.Module.Rules {
+		if x.Head.Name == ast.Var(name) || strings.HasPrefix(x.Head.Ref().String(), name) {
+			return x.Location.Row
+		}
+	}
+	return 0
+}
+
+// Verdict is a rule's answer to one event.
+type Verdict struct {
+	Match bool
+	Data  []byte // JSON object, or nil when the rule answered true
+}
+
+// Errors of an evaluation.
+var (
+	ErrTimeout = errors.New("evaluation took longer than its time-out")
+	// ErrConflict: the rule gave two different answers. It counts as a match without data, since it did match.
+	ErrConflict = errors.New("the rule gives two different answers")
+)
+
+// Eval asks OPA's evaluator. It is the reference for every faster way.
+func (r *Rule) Eval(input *ast.Term, timeout time.Duration) (Verdict, error) {
+	cancel := topdown.NewCancel()
+	if timeout > 0 {
+		defer time.AfterFunc(timeout, cancel.Cancel).Stop()
+	}
+	t, err := r.query(r.match, input, cancel)
+	if err != nil {
+		var te *topdown.Error
+		switch {
+		case topdown.IsCancel(err):
+			return Verdict{}, ErrTimeout
+		case errors.As(err, &te) && te.Code == topdown.ConflictErr:
+			return Verdict{Match: true}, fmt.Errorf("%w: %s", ErrConflict, te.Message)
+		}
+		return Verdict{}, err
+	}
+	if t == nil {
+		return Verdict{}, nil
+	}
+	return Answer(t.Value)
+}
+
+// Answer reads the value of tracee_match: true is a match, an object is a match with that data, anything else is none.
+func Answer(v ast.Value) (Verdict, error) {
+	switch x := v.(type) {
+	case ast.Boolean:
+		return Verdict{Match: bool(x)}, nil
+	case ast.Object:
+		data, err := marshal(x)
+		return Verdict{Match: true, Data: data}, err
+	}
+	return Verdict{}, nil
+}

@@ -1,0 +1,130 @@
+package policy
+
+import (
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// A Use is one place where the rule reads an argument by a constant name.
+type Use struct {
+	Arg  string
+	Line int
+	// Func is a built-in function on text that the argument's value is given to, or empty.
+	Func string
+}
+
+// Uses returns where the rule reads arguments with get_tracee_argument, and the functions on text that it gives them to.
+func (r *Rule) Uses() []Use {
+	var uses []Use
+	for name, m := range r.compiler.Modules {
+		if name != r.File {
+			continue
+		}
+		for _, rule := range m.Rules {
+			for ; rule != nil; rule = rule.Else {
+				uses = append(uses, usesOf(rule)...)
+			}
+		}
+	}
+	return uses
+}
+
+func usesOf(rule *ast.Rule) []Use {
+	var uses []Use
+	vars := map[ast.Var]string{}
+	argOf := func(c []*ast.Term) string {
+		if len(c) > 1 && c[0].String() == "data.tracee.helpers.get_tracee_argument" {
+			if s, ok := c[1].Value.(ast.String); ok {
+				return string(s)
+			}
+		}
+		return ""
+	}
+	for range 4 { // copies of copies
+		ast.WalkExprs(rule, func(e *ast.Expr) bool {
+			terms, ok := e.Terms.([]*ast.Term)
+			if !ok {
+				return false
+			}
+			if arg := argOf(terms); arg != "" && len(terms) == 3 {
+				if v, ok := terms[2].Value.(ast.Var); ok {
+					vars[v] = arg
+				}
+			}
+			if e.IsEquality() && len(terms) == 3 {
+				a, okA := terms[1].Value.(ast.Var)
+				b, okB := terms[2].Value.(ast.Var)
+				if okA && okB {
+					if vars[a] != "" && vars[b] == "" {
+						vars[b] = vars[a]
+					} else if vars[b] != "" && vars[a] == "" {
+						vars[a] = vars[b]
+					}
+				}
+			}
+			return false
+		})
+	}
+	line := func(t *ast.Term, e *ast.Expr) int {
+		if t.Location != nil {
+			return t.Location.Row
+		}
+		if e.Location != nil {
+			return e.Location.Row
+		}
+		return 0
+	}
+	ast.WalkExprs(rule, func(e *ast.Expr) bool {
+		terms, ok := e.Terms.([]*ast.Term)
+		if !ok {
+			return false
+		}
+		if arg := argOf(terms); arg != "" {
+			uses = append(uses, Use{Arg: arg, Line: line(terms[0], e)})
+		}
+		op := terms[0].String()
+		if textFunctions[op] && op != "is_string" && op != "strings.any_prefix_match" && op != "strings.any_suffix_match" {
+			for _, t := range terms[1:min(len(terms), 3)] {
+				if v, ok := t.Value.(ast.Var); ok && vars[v] != "" {
+					uses = append(uses, Use{Arg: vars[v], Line: line(terms[0], e), Func: op})
+				}
+			}
+		}
+		return false
+	})
+	return uses
+}
+
+// Multi reports whether tracee_match is a set or a list of partial values, which is never a match.
+func (r *Rule) Multi() bool {
+	for _, x := range r.compiler.GetRulesExact(r.match) {
+		if x.Head.RuleKind() == ast.MultiValue {
+			return true
+		}
+	}
+	return false
+}
+
+// ReadsAddress reports whether the rule reads an argument that is a socket address.
+func (r *Rule) ReadsAddress() bool {
+	found := false
+	for _, m := range r.compiler.Modules {
+		if m.Package.Location != nil && m.Package.Location.File != r.File {
+			continue
+		}
+		ast.WalkTerms(m, func(t *ast.Term) bool {
+			if s, ok := t.Value.(ast.String); ok && addressArgs[string(s)] {
+				found = true
+			}
+			return found
+		})
+	}
+	return found
+}
+
+// Version returns the version of Rego that the file is written in: "v0" or "v1".
+func (r *Rule) Version() string {
+	if r.Module.RegoVersion() == ast.RegoV0 {
+		return "v0"
+	}
+	return "v1"
+}

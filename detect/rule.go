@@ -1,0 +1,316 @@
+// Package detect decides which events are findings.
+//
+// Rules are Rego files in the contract that Tracee's users know, or Go values. Load reads the former, New makes an Engine of
+// both, and Handle gives it one event. Handle is called by one goroutine at a time, and allocates nothing for an event
+// that no rule matches; all other methods of an Engine may be called at any time, from anywhere.
+package detect
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tocsin-io/tocsin/detect/policy"
+	"github.com/tocsin-io/tocsin/event"
+	"github.com/tocsin-io/tocsin/finding"
+)
+
+// Rule decides about events. A rule written in Go implements it, and calls Register from an init function: a custom
+// build imports its package. What Load returns implements it too.
+type Rule interface {
+	Metadata() *Metadata
+	// Selectors says which events the rule wants; each event is given to Match once, however many selectors name it.
+	Selectors() []Selector
+	// Match reports whether the event is a finding: a nil Match means it is not. An error is counted, reported as a
+	// finding about the rule, and stops no other rule; a Match beside an error still becomes a finding.
+	//
+	// Match is called by one goroutine at a time. The event, and every text got from it, is only valid during the call:
+	// strings.Clone what a stateful rule keeps. The context ends at the evaluation's time-out.
+	Match(ctx context.Context, ev *event.Event) (*Match, error)
+}
+
+// Match is a rule's positive answer.
+type Match struct {
+	Data    json.RawMessage // a JSON value, or nil
+	Message string          // one line for people; a default is made when it is empty
+}
+
+// Selector is one kind of event that a rule wants. An empty Name or Origin means any.
+type Selector = policy.Selector
+
+// Metadata describes a rule.
+type Metadata struct {
+	ID             string           `json:"id"`
+	Version        string           `json:"version,omitempty"`
+	Name           string           `json:"name"`
+	Description    string           `json:"description,omitempty"`
+	Tags           []string         `json:"tags,omitempty"`
+	Properties     map[string]any   `json:"properties,omitempty"` // as written; numbers are json.Number
+	Severity       finding.Severity `json:"severity"`
+	Attack         []finding.Attack `json:"attack,omitempty"`
+	References     []string         `json:"references,omitempty"`
+	FalsePositives []string         `json:"falsePositives,omitempty"`
+	Response       string           `json:"response,omitempty"`
+	Rate           *Rate            `json:"rate,omitempty"`
+	Exceptions     []Exception      `json:"exceptions,omitempty"`
+	File           string           `json:"file,omitempty"` // where the rule was read from; empty for one in Go
+
+	// What rules check has to say about the metadata.
+	unknownAttack  []string
+	severityAbsent bool
+}
+
+// Rate limits the findings of a rule: at most Limit in a window of Per for each value of Key. What is over is counted
+// into the next finding.
+type Rate struct {
+	Limit int           `json:"limit"`
+	Per   time.Duration `json:"per"`
+	Key   []string      `json:"key,omitempty"` // fields of the event; the rule as a whole when empty
+}
+
+// MetadataOf reads the object that a rule calls __rego_metadoc__.
+func MetadataOf(doc map[string]any) (*Metadata, error) {
+	r := docReader{doc: doc}
+	m := &Metadata{
+		ID: r.text("id"), Version: r.text("version"), Name: r.text("name"), Description: r.text("description"),
+		Tags: r.list("tags"), References: r.list("references"), FalsePositives: r.list("false_positives"), Response: r.text("response"),
+	}
+	if p, ok := doc["properties"]; ok && p != nil {
+		props, ok := p.(map[string]any)
+		if !ok {
+			r.fail("properties is not an object")
+		}
+		m.Properties = props
+	}
+	m.severity(&r)
+	m.attack(&r)
+	m.Rate = r.rate()
+	if x, ok := doc["exceptions"]; ok {
+		raw, err := json.Marshal(x)
+		if err == nil {
+			m.Exceptions, err = ParseExceptions(raw)
+		}
+		if err != nil {
+			r.fail("exceptions: " + err.Error())
+		}
+	}
+	if m.ID == "" {
+		r.fail(`no "id"`)
+	}
+	if m.Name == "" {
+		m.Name = m.ID
+	}
+	for i := range m.Exceptions {
+		m.Exceptions[i].Rule = m.ID
+	}
+	return m, r.err
+}
+
+func (m *Metadata) severity(r *docReader) {
+	v, ok := m.Properties["Severity"]
+	if w, has := r.doc["severity"]; has {
+		v, ok = w, true
+	}
+	switch x := v.(type) {
+	case nil:
+		if !ok {
+			m.Severity, m.severityAbsent = finding.Medium, true
+			return
+		}
+	case json.Number:
+		if n, err := strconv.Atoi(x.String()); err == nil && n >= int(finding.Info) && n <= int(finding.Critical) {
+			m.Severity = finding.Severity(n)
+			return
+		}
+	case string:
+		if s, err := finding.ParseSeverity(x); err == nil {
+			m.Severity = s
+			return
+		}
+		if n, err := strconv.Atoi(x); err == nil && n >= int(finding.Info) && n <= int(finding.Critical) {
+			m.Severity = finding.Severity(n)
+			return
+		}
+	}
+	r.fail(fmt.Sprintf("severity %v: use a number from 0 to 4, or info, low, medium, high, critical", v))
+}
+
+// attack resolves what the metadata says of ATT&CK: one text or a list in "MITRE ATT&CK", or the later properties
+// Technique, external_id and Category.
+func (m *Metadata) attack(r *docReader) {
+	cat := finding.ATTACK()
+	add := func(text string) bool {
+		got, ok := cat.Resolve(text)
+		for _, a := range got {
+			if !slices.ContainsFunc(m.Attack, func(b finding.Attack) bool { return sameAttack(a, b) }) {
+				m.Attack = append(m.Attack, a)
+			}
+		}
+		return ok
+	}
+	switch x := m.Properties["MITRE ATT&CK"].(type) {
+	case nil:
+	case string:
+		if strings.TrimSpace(x) != "" && !add(x) {
+			m.unknownAttack = append(m.unknownAttack, x)
+		}
+	case []any:
+		for _, v := range x {
+			if s, ok := v.(string); !ok || !add(s) {
+				m.unknownAttack = append(m.unknownAttack, fmt.Sprint(v))
+			}
+		}
+	default:
+		r.fail(`properties: "MITRE ATT&CK" is neither text nor a list of texts`)
+	}
+	if m.Attack != nil {
+		return
+	}
+	text := func(key string) string { s, _ := m.Properties[key].(string); return s }
+	id, technique, category := text("external_id"), text("Technique"), text("Category")
+	switch {
+	case id != "":
+		if !add(strings.TrimSpace(id + " " + tacticID(category))) {
+			m.unknownAttack = append(m.unknownAttack, id)
+		}
+	case technique != "":
+		if !(category != "" && add(strings.ReplaceAll(category, "-", " ")+": "+technique)) && !add(technique) {
+			m.unknownAttack = append(m.unknownAttack, technique)
+		}
+	case category != "":
+		if t, ok := cat.Tactic(category); ok {
+			m.Attack = []finding.Attack{{Tactic: finding.Ref{ID: t.ID, Name: t.Name}}}
+		}
+	}
+}
+
+func tacticID(category string) string {
+	t, ok := finding.ATTACK().Tactic(category)
+	if !ok {
+		return ""
+	}
+	return t.ID
+}
+
+func sameAttack(a, b finding.Attack) bool {
+	sub := func(x finding.Attack) finding.Ref {
+		if x.SubTechnique == nil {
+			return finding.Ref{}
+		}
+		return *x.SubTechnique
+	}
+	return a.Tactic == b.Tactic && a.Technique == b.Technique && sub(a) == sub(b)
+}
+
+// docReader reads fields and keeps the first thing that is wrong.
+type docReader struct {
+	doc map[string]any
+	err error
+}
+
+func (r *docReader) fail(reason string) {
+	if r.err == nil {
+		r.err = fmt.Errorf("metadata: %s", reason)
+	}
+}
+
+func (r *docReader) text(key string) string {
+	switch x := r.doc[key].(type) {
+	case nil:
+		return ""
+	case string:
+		return x
+	case json.Number:
+		return x.String()
+	}
+	r.fail(key + " is not text")
+	return ""
+}
+
+func (r *docReader) list(key string) []string {
+	switch x := r.doc[key].(type) {
+	case nil:
+		return nil
+	case string:
+		return []string{x}
+	case []any:
+		out := make([]string, 0, len(x))
+		for _, v := range x {
+			s, ok := v.(string)
+			if !ok {
+				r.fail(key + " is not a list of texts")
+				return nil
+			}
+			out = append(out, s)
+		}
+		return out
+	}
+	r.fail(key + " is not a list of texts")
+	return nil
+}
+
+func (r *docReader) rate() *Rate {
+	v, ok := r.doc["rate"]
+	if !ok {
+		return nil
+	}
+	const use = `rate: use {"limit": 10, "per": "1m", "key": ["containerId"]}`
+	o, ok := v.(map[string]any)
+	if !ok {
+		r.fail(use)
+		return nil
+	}
+	in := docReader{doc: o}
+	rate := &Rate{Key: in.list("key")}
+	var err error
+	if n, isNumber := o["limit"].(json.Number); isNumber {
+		rate.Limit, err = strconv.Atoi(n.String())
+	}
+	if err == nil {
+		rate.Per, err = time.ParseDuration(in.text("per"))
+	}
+	if err != nil || in.err != nil || rate.Limit <= 0 || rate.Per <= 0 {
+		r.fail(use)
+		return nil
+	}
+	for k := range o {
+		if k != "limit" && k != "per" && k != "key" {
+			r.fail(fmt.Sprintf("rate: unknown key %q; %s", k, use))
+		}
+	}
+	return rate
+}
+
+var registered struct {
+	sync.Mutex
+	rules []Rule
+}
+
+// Register adds a rule written in Go to those that Registered returns. It panics when another has its id: call it from
+// an init function.
+func Register(r Rule) {
+	registered.Lock()
+	defer registered.Unlock()
+	id := r.Metadata().ID
+	if id == "" {
+		panic("detect: a rule without an id was registered")
+	}
+	for _, x := range registered.rules {
+		if x.Metadata().ID == id {
+			panic("detect: two rules with the id " + id + " were registered")
+		}
+	}
+	registered.rules = append(registered.rules, r)
+}
+
+// Registered returns the rules that were compiled in.
+func Registered() []Rule {
+	registered.Lock()
+	defer registered.Unlock()
+	return slices.Clone(registered.rules)
+}
