@@ -1,0 +1,193 @@
+package harness
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A Container is a finished run of a container under runc.
+type Container struct {
+	ID     string // 64 hexadecimal digits, as Docker gives them
+	Output string
+	Code   int
+}
+
+// RunContainer runs a helper (see [Helper]) in a real container: its own pid, mount, network,
+// ipc, uts and, where there are version 2 cgroups, cgroup namespaces, in a cgroup named as
+// Docker names it. mounts are bind mounts: path in the container → path on the host.
+func RunContainer(t testing.TB, mounts map[string]string, args ...string) Container {
+	t.Helper()
+	runc, err := exec.LookPath("runc")
+	if err != nil {
+		t.Skip("needs runc: install the package runc")
+	}
+	NeedRoot(t)
+	raw := make([]byte, 32)
+	rand.Read(raw)
+	c := Container{ID: hex.EncodeToString(raw)}
+
+	bundle := t.TempDir()
+	rootfs := filepath.Join(bundle, "rootfs")
+	for _, dir := range []string{"proc", "dev", "sys", "tmp", "var/run", "etc"} {
+		if err := os.MkdirAll(filepath.Join(rootfs, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bind := maps.Clone(mounts)
+	if bind == nil {
+		bind = map[string]string{}
+	}
+	bind["/helper"] = self
+	spec := map[string]any{
+		"ociVersion": "1.0.2",
+		"hostname":   "e2e",
+		"root":       map[string]any{"path": "rootfs"},
+		"process": map[string]any{
+			"terminal": false, "cwd": "/", "user": map[string]int{"uid": 0, "gid": 0},
+			"args": append([]string{"/helper"}, args...),
+			"env":  []string{"PATH=/", helperEnv + "=1"},
+		},
+		"mounts": mountList(t, rootfs, bind),
+		"linux": map[string]any{
+			"cgroupsPath": "/docker/" + c.ID,
+			"namespaces":  namespaces(),
+		},
+	}
+	config, err := json.Marshal(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(bundle, "config.json"), config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(runc, "--root", filepath.Join(bundle, "state"), "run", c.ID)
+	cmd.Dir = bundle
+	out, err := cmd.CombinedOutput()
+	c.Output = string(out)
+	c.Code = cmd.ProcessState.ExitCode()
+	if _, exited := err.(*exec.ExitError); err != nil && !exited || strings.Contains(c.Output, "runc run failed") {
+		t.Fatalf("runc run: %v\n%s", err, indent(c.Output))
+	}
+	return c
+}
+
+func namespaces() (list []map[string]string) {
+	kinds := []string{"pid", "mount", "network", "ipc", "uts"}
+	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
+		kinds = append(kinds, "cgroup")
+	}
+	for _, kind := range kinds {
+		list = append(list, map[string]string{"type": kind})
+	}
+	return list
+}
+
+func mountList(t testing.TB, rootfs string, bind map[string]string) []map[string]any {
+	list := []map[string]any{
+		{"destination": "/proc", "type": "proc", "source": "proc"},
+		{"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": []string{"nosuid", "mode=755"}},
+		{"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"},
+	}
+	for _, dst := range slices.Sorted(maps.Keys(bind)) {
+		// The point to mount on has to exist, as a file or a folder like its source.
+		point := filepath.Join(rootfs, dst)
+		st, err := os.Stat(bind[dst])
+		if err == nil && st.IsDir() {
+			err = os.MkdirAll(point, 0o755)
+		} else if err == nil {
+			if err = os.MkdirAll(filepath.Dir(point), 0o755); err == nil {
+				err = os.WriteFile(point, nil, 0o755)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, map[string]any{
+			"destination": dst, "type": "bind", "source": bind[dst], "options": []string{"bind", "rw"},
+		})
+	}
+	return list
+}
+
+const helperEnv = "TOCSIN_TEST_HELPER"
+
+// Helper runs a helper as a process of the host.
+func Helper(t testing.TB, args ...string) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, args...)
+	cmd.Env = append(os.Environ(), helperEnv+"=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("helper %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+// helper is what the test binary does when it was started as one:
+//
+//	connect PATH [COUNT [PAUSE]]   connect to a Unix socket, print the time before each system call
+func helper(args []string) int {
+	if len(args) < 2 || args[0] != "connect" {
+		fmt.Fprintln(os.Stderr, "helper: connect PATH [COUNT [PAUSE]]")
+		return 2
+	}
+	count, pause := 1, time.Duration(0)
+	if len(args) > 2 {
+		fmt.Sscan(args[2], &count)
+	}
+	if len(args) > 3 {
+		pause, _ = time.ParseDuration(args[3])
+	}
+	for range count {
+		at := time.Now().UnixNano()
+		c, err := net.DialTimeout("unix", args[1], 5*time.Second)
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "helper: %v\n", err)
+			return 1
+		}
+		c.Close()
+		fmt.Println(at)
+		time.Sleep(pause)
+	}
+	return 0
+}
+
+// UnixServer listens on a Unix socket and takes connections until the test ends.
+func UnixServer(t testing.TB, path string) {
+	t.Helper()
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				io.Copy(io.Discard, c)
+				c.Close()
+			}()
+		}
+	}()
+}

@@ -1,0 +1,218 @@
+// Package matrix runs the tests that load BPF in other kernels than the one at hand, under
+// QEMU, and reports each of them as a test of its own. TOCSIN_TEST_KERNELS names the kernels
+// (default 6.1; "make test-kernels" takes all).
+package matrix
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tocsin-io/tocsin/test/kernel"
+)
+
+// A suite is one test package and what it needs in the guest.
+type suite struct {
+	pkg      string
+	runc     bool // the container runtime
+	programs bool // the programs of cmd/, built before
+	memory   int  // MiB
+	timeout  time.Duration
+}
+
+var suites = []suite{
+	{pkg: "bpf", runc: true, memory: 1024, timeout: 5 * time.Minute},
+	{pkg: "simulate", runc: true, memory: 1024, timeout: 5 * time.Minute},
+	{pkg: "test/e2e", runc: true, programs: true, memory: 3072, timeout: 15 * time.Minute},
+}
+
+func TestKernels(t *testing.T) {
+	if err := kernel.Check(); err != nil {
+		t.Skip(err)
+	}
+	root, err := filepath.Abs("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := os.Getenv("TOCSIN_TEST_KERNELS")
+	if names == "" {
+		names = "6.1"
+	}
+	for _, name := range strings.Split(names, ",") {
+		t.Run(name, func(t *testing.T) {
+			cache := os.Getenv("TOCSIN_CACHE")
+			if cache == "" {
+				cache = filepath.Join(root, ".cache")
+			}
+			img, err := kernel.Fetch(t.Context(), name, cache, os.Stderr)
+			if errors.Is(err, kernel.ErrMissing) {
+				t.Skip(err)
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range suites {
+				t.Run(s.pkg, func(t *testing.T) { run(t, root, name, img, s) })
+			}
+		})
+	}
+}
+
+func run(t *testing.T, root, name string, img kernel.Image, s suite) {
+	dir := t.TempDir()
+	job := kernel.Job{
+		Program: filepath.Join(dir, "program"),
+		Args:    []string{"-test.v=test2json", "-test.timeout=" + s.timeout.String(), "-test.paniconexit0"},
+		Env:     []string{"VMTEST_KERNEL=" + name, "CI=" + os.Getenv("CI")},
+		Dir:     filepath.Join(root, s.pkg),
+		Files:   map[string]string{},
+		Memory:  s.memory,
+		Timeout: s.timeout + time.Minute,
+	}
+	build(t, root, "test", "-c", "-o", job.Program, "./"+s.pkg)
+	if _, err := os.Stat(job.Program); err != nil {
+		t.Fatalf("./%s has no tests", s.pkg)
+	}
+	if td := filepath.Join(job.Dir, "testdata"); exists(td) {
+		job.Files[td] = td
+	}
+	if s.runc {
+		runc, err := exec.LookPath("runc")
+		if err != nil {
+			t.Skip("needs runc: install the package runc")
+		}
+		job.Files["/usr/bin/runc"] = runc
+	}
+	if s.programs {
+		build(t, root, "build", "-ldflags=-s -w", "-o", dir+"/bin/", "./cmd/...")
+		job.Files["/opt/tocsin"] = filepath.Join(dir, "bin")
+		job.Env = append(job.Env, "TOCSIN_BIN=/opt/tocsin")
+	}
+	var out bytes.Buffer
+	job.Output = &out
+	code, err := kernel.Run(t.Context(), img, job)
+	results := decode(t, &out)
+	results.report(t)
+	if err != nil {
+		t.Error(err)
+	} else if code != 0 && results.failed == 0 {
+		t.Errorf("exit code %d, though no test failed:\n%s", code, results.rest.String())
+	}
+}
+
+func build(t *testing.T, root string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+// results are the tests of one run in the order of their start.
+type results struct {
+	order  []string
+	tests  map[string]*result
+	rest   strings.Builder
+	failed int
+}
+
+type result struct {
+	action string
+	output strings.Builder
+	parent bool
+}
+
+// decode reads what a test binary printed with -test.v=test2json.
+func decode(t *testing.T, raw io.Reader) *results {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "go", "tool", "test2json")
+	cmd.Stdin = raw
+	text, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go tool test2json: %v", err)
+	}
+	r := &results{tests: map[string]*result{}}
+	for dec := json.NewDecoder(bytes.NewReader(text)); ; {
+		var e struct{ Action, Test, Output string }
+		if err := dec.Decode(&e); errors.Is(err, io.EOF) {
+			return r
+		} else if err != nil {
+			t.Fatalf("read test2json: %v", err)
+		}
+		if e.Test == "" {
+			r.rest.WriteString(e.Output)
+			continue
+		}
+		one := r.tests[e.Test]
+		if one == nil {
+			one = &result{}
+			r.tests[e.Test] = one
+			r.order = append(r.order, e.Test)
+			if i := strings.LastIndexByte(e.Test, '/'); i > 0 && r.tests[e.Test[:i]] != nil {
+				r.tests[e.Test[:i]].parent = true
+			}
+		}
+		switch e.Action {
+		case "output":
+			one.output.WriteString(e.Output)
+		case "pass", "fail", "skip":
+			one.action = e.Action
+			if e.Action == "fail" {
+				r.failed++
+			}
+		}
+	}
+}
+
+func (r *results) report(t *testing.T) {
+	for _, name := range r.order {
+		one := r.tests[name]
+		if one.parent && one.action != "fail" {
+			continue // its subtests speak for it
+		}
+		t.Run(name, func(t *testing.T) {
+			switch one.action {
+			case "pass":
+			case "skip":
+				t.Skip(said(one.output.String()))
+			case "fail":
+				t.Errorf("\n%s", one.output.String())
+			default:
+				r.failed++
+				t.Errorf("ran when the kernel stopped\n%s\n%s", one.output.String(), r.rest.String())
+			}
+		})
+	}
+	if len(r.order) == 0 {
+		t.Error(fmt.Sprintf("no test ran:\n%s", r.rest.String()))
+	}
+}
+
+// said is the reason that a test gave for being skipped.
+func said(output string) string {
+	var lines []string
+	for line := range strings.Lines(output) {
+		line = strings.TrimSpace(line)
+		if line != "" && !strings.HasPrefix(line, "=== ") && !strings.HasPrefix(line, "--- ") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, " ")
+}
