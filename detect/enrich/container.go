@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,7 +19,7 @@ import (
 	"github.com/tocsin-io/tocsin/event"
 )
 
-// rootCgroup is the id of a hierarchy's root. On hosts without control groups v2 every process has it.
+// rootCgroup is the id of a hierarchy's root. Where no hierarchy can be read, every process has it or 0.
 const rootCgroup = 1
 
 // cgroupsMax bounds the remembered control groups.
@@ -43,7 +45,7 @@ type metadata struct {
 // containers maps control groups to containers. All but the metadata belongs to the goroutine that reads events.
 type containers struct {
 	opts     *Options
-	v2       string // where control groups v2 are mounted, "" when they are not
+	tree     hierarchy
 	mntNS    uint32 // the host's namespaces, to know a host process by
 	pidNS    uint32
 	cgroups  map[uint64]*container // nil for a control group that is no container's
@@ -61,6 +63,7 @@ func (cs *containers) init(opts *Options) {
 	cs.ctx, cs.stop = context.WithCancel(context.Background())
 	cs.slots = make(chan struct{}, 8)
 	p := procfs(opts.ProcRoot)
+	cs.tree = findHierarchy(opts.CgroupRoot, p)
 	cs.mntNS, cs.pidNS = p.namespace(1, "mnt"), p.namespace(1, "pid")
 }
 
@@ -69,19 +72,41 @@ func (cs *containers) close() {
 	cs.resolves.Wait()
 }
 
-// scan finds the containers that run now by the folders of control groups v2, whose inode numbers are their ids.
-func (cs *containers) scan(root string) {
-	for _, dir := range []string{root, filepath.Join(root, "unified")} {
-		var st unix.Statfs_t
-		if unix.Statfs(dir, &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC {
-			cs.v2 = dir
-			break
-		}
+// hierarchy is the tree of control groups whose ids the events carry.
+type hierarchy struct {
+	mount string // "" when it is not to be seen from here
+	id    uint64 // as events and /proc/<pid>/cgroup number it; 0 is version 2
+}
+
+// findHierarchy returns the one that names containers: version 2 where it is alone, else a controller of version 1.
+func findHierarchy(root string, proc procfs) hierarchy {
+	var st unix.Statfs_t
+	if unix.Statfs(root, &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC {
+		return hierarchy{mount: root}
 	}
-	if cs.v2 == "" {
+	own, _ := os.ReadFile(filepath.Join(string(proc), "self", "cgroup"))
+	for line := range strings.Lines(string(own)) {
+		number, rest, _ := strings.Cut(line, ":")
+		controllers, _, _ := strings.Cut(rest, ":")
+		id, err := strconv.ParseUint(number, 10, 32)
+		if err != nil || !slices.Contains(strings.Split(controllers, ","), "pids") {
+			continue
+		}
+		mount := filepath.Join(root, "pids")
+		if unix.Statfs(mount, &st) != nil || st.Type != unix.CGROUP_SUPER_MAGIC {
+			mount = ""
+		}
+		return hierarchy{mount, id}
+	}
+	return hierarchy{}
+}
+
+// scan finds the containers that run now by the folders of their control groups, whose inode numbers are their ids.
+func (cs *containers) scan() {
+	if cs.tree.mount == "" {
 		return
 	}
-	_ = filepath.WalkDir(cs.v2, func(path string, d fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(cs.tree.mount, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
 			return nil // a group that vanished meanwhile
 		}
@@ -97,18 +122,19 @@ func (cs *containers) scan(root string) {
 }
 
 func (cs *containers) mkdir(id uint64, path string, hierarchy uint64) {
-	// Hierarchies v1 number their groups on their own: the container counts, the id would be mistaken for another's.
-	if c := cs.get(path); c != nil && hierarchy == 0 {
+	// Each hierarchy numbers its groups on its own: the container counts, the id could be mistaken for another's.
+	if c := cs.get(path); c != nil && hierarchy == cs.tree.id {
 		cs.remember(id, c)
 	}
 }
 
+// inode returns the id of the group with that path.
 func (cs *containers) inode(path string) (uint64, bool) {
-	if cs.v2 == "" {
+	if cs.tree.mount == "" || path == "" {
 		return 0, false
 	}
 	var st unix.Stat_t
-	if unix.Stat(filepath.Join(cs.v2, path), &st) != nil {
+	if unix.Stat(filepath.Join(cs.tree.mount, path), &st) != nil {
 		return 0, false
 	}
 	return st.Ino, true
@@ -116,7 +142,7 @@ func (cs *containers) inode(path string) (uint64, bool) {
 
 func (cs *containers) rmdir(id uint64, path string, hierarchy uint64) {
 	cid, _, own := containerID(path)
-	if cid == "" || !own || hierarchy != 0 {
+	if cid == "" || !own || hierarchy != cs.tree.id {
 		return
 	}
 	if c := cs.byID[cid]; c != nil && cs.cgroups[id] == c {
@@ -143,7 +169,7 @@ func (cs *containers) of(ev *event.Event) *container {
 	line := cs.procCgroup(ev.HostPID)
 	c = cs.find(line)
 	// The process may have moved since the event: only what is certainly this group's is remembered.
-	if ino, found := cs.inode(unified(line)); found && ino == id {
+	if ino, found := cs.inode(cs.tree.path(line)); found && ino == id {
 		cs.remember(id, c)
 	}
 	return c
@@ -181,10 +207,13 @@ func (cs *containers) find(cgroups []byte) *container {
 	return nil
 }
 
-// unified returns the path of the v2 hierarchy in a /proc/<pid>/cgroup.
-func unified(cgroups []byte) string {
+// path returns the group in this hierarchy that a /proc/<pid>/cgroup names.
+func (h hierarchy) path(cgroups []byte) string {
+	prefix := strconv.AppendUint(nil, h.id, 10)
+	prefix = append(prefix, ':')
 	for line := range bytes.Lines(cgroups) {
-		if path, ok := bytes.CutPrefix(line, []byte("0::")); ok {
+		if rest, ok := bytes.CutPrefix(line, prefix); ok {
+			_, path, _ := bytes.Cut(rest, []byte{':'})
 			return string(bytes.TrimSuffix(path, []byte{'\n'}))
 		}
 	}

@@ -89,7 +89,7 @@ func New(opts Options) *Enricher {
 		procs: make(map[uint32]*node, 1024), proc: procfs(opts.ProcRoot),
 	}
 	e.containers.init(&e.opts)
-	e.containers.scan(opts.CgroupRoot)
+	e.containers.scan()
 	e.scan()
 	return e
 }

@@ -248,7 +248,7 @@ func TestContainers(t *testing.T) {
 	if got := in(200, 5); got.Container != nil || got.Process.ContainerID != "" {
 		t.Errorf("left the container: %+v", got.Container)
 	}
-	// Without control groups v2 every process has the root's id: /proc tells.
+	// Where no hierarchy can be read every process has the root's id: /proc tells.
 	w.process(300, 1, 300*second, "x")
 	w.file(300, "cgroup", "3:pids:/docker/"+cid+"\n0::/\n")
 	if got := in(300, rootCgroup); got.Container == nil || got.Container.ID != cid {
@@ -349,7 +349,7 @@ func FuzzProc(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		parseStat(b)
 		parseStatus(b)
-		unified(b)
+		hierarchy{}.path(b)
 		podUID(string(b))
 		if id, _, _ := containerID(string(b)); id != "" && len(id) != 64 {
 			t.Errorf("id %q", id)
