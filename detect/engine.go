@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,8 @@ type Options struct {
 	Timeout time.Duration
 	// Exceptions hold findings back, beside those in the rules' own metadata.
 	Exceptions []Exception
+	// Enable and Disable name rules, by id, that are on or off against their own metadata.
+	Enable, Disable []string
 }
 
 // Engine gives events to rules and makes findings of their matches.
@@ -76,6 +79,7 @@ func (e *Engine) Replace(rules []Rule) error {
 	}
 	keep := map[string]*ruleState{}
 	for _, r := range set.rules {
+		r.state.limiter, r.state.counter = r.limiter, r.counter
 		keep[r.meta.ID] = r.state
 	}
 	e.state = keep
@@ -131,6 +135,7 @@ type ruleState struct {
 	reported time.Time // when an error of the rule was last reported as a finding
 	failed   uint64    // errors since then
 	limiter  *limiter
+	counter  *counter
 }
 
 // ruleset is an immutable set of rules, ready to be asked.
@@ -148,6 +153,8 @@ type rule struct {
 	meta       *Metadata
 	travels    finding.Rule // what each finding carries of it
 	state      *ruleState
+	limiter    *limiter // those of state, unless the rule's metadata changed
+	counter    *counter
 	exceptions []exception
 }
 
@@ -168,6 +175,9 @@ func (e *Engine) compile(rules []Rule) (*ruleset, error) {
 	seen := map[string]bool{}
 	for _, r := range rules {
 		meta := r.Metadata()
+		if slices.Contains(e.opts.Disable, meta.ID) || (meta.Disabled && !slices.Contains(e.opts.Enable, meta.ID)) {
+			continue
+		}
 		if seen[meta.ID] {
 			return nil, fmt.Errorf("two rules have the id %q", meta.ID)
 		}
@@ -177,9 +187,7 @@ func (e *Engine) compile(rules []Rule) (*ruleset, error) {
 			x.state = &ruleState{}
 		}
 		var err error
-		if x.state.limiter, err = x.state.limiter.with(meta.Rate); err != nil {
-			return nil, fmt.Errorf("rule %s: %w", meta.ID, err)
-		}
+		x.limiter, x.counter = newLimiter(x.state.limiter, meta.Rate), newCounter(x.state.counter, meta.Threshold)
 		if x.exceptions, err = compileExceptions(meta, e.opts.Exceptions); err != nil {
 			return nil, fmt.Errorf("rule %s: %w", meta.ID, err)
 		}
@@ -333,7 +341,10 @@ func (e *Engine) ask(r *rule, ev *event.Event) {
 		s.excepted.Add(1)
 		return
 	}
-	held, ok := s.limiter.allow(e.scratch.document, ev)
+	if !r.counter.reached(&e.scratch, ev) {
+		return
+	}
+	held, ok := r.limiter.allow(&e.scratch, ev)
 	if !ok {
 		s.limited.Add(1)
 		return

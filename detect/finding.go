@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -12,10 +13,27 @@ import (
 
 // scratch holds what several rules need of one event, made when the first of them needs it.
 type scratch struct {
-	doc []byte
+	doc     []byte
+	decoded map[string]any
 }
 
-func (s *scratch) reset() { s.doc = nil }
+func (s *scratch) reset() {
+	if s.doc != nil {
+		s.doc, s.decoded = nil, nil
+	}
+}
+
+// object returns the event's document, decoded.
+func (s *scratch) object(ev *event.Event) map[string]any {
+	if s.decoded == nil {
+		dec := json.NewDecoder(bytes.NewReader(s.document(ev)))
+		dec.UseNumber()
+		if dec.Decode(&s.decoded) != nil || s.decoded == nil { // an event's own JSON always decodes
+			s.decoded = map[string]any{}
+		}
+	}
+	return s.decoded
+}
 
 // document returns the event's JSON. Findings share it, so it is not reused.
 func (s *scratch) document(ev *event.Event) []byte {

@@ -4,43 +4,51 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
+	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/tocsin-io/tocsin/event"
 )
 
-// fieldText returns the text of a field of the event document: "processName", "container.image", "args.pathname".
-// It reports false when the event does not have it.
-func fieldText(doc map[string]any, field string) (string, bool) {
-	if name, ok := strings.CutPrefix(field, "args."); ok {
-		args, _ := doc["args"].([]any)
-		for _, a := range args {
-			if o, _ := a.(map[string]any); o != nil && o["name"] == name {
-				return valueText(o["value"]), true
+// field returns the text of a field of the event: "processName", "container.image", "process.ancestors.0.executable",
+// "args.pathname", "args.remote_addr.sin_addr". It reports false when the event does not have it.
+func (s *scratch) field(ev *event.Event, field string) (string, bool) {
+	var v any = s.object(ev)
+	if rest, ok := strings.CutPrefix(field, "args."); ok {
+		list, _ := s.object(ev)["args"].([]any)
+		v, field = nil, ""
+		for _, a := range list {
+			o, _ := a.(map[string]any)
+			name, _ := o["name"].(string)
+			// Names of arguments may have dots in them: binary.path.
+			if name == rest || strings.HasPrefix(rest, name+".") {
+				v, field = o["value"], strings.TrimPrefix(rest[len(name):], ".")
+				break
 			}
 		}
-		// An address's part: args.remote_addr.sun_path.
-		if arg, part, ok := strings.Cut(name, "."); ok {
-			for _, a := range args {
-				if o, _ := a.(map[string]any); o != nil && o["name"] == arg {
-					if v, ok := o["value"].(map[string]any); ok {
-						if p, ok := v[part]; ok {
-							return valueText(p), true
-						}
-					}
-				}
-			}
-		}
-		return "", false
-	}
-	var v any = doc
-	for part := range strings.SplitSeq(field, ".") {
-		o, ok := v.(map[string]any)
-		if !ok {
+		if v == nil {
 			return "", false
 		}
-		if v, ok = o[part]; !ok {
+	}
+	for part := range strings.SplitSeq(field, ".") {
+		if part == "" {
+			break
+		}
+		switch x := v.(type) {
+		case map[string]any:
+			var ok bool
+			if v, ok = x[part]; !ok {
+				return "", false
+			}
+		case []any:
+			i, err := strconv.Atoi(part)
+			if err != nil || i < 0 || i >= len(x) {
+				return "", false
+			}
+			v = x[i]
+		default:
 			return "", false
 		}
 	}
@@ -62,16 +70,6 @@ func valueText(v any) string {
 	}
 	raw, _ := json.Marshal(v) // came from JSON
 	return string(raw)
-}
-
-func decode(doc []byte) map[string]any {
-	var v map[string]any
-	dec := json.NewDecoder(strings.NewReader(string(doc)))
-	dec.UseNumber()
-	if dec.Decode(&v) != nil {
-		return nil
-	}
-	return v
 }
 
 // exception is an Exception made ready.
@@ -123,18 +121,17 @@ func (e *Engine) excepted(r *rule, ev *event.Event, now time.Time) bool {
 	if len(r.exceptions) == 0 {
 		return false
 	}
-	doc := decode(e.scratch.document(ev))
 	for i := range r.exceptions {
-		if x := &r.exceptions[i]; (x.expires.IsZero() || now.Before(x.expires)) && x.covers(doc) {
+		if x := &r.exceptions[i]; (x.expires.IsZero() || now.Before(x.expires)) && x.covers(&e.scratch, ev) {
 			return true
 		}
 	}
 	return false
 }
 
-func (x *exception) covers(doc map[string]any) bool {
+func (x *exception) covers(s *scratch, ev *event.Event) bool {
 	for _, f := range x.fields {
-		text, ok := fieldText(doc, f.field)
+		text, ok := s.field(ev, f.field)
 		if !ok {
 			return false // a field that is not there is never known to be fine
 		}
@@ -165,40 +162,35 @@ type window struct {
 	held  uint64
 }
 
-// maxKeys bounds the memory of a limiter. An attacker can make keys: when there are too many the oldest windows go.
+// maxKeys bounds the keys for which a rule keeps state.
 const maxKeys = 4096
 
-// with returns the limiter for a rate, l itself when it has that rate already.
-func (l *limiter) with(r *Rate) (*limiter, error) {
+// newLimiter returns a limiter for the rate, old itself when it has that rate already.
+func newLimiter(old *limiter, r *Rate) *limiter {
 	if r == nil {
-		return nil, nil
+		return nil
 	}
-	if l != nil && l.rate.Limit == r.Limit && l.rate.Per == r.Per && strings.Join(l.rate.Key, "\x00") == strings.Join(r.Key, "\x00") {
-		return l, nil
+	if old != nil && reflect.DeepEqual(old.rate, *r) {
+		return old
 	}
-	return &limiter{rate: *r, windows: map[string]*window{}}, nil
+	return &limiter{rate: *r, windows: map[string]*window{}}
 }
 
 // allow reports whether a finding may be made of the event, and how many were held back since the last one of its key.
 // Time is the event's, so that a replay is limited like the live events were.
-func (l *limiter) allow(document func(*event.Event) []byte, ev *event.Event) (held uint64, ok bool) {
+func (l *limiter) allow(s *scratch, ev *event.Event) (held uint64, ok bool) {
 	if l == nil {
 		return 0, true
 	}
 	now := time.Unix(0, int64(ev.Timestamp))
 	key := ""
-	if len(l.rate.Key) > 0 {
-		doc := decode(document(ev))
-		for _, f := range l.rate.Key {
-			t, _ := fieldText(doc, f)
-			key += t + "\x00"
-		}
+	for _, f := range l.rate.Key {
+		t, _ := s.field(ev, f)
+		key += t + "\x00"
 	}
 	w := l.windows[key]
 	if w == nil {
-		if len(l.windows) >= maxKeys {
-			l.expire(now)
-		}
+		makeRoom(l.windows, func(w *window) bool { return w.held == 0 && now.Sub(w.start) >= l.rate.Per })
 		w = &window{start: now}
 		l.windows[key] = w
 	}
@@ -214,18 +206,103 @@ func (l *limiter) allow(document func(*event.Event) []byte, ev *event.Event) (he
 	return held, true
 }
 
-// expire drops windows that are over, or, when none is, the one that began first.
-func (l *limiter) expire(now time.Time) {
-	oldest := ""
-	var at time.Time
-	for k, w := range l.windows {
-		if now.Sub(w.start) >= l.rate.Per && w.held == 0 {
-			delete(l.windows, k)
-		} else if at.IsZero() || w.start.Before(at) {
-			oldest, at = k, w.start
+// makeRoom keeps a map of state per key bounded: when it is full it drops what is over, or, when that is little, a quarter
+// of the others at random, so that whoever makes many keys can't choose whose state goes.
+func makeRoom[T any](m map[string]T, over func(T) bool) {
+	if len(m) < maxKeys {
+		return
+	}
+	for k, v := range m {
+		if over(v) {
+			delete(m, k)
 		}
 	}
-	if len(l.windows) >= maxKeys {
-		delete(l.windows, oldest)
+	for k := range m {
+		if len(m) <= maxKeys*3/4 {
+			return
+		}
+		delete(m, k)
 	}
+}
+
+// counter counts matches, or different values of a field, per key in a sliding window.
+type counter struct {
+	rule Threshold
+	keys map[string]*tally
+}
+
+type tally struct {
+	times  []time.Time // of matches, oldest first; at most Count
+	values map[string]time.Time
+	last   time.Time
+}
+
+func newCounter(old *counter, t *Threshold) *counter {
+	if t == nil {
+		return nil
+	}
+	if old != nil && old.rule == *t {
+		return old
+	}
+	return &counter{rule: *t, keys: map[string]*tally{}}
+}
+
+// reached notes a match and reports whether the threshold is reached with it.
+func (c *counter) reached(s *scratch, ev *event.Event) bool {
+	if c == nil {
+		return true
+	}
+	key := ""
+	switch c.rule.By {
+	case "", "host":
+	case "container":
+		if ev.Container != nil {
+			key = ev.Container.ID
+		}
+	case "process":
+		key = strconv.FormatUint(uint64(ev.HostPID), 10) + ":" + strconv.FormatUint(ev.LeaderStart, 10)
+	default:
+		key, _ = s.field(ev, c.rule.By)
+	}
+	now := time.Unix(0, int64(ev.Timestamp))
+	t := c.keys[key]
+	if t == nil {
+		makeRoom(c.keys, func(t *tally) bool { return now.Sub(t.last) >= c.rule.Within })
+		t = &tally{}
+		c.keys[key] = t
+	}
+	t.last = now
+	if c.rule.Distinct == "" {
+		for range min(max(int(ev.Count), 1), c.rule.Count) {
+			t.times = append(t.times, now)
+		}
+		for len(t.times) > 0 && now.Sub(t.times[0]) >= c.rule.Within {
+			t.times = t.times[1:]
+		}
+		if len(t.times) < c.rule.Count {
+			return false
+		}
+	} else {
+		value, ok := s.field(ev, c.rule.Distinct)
+		if !ok {
+			return false
+		}
+		if t.values == nil {
+			t.values = map[string]time.Time{}
+		}
+		t.values[value] = now
+		if len(t.values) < c.rule.Count {
+			return false
+		}
+		for v, seen := range t.values {
+			if now.Sub(seen) >= c.rule.Within {
+				delete(t.values, v)
+			}
+		}
+		if len(t.values) < c.rule.Count {
+			return false
+		}
+	}
+	delete(c.keys, key)
+	return true
 }

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -41,7 +43,7 @@ func (o oneFile) ReadDir(name string) ([]fs.DirEntry, error) {
 	list, err := fs.ReadDir(o.FS, name)
 	return slices.DeleteFunc(list, func(d fs.DirEntry) bool {
 		kind := policy.KindOf(d.Name())
-		return d.IsDir() || (d.Name() != o.name && kind != policy.KindHelper && kind != policy.KindData)
+		return d.IsDir() || (d.Name() != o.name && (kind == policy.KindRule || kind == policy.KindTest))
 	}), err
 }
 
@@ -51,14 +53,29 @@ type FileError = policy.Error
 // Tree is one source, read and parsed.
 type Tree struct {
 	Library *policy.Library
+	Lists   []*policy.Lists
 	Rules   []*ast.Module
 	Tests   map[string]*ast.Module
 	Errors  []error
 }
 
-// ReadTree reads and parses the files of a source, those of tests if asked to. What is wrong with a file is in the tree's
-// Errors; the others are there.
-func ReadTree(src Source, tests bool) *Tree {
+// ReadTrees reads and parses the files of the sources, those of tests if asked to, and shares the lists of all sources
+// among them. What is wrong with a file is in its tree's Errors; the others are there.
+func ReadTrees(tests bool, sources ...Source) []*Tree {
+	var trees []*Tree
+	var lists []*policy.Lists
+	for _, src := range sources {
+		t := readTree(src, tests)
+		trees = append(trees, t)
+		lists = append(lists, t.Lists...)
+	}
+	for _, t := range trees {
+		t.Library.Data["tocsin"] = map[string]any{"lists": policy.MergeLists(lists)}
+	}
+	return trees
+}
+
+func readTree(src Source, tests bool) *Tree {
 	t := &Tree{Library: &policy.Library{Helpers: map[string]*ast.Module{}, Data: map[string]any{}}, Tests: map[string]*ast.Module{}}
 	err := fs.WalkDir(src.FS, ".", func(name string, d fs.DirEntry, err error) error {
 		full := path.Join(filepath.ToSlash(src.Name), name)
@@ -101,6 +118,13 @@ func (t *Tree) read(fsys fs.FS, name, full string, kind policy.Kind) error {
 		}
 		return err
 	}
+	if kind == policy.KindLists {
+		l, err := policy.ParseLists(full, src)
+		if err == nil {
+			t.Lists = append(t.Lists, l)
+		}
+		return err
+	}
 	m, err := policy.Parse(full, src)
 	if err != nil {
 		return err
@@ -123,8 +147,8 @@ func Load(sources ...Source) ([]Rule, []error) {
 	var rules []Rule
 	var errs []error
 	at := map[string]int{} // id → index in rules
-	for _, src := range sources {
-		tree := ReadTree(src, false)
+	trees := ReadTrees(false, sources...)
+	for _, tree := range trees {
 		errs = append(errs, tree.Errors...)
 		here := map[string]string{} // id → file, of this source
 		for _, mod := range tree.Rules {
@@ -147,7 +171,41 @@ func Load(sources ...Source) ([]Rule, []error) {
 			rules = append(rules, r)
 		}
 	}
+	for _, tree := range trees {
+		for _, l := range tree.Lists {
+			errs = append(errs, addExceptions(rules, l)...)
+		}
+	}
 	return rules, errs
+}
+
+// addExceptions gives the exceptions of a file to the rules that they name.
+func addExceptions(rules []Rule, l *policy.Lists) (errs []error) {
+	for i, x := range l.Exceptions {
+		fail := func(reason, advice string) {
+			errs = append(errs, &FileError{File: l.File, Reason: fmt.Sprintf("exception %d: %s", i+1, reason), Advice: advice})
+		}
+		raw, err := json.Marshal([]map[string]any{{"rule": x.Rule, "match": x.Match, "reason": x.Reason, "expires": x.Expires}})
+		if err != nil {
+			fail(err.Error(), "")
+			continue
+		}
+		list, err := ParseExceptions(raw)
+		if err != nil {
+			errs = append(errs, &FileError{File: l.File, Reason: strings.Replace(err.Error(), "exception 1", fmt.Sprintf("exception %d", i+1), 1)})
+			continue
+		}
+		used := false
+		for _, r := range rules {
+			if m := r.Metadata(); x.Rule == "*" || x.Rule == m.ID {
+				m.Exceptions, used = append(m.Exceptions, list...), true
+			}
+		}
+		if !used {
+			fail(fmt.Sprintf("no rule has the id %q", x.Rule), "tocsin rules list shows the ids")
+		}
+	}
+	return errs
 }
 
 // regoRule is a compiled Rego file.

@@ -57,8 +57,10 @@ type Metadata struct {
 	FalsePositives []string         `json:"falsePositives,omitempty"`
 	Response       string           `json:"response,omitempty"`
 	Rate           *Rate            `json:"rate,omitempty"`
+	Threshold      *Threshold       `json:"threshold,omitempty"`
 	Exceptions     []Exception      `json:"exceptions,omitempty"`
-	File           string           `json:"file,omitempty"` // where the rule was read from; empty for one in Go
+	Disabled       bool             `json:"disabled,omitempty"` // "enabled": false; see Options.Enable
+	File           string           `json:"file,omitempty"`     // where the rule was read from; empty for one in Go
 
 	// What rules check has to say about the metadata.
 	unknownAttack  []string
@@ -71,6 +73,15 @@ type Rate struct {
 	Limit int           `json:"limit"`
 	Per   time.Duration `json:"per"`
 	Key   []string      `json:"key,omitempty"` // fields of the event; the rule as a whole when empty
+}
+
+// Threshold makes one finding of many matches: when Count of them, or of different values of the field Distinct, come
+// within Within for one By. Then it counts anew.
+type Threshold struct {
+	Count    int           `json:"count"`
+	Within   time.Duration `json:"within"`
+	By       string        `json:"by,omitempty"`       // "process", "container", "host", or a field of the event
+	Distinct string        `json:"distinct,omitempty"` // a field of the event: "args.pathname", "args.remote_addr.sin_addr"
 }
 
 // MetadataOf reads the object that a rule calls __rego_metadoc__.
@@ -89,7 +100,14 @@ func MetadataOf(doc map[string]any) (*Metadata, error) {
 	}
 	m.severity(&r)
 	m.attack(&r)
-	m.Rate = r.rate()
+	m.Rate, m.Threshold = r.rate(), r.threshold()
+	if x, ok := doc["enabled"]; ok {
+		on, isBool := x.(bool)
+		if !isBool {
+			r.fail("enabled is neither true nor false")
+		}
+		m.Disabled = isBool && !on
+	}
 	if x, ok := doc["exceptions"]; ok {
 		raw, err := json.Marshal(x)
 		if err == nil {
@@ -255,35 +273,65 @@ func (r *docReader) list(key string) []string {
 }
 
 func (r *docReader) rate() *Rate {
-	v, ok := r.doc["rate"]
+	in := r.object("rate", "limit", "per", "key")
+	if in == nil {
+		return nil
+	}
+	rate := &Rate{Limit: in.count("limit"), Per: in.duration("per"), Key: in.list("key")}
+	r.use("rate", in.err, `{"limit": 10, "per": "1m", "key": ["containerId"]}`)
+	return rate
+}
+
+func (r *docReader) threshold() *Threshold {
+	in := r.object("threshold", "count", "within", "by", "distinct")
+	if in == nil {
+		return nil
+	}
+	t := &Threshold{Count: in.count("count"), Within: in.duration("within"), By: in.text("by"), Distinct: in.text("distinct")}
+	r.use("threshold", in.err, `{"count": 20, "within": "10s", "by": "process", "distinct": "args.pathname"}`)
+	return t
+}
+
+func (r *docReader) use(key string, err error, example string) {
+	if err != nil {
+		r.fail(fmt.Sprintf("%s: %s; use %s", key, strings.TrimPrefix(err.Error(), "metadata: "), example))
+	}
+}
+
+// object returns a reader of the object at key, or nil when there is none.
+func (r *docReader) object(key string, known ...string) *docReader {
+	v, ok := r.doc[key]
 	if !ok {
 		return nil
 	}
-	const use = `rate: use {"limit": 10, "per": "1m", "key": ["containerId"]}`
 	o, ok := v.(map[string]any)
+	in := &docReader{doc: o}
 	if !ok {
-		r.fail(use)
-		return nil
-	}
-	in := docReader{doc: o}
-	rate := &Rate{Key: in.list("key")}
-	var err error
-	if n, isNumber := o["limit"].(json.Number); isNumber {
-		rate.Limit, err = strconv.Atoi(n.String())
-	}
-	if err == nil {
-		rate.Per, err = time.ParseDuration(in.text("per"))
-	}
-	if err != nil || in.err != nil || rate.Limit <= 0 || rate.Per <= 0 {
-		r.fail(use)
-		return nil
+		in.fail("it is not an object")
 	}
 	for k := range o {
-		if k != "limit" && k != "per" && k != "key" {
-			r.fail(fmt.Sprintf("rate: unknown key %q; %s", k, use))
+		if !slices.Contains(known, k) {
+			in.fail(fmt.Sprintf("unknown key %q", k))
 		}
 	}
-	return rate
+	return in
+}
+
+func (r *docReader) count(key string) int {
+	n, _ := r.doc[key].(json.Number)
+	i, err := strconv.Atoi(n.String())
+	if err != nil || i <= 0 {
+		r.fail(key + " is no number above 0")
+	}
+	return i
+}
+
+func (r *docReader) duration(key string) time.Duration {
+	d, err := time.ParseDuration(r.text(key))
+	if err != nil || d <= 0 {
+		r.fail(key + " is no duration above 0")
+	}
+	return d
 }
 
 var registered struct {

@@ -59,7 +59,8 @@ const (
 	KindRule
 	KindHelper // visible to all rules of its folder tree
 	KindTest
-	KindData // visible to all rules of its folder tree as data.<name>
+	KindData  // visible to all rules of its folder tree as data.<name>
+	KindLists // lists and exceptions, for all rules
 )
 
 // KindOf tells a file's use by its name.
@@ -74,6 +75,8 @@ func KindOf(name string) Kind {
 		return KindRule
 	case dataName(base) != "":
 		return KindData
+	case strings.HasSuffix(base, ".yaml"), strings.HasSuffix(base, ".yml"):
+		return KindLists
 	}
 	return KindOther
 }

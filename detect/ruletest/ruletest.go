@@ -68,9 +68,11 @@ type FileCoverage struct {
 
 // Options of Run.
 type Options struct {
-	Filter   string        // regular expression on "<package>.<test>"; empty runs all
-	Timeout  time.Duration // of one test; 0 means 5 s
-	Progress func(Test)    // called after each test, from one goroutine
+	Filter  string        // regular expression on "<package>.<test>"; empty runs all
+	Timeout time.Duration // of one test; 0 means 5 s
+	// Lists are sources whose lists the tested rules see, beside their own: those of the built-in rules.
+	Lists    []detect.Source
+	Progress func(Test) // called after each test, from one goroutine
 }
 
 // Run runs the *_test.rego files of the sources. Files that share no package and no import are tested apart, so that a
@@ -80,8 +82,8 @@ func Run(ctx context.Context, opts Options, sources ...detect.Source) (*Result, 
 	res := &Result{Tests: []Test{}}
 	cov := cover.New()
 	reports := map[string]*ast.Module{}
-	for _, src := range sources {
-		tree := detect.ReadTree(src, true)
+	trees := detect.ReadTrees(true, slices.Concat(opts.Lists, sources)...)
+	for _, tree := range trees[len(opts.Lists):] {
 		for _, err := range tree.Errors {
 			res.add(broken(err), opts)
 			res.Errors = append(res.Errors, err)
