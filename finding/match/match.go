@@ -17,17 +17,26 @@ import (
 	"github.com/tocsin-io/tocsin/finding"
 )
 
-// Error is a mistake in a matcher. Path leads to it from the matcher's top: "any", 0, "severty".
+// Error is a mistake in a matcher. At leads to it from the matcher's top: "any", 0, "severty".
 type Error struct {
-	Path []any
-	Msg  string
+	At  []any
+	Msg string
+}
+
+// Path is At as texts, "any", "0", "severty": where the mistake is.
+func (e *Error) Path() []string {
+	out := make([]string, len(e.At))
+	for i, p := range e.At {
+		out[i] = fmt.Sprint(p)
+	}
+	return out
 }
 
 func (e *Error) Error() string {
-	if len(e.Path) == 0 {
+	if len(e.At) == 0 {
 		return e.Msg
 	}
-	return PathText(e.Path) + ": " + e.Msg
+	return PathText(e.At) + ": " + e.Msg
 }
 
 // PathText writes a path as people read it: any[0].severity.
