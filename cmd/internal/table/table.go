@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -20,6 +21,7 @@ type Column struct {
 	Width int
 	// Flex columns share what the others leave of the terminal's width, and are cut to it. Without a terminal nothing is cut.
 	Flex  bool
+	Wrap  bool // a flexible column goes on in the next line instead of being cut
 	Right bool // numbers
 }
 
@@ -158,15 +160,24 @@ func (t *Writer) flex() {
 }
 
 func (t *Writer) line(cells []Cell) {
+	rest := make([]Cell, len(t.cols))
+	more := false
 	for i, c := range t.cols {
 		var cell Cell
 		if i < len(cells) {
 			cell = cells[i]
 		}
 		text := Printable(cell.Text)
-		last := i == len(t.cols)-1
+		last := i == len(t.cols)-1 || i < len(cells) && blank(cells[i+1:])
 		if t.width > 0 && c.Flex && c.Width > 0 && runewidth.StringWidth(text) > c.Width {
-			text = runewidth.Truncate(text, c.Width, "…")
+			if c.Wrap {
+				var tail string
+				text, tail = wrap(text, c.Width)
+				rest[i] = Cell{tail, cell.Style}
+				more = more || tail != ""
+			} else {
+				text = runewidth.Truncate(text, c.Width, "…")
+			}
 		}
 		pad := max(0, c.Width-runewidth.StringWidth(text))
 		if c.Right {
@@ -177,14 +188,40 @@ func (t *Writer) line(cells []Cell) {
 		} else {
 			t.w.WriteString(text)
 		}
-		if !last {
-			if !c.Right {
-				t.spaces(pad)
-			}
-			t.spaces(gap)
+		if last {
+			break
 		}
+		if !c.Right {
+			t.spaces(pad)
+		}
+		t.spaces(gap)
 	}
 	t.w.WriteByte('\n')
+	if more {
+		t.line(rest)
+	}
+}
+
+func blank(cells []Cell) bool {
+	return !slices.ContainsFunc(cells, func(c Cell) bool { return c.Text != "" })
+}
+
+// indent stands before the further lines of a wrapped cell.
+const indent = "  "
+
+// wrap cuts text at the last space within width, else at width.
+func wrap(text string, width int) (head, tail string) {
+	head = runewidth.Truncate(text, width, "")
+	if head == "" || len(head) == len(text) {
+		return text, ""
+	}
+	if cut := strings.LastIndexByte(head, ' '); cut > len(indent) && text[len(head)] != ' ' {
+		head = head[:cut]
+	}
+	if tail = strings.TrimLeft(text[len(head):], " "); tail != "" {
+		tail = indent + tail
+	}
+	return head, tail
 }
 
 func (t *Writer) spaces(n int) {

@@ -44,3 +44,42 @@ func TestTerminalIsNotControlled(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+func TestWrap(t *testing.T) {
+	t.Setenv("COLUMNS", "30")
+	var b strings.Builder
+	w := New(&b, Column{Title: "EVENT", Flex: true, Wrap: true}, Column{Title: "SET"})
+	w.Add(T("openat(int dirfd, const char* pathname, int flags, mode_t mode)"), T("fs"))
+	w.Add(T(strings.Repeat("x", 60)), T("long"))
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	want := `EVENT                     SET
+openat(int dirfd, const   fs
+  char* pathname, int
+  flags, mode_t mode)
+xxxxxxxxxxxxxxxxxxxxxxxx  long
+  xxxxxxxxxxxxxxxxxxxxxx
+  xxxxxxxxxxxxxx
+`
+	if b.String() != want {
+		t.Errorf("got\n%swant\n%s", b.String(), want)
+	}
+}
+
+func FuzzWrap(f *testing.F) {
+	f.Add("a b  c", 3)
+	f.Add("日本語 テキスト", 5)
+	f.Fuzz(func(t *testing.T, s string, width int) {
+		if width < 8 || width > 200 {
+			return
+		}
+		s = Printable(s)
+		for n := 0; s != ""; n++ {
+			_, s = wrap(s, width)
+			if n > 10000 {
+				t.Fatal("does not end")
+			}
+		}
+	})
+}

@@ -1,0 +1,102 @@
+package sensor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+	"github.com/gobwas/glob"
+
+	"github.com/tocsin-io/tocsin/detect"
+)
+
+// Rules says which rules are in force.
+type Rules struct {
+	Builtin fs.FS    // nil for none
+	Dirs    []string // beside the built-in ones; a rule with the id of an earlier one replaces it
+	Disable []string // ids that are left out, as globs
+}
+
+// Load reads the rules. Each file that can't be used has an error; the others are returned.
+func (r Rules) Load() ([]detect.Rule, []error) {
+	var sources []detect.Source
+	if r.Builtin != nil {
+		sources = append(sources, detect.Source{FS: r.Builtin, Name: "builtin"})
+	}
+	for _, dir := range r.Dirs {
+		sources = append(sources, detect.Dir(dir))
+	}
+	list, errs := detect.Load(sources...)
+	list = append(list, detect.Registered()...)
+	for _, pattern := range r.Disable {
+		g, err := glob.Compile(pattern)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("sensor.disable %q: %w", pattern, err))
+			continue
+		}
+		list = slices.DeleteFunc(list, func(x detect.Rule) bool { return g.Match(x.Metadata().ID) })
+	}
+	return list, errs
+}
+
+// settle is how long a folder must be quiet before it is read again: editors and package managers write in steps.
+const settle = 300 * time.Millisecond
+
+// Watch calls changed when a file in the folders of rules was changed, until ctx is done.
+func (r Rules) Watch(ctx context.Context, log *slog.Logger, changed func()) error {
+	if len(r.Dirs) == 0 {
+		<-ctx.Done()
+		return nil
+	}
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		return fmt.Errorf("watch rules: %w", err)
+	}
+	defer w.Close()
+	watch := func(root string) {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return err
+			case d.IsDir():
+				return w.Add(path)
+			case path == root: // a single file: its folder tells when an editor replaces it
+				return w.Add(filepath.Dir(path))
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			log.Warn("changes of rules are not seen: use SIGHUP", "path", root, "error", err)
+		}
+	}
+	for _, dir := range r.Dirs {
+		watch(dir)
+	}
+	quiet := time.NewTimer(settle)
+	quiet.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case ev := <-w.Events:
+			if ev.Op == fsnotify.Chmod {
+				continue
+			}
+			if ev.Has(fsnotify.Create) {
+				watch(ev.Name) // a new folder
+			}
+			quiet.Reset(settle)
+		case err := <-w.Errors:
+			log.Warn("watch rules", "error", err)
+			quiet.Reset(settle) // changes may have been missed
+		case <-quiet.C:
+			changed()
+		}
+	}
+}

@@ -1,0 +1,171 @@
+// Package sensor is the privileged half of Tocsin as one part of a program: events from the kernel are enriched, given to
+// the rules, and the findings published. It is shared by tocsin-sensor and "tocsin run".
+package sensor
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tocsin-io/tocsin/detect"
+	"github.com/tocsin-io/tocsin/detect/enrich"
+	"github.com/tocsin-io/tocsin/event"
+	"github.com/tocsin-io/tocsin/finding"
+)
+
+// Kernel is where events come from; *bpf.Sensor is one.
+type Kernel interface {
+	// Select says which events are wanted from now on. It may be called at any time.
+	Select([]event.Selection) error
+	// Run calls f with each event until ctx is done. An event is valid during the call.
+	Run(ctx context.Context, f func(*event.Event)) error
+	Close() error
+}
+
+// Options configure a Sensor. Kernel, Rules and Publish are needed.
+type Options struct {
+	Kernel        Kernel
+	Rules         Rules
+	Host, Cluster string
+	// Publish takes each finding. It must not wait for a disk or a network: the events wait meanwhile.
+	Publish func(context.Context, *finding.Finding) error
+	Enrich  enrich.Options
+	Log     *slog.Logger
+}
+
+// Sensor is a running sensor. Run is called once; all other methods may be called at any time, from anywhere.
+type Sensor struct {
+	opts     Options
+	log      *slog.Logger
+	engine   *detect.Engine
+	enricher *enrich.Enricher
+	ctx      context.Context // of Run, for the sink
+
+	ready    atomic.Bool
+	unsent   atomic.Uint64
+	reload   sync.Mutex
+	problems atomic.Pointer[[]error]
+}
+
+// New loads the rules and learns what runs on the host. Rule files that can't be used don't keep the others from
+// working: Problems has them.
+func New(opts Options) (*Sensor, error) {
+	s := &Sensor{opts: opts, log: opts.Log, ctx: context.Background()}
+	rules, errs := opts.Rules.Load()
+	s.problems.Store(&errs)
+	engine, err := detect.New(detect.Options{Rules: rules, Sink: s.publish, Host: opts.Host, Cluster: opts.Cluster})
+	if err != nil {
+		return nil, err
+	}
+	s.engine = engine
+	s.enricher = enrich.New(opts.Enrich)
+	if err := opts.Kernel.Select(engine.Selections()); err != nil {
+		s.enricher.Close()
+		return nil, fmt.Errorf("attach to the kernel: %w", err)
+	}
+	return s, nil
+}
+
+// Run handles events until ctx is done.
+func (s *Sensor) Run(ctx context.Context) error {
+	s.ctx = ctx
+	s.ready.Store(true)
+	defer s.ready.Store(false)
+	return s.opts.Kernel.Run(ctx, s.handle)
+}
+
+func (s *Sensor) handle(ev *event.Event) {
+	s.enricher.Apply(ev)
+	if ev.Flags&event.FlagUnselected == 0 {
+		s.engine.Handle(ev)
+	}
+}
+
+func (s *Sensor) publish(f *finding.Finding) {
+	if err := s.opts.Publish(context.WithoutCancel(s.ctx), f); err != nil {
+		s.unsent.Add(1)
+		s.log.Error("finding not taken", "rule", f.Rule.ID, "finding", f.ID, "error", err)
+	}
+}
+
+// Reload reads the rules again. When a file can't be used, the old set stays, and the error names it. No event is lost
+// or seen by two sets: the events of both sets are selected while the rules are swapped.
+func (s *Sensor) Reload() error {
+	s.reload.Lock()
+	defer s.reload.Unlock()
+	rules, errs := s.opts.Rules.Load()
+	if len(errs) > 0 {
+		s.problems.Store(&errs)
+		for _, err := range errs {
+			s.log.Error("rules not reloaded: the old set stays", "error", err)
+		}
+		return fmt.Errorf("reload rules: %w", errs[0])
+	}
+	before := s.engine.Selections()
+	// A set that can't be compiled must not change the kernel: try it on an engine of its own.
+	trial, err := detect.New(detect.Options{Rules: rules})
+	if err != nil {
+		s.log.Error("rules not reloaded: the old set stays", "error", err)
+		return fmt.Errorf("reload rules: %w", err)
+	}
+	if err := s.opts.Kernel.Select(merge(before, trial.Selections())); err != nil {
+		return fmt.Errorf("reload rules: attach to the kernel: %w", err)
+	}
+	if err := s.engine.Replace(rules); err != nil {
+		return fmt.Errorf("reload rules: %w", err)
+	}
+	if err := s.opts.Kernel.Select(s.engine.Selections()); err != nil {
+		return fmt.Errorf("reload rules: attach to the kernel: %w", err)
+	}
+	none := []error(nil)
+	s.problems.Store(&none)
+	s.log.Info("rules reloaded", "rules", len(rules))
+	return nil
+}
+
+// merge returns the selections that let through what either lets through.
+func merge(a, b []event.Selection) []event.Selection {
+	at := map[string]int{}
+	var out []event.Selection
+	for _, s := range append(append([]event.Selection(nil), a...), b...) {
+		i, ok := at[s.Event]
+		if !ok {
+			at[s.Event] = len(out)
+			s.Clauses = append([]event.Clause(nil), s.Clauses...)
+			out = append(out, s)
+			continue
+		}
+		if len(out[i].Clauses) == 0 || len(s.Clauses) == 0 {
+			out[i].Clauses = nil // one of them wants every occurrence
+			continue
+		}
+		out[i].Clauses = append(out[i].Clauses, s.Clauses...)
+	}
+	return out
+}
+
+// Close stops looking up containers and closes the kernel side.
+func (s *Sensor) Close() error {
+	s.enricher.Close()
+	return s.opts.Kernel.Close()
+}
+
+// Ready reports whether events are handled.
+func (s *Sensor) Ready() bool { return s.ready.Load() }
+
+// Problems are the rule files that can't be used, as of the last load.
+func (s *Sensor) Problems() []error { return *s.problems.Load() }
+
+// Rules returns the metadata of the rules that are in force.
+func (s *Sensor) Rules() []*detect.Metadata { return s.engine.Rules() }
+
+// Events returns the names of the events that the rules need.
+func (s *Sensor) Events() []string {
+	var out []string
+	for _, sel := range s.engine.Selections() {
+		out = append(out, sel.Event)
+	}
+	return out
+}
