@@ -51,6 +51,7 @@ func Binary(t testing.TB, name string) string {
 		if built.dir, built.err = os.MkdirTemp("", "tocsin-bin-"); built.err != nil {
 			return
 		}
+		os.Chmod(built.dir, 0o755) // tests run programs as nobody
 		cmd := exec.Command("go", "build", "-o", built.dir+"/", "./cmd/...")
 		cmd.Dir = Root(t)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
