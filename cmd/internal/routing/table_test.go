@@ -1,0 +1,55 @@
+package routing
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tocsin-io/tocsin/configs"
+	"github.com/tocsin-io/tocsin/outputs"
+	_ "github.com/tocsin-io/tocsin/outputs/webhook"
+)
+
+func parse(t *testing.T, text string) (*configs.Config, error) {
+	t.Helper()
+	return configs.Parse("tocsin.yaml", []byte(text), outputs.Types())
+}
+
+const good = `version: 1
+outputs:
+  hook: {type: webhook, url: "http://127.0.0.1:9/"}
+times:
+  office: {days: mon-fri, hours: "09:00-18:00", tz: Europe/Berlin}
+routes:
+  - {name: page, match: {severity: ">=high", technique: T1611}, outputs: [hook], group: {wait: 0s}, remind: 30m, continue: true}
+  - {name: rest, outputs: [hook], during: office}
+  - {name: all, outputs: [hook], group: none, suppress: never}
+inhibit:
+  - {name: x, by: {rule: a}, mute: {rule: b, severity: "<=high"}, equal: [host], within: 5m}
+`
+
+func TestCompile(t *testing.T) {
+	cfg, err := parse(t, good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Compile(cfg); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestErrorsNameThePlace(t *testing.T) {
+	for was, c := range map[string]struct{ now, want string }{
+		"{severity: \">=high\"":   {"{severty: \">=high\"", "tocsin.yaml:7:"},
+		"severity: \"<=high\"":    {"severity: \"<=hgh\"", "tocsin.yaml:11:"},
+		"outputs: [hook], during": {"outputs: [hok], during", "tocsin.yaml:8:"},
+		"days: mon-fri":           {"days: mon-fry", "tocsin.yaml:5:"},
+	} {
+		cfg, err := parse(t, strings.Replace(good, was, c.now, 1))
+		if err == nil {
+			_, err = Compile(cfg)
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.now, err)
+		}
+	}
+}

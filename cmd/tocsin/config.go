@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/tocsin-io/tocsin/configs"
+	"github.com/tocsin-io/tocsin/outputs"
+	_ "github.com/tocsin-io/tocsin/outputs/webhook"
+)
+
+type configCmd struct {
+	Check configCheckCmd `cmd:"" help:"Say what is wrong with a configuration."`
+}
+
+// configFile is the flag of commands that read the configuration.
+type configFile struct {
+	Config string `short:"c" placeholder:"FILE" help:"Configuration file; without one the defaults apply." env:"TOCSIN_CONFIG"`
+}
+
+// load reads the configuration and prints its warnings.
+func (c configFile) load(e *env) (*configs.Config, error) { return loadConfig(e, c.Config) }
+
+func loadConfig(e *env, path string) (*configs.Config, error) {
+	cfg, err := configs.Load(path, outputs.Types())
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range cfg.Warnings {
+		fmt.Fprintln(e.stderr, "warning:", w)
+	}
+	return cfg, nil
+}
+
+type configCheckCmd struct {
+	File string `arg:"" help:"Configuration file."`
+	output
+}
+
+func (c *configCheckCmd) Run(e *env) error {
+	_, err := loadConfig(e, c.File)
+	if c.json() {
+		type result struct {
+			OK     bool             `json:"ok"`
+			Errors []*configs.Error `json:"errors"`
+		}
+		errs, other := configErrors(err)
+		if other != nil {
+			return other
+		}
+		if err := writeJSON(e.stdout, result{len(errs) == 0, errs}); err != nil {
+			return err
+		}
+		if len(errs) > 0 {
+			return errFailed
+		}
+		return nil
+	}
+	if err != nil {
+		fmt.Fprintln(e.stderr, err)
+		return errFailed
+	}
+	_, err = fmt.Fprintln(e.stdout, c.File+": ok")
+	return err
+}
+
+// configErrors splits what Load says into the errors of the file and anything else.
+func configErrors(err error) (configs.Errors, error) {
+	var list configs.Errors
+	if err == nil {
+		return configs.Errors{}, nil
+	}
+	if errors.As(err, &list) {
+		return list, nil
+	}
+	return nil, err
+}

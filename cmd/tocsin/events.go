@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tocsin-io/tocsin/cmd/internal/filter"
+	"github.com/tocsin-io/tocsin/cmd/internal/table"
+	"github.com/tocsin-io/tocsin/event"
+)
+
+type eventsCmd struct {
+	Name string `arg:"" optional:"" help:"An event, a glob of names, or a set (proc, fs, net, …)."`
+	output
+}
+
+func (eventsCmd) Help() string {
+	return `Examples:
+  tocsin events                            all events
+  tocsin events net                        those of a set
+  tocsin events security_socket_connect    one of them, with its arguments`
+}
+
+func (c *eventsCmd) Run(e *env) error { return listEvents(e, c.Name, c.json()) }
+
+// eventInfo is one event as "-o json" shows it.
+type eventInfo struct {
+	Name      string     `json:"name"`
+	Prototype string     `json:"prototype"`
+	Doc       string     `json:"description"`
+	Sets      []string   `json:"sets"`
+	Derived   []string   `json:"derivedFrom,omitempty"`
+	Args      []eventArg `json:"arguments"`
+	hookInfo
+}
+
+type eventArg struct {
+	Name   string   `json:"name"`
+	Type   string   `json:"type"`
+	Values []string `json:"values,omitempty"` // names of the values or flags, where they have any
+}
+
+func listEvents(e *env, name string, asJSON bool) error {
+	names := []string{}
+	if name == "" {
+		for _, d := range event.All() {
+			names = append(names, d.Name)
+		}
+	} else {
+		found, err := filter.Expand(name)
+		if err != nil {
+			return err
+		}
+		names = found
+	}
+	hooks := probeHooks(e)
+	infos := make([]eventInfo, len(names))
+	for i, n := range names {
+		infos[i] = describe(event.ByName(n), hooks)
+	}
+	switch {
+	case asJSON && len(infos) == 1 && name == infos[0].Name:
+		return writeJSON(e.stdout, infos[0])
+	case asJSON:
+		return writeJSON(e.stdout, infos)
+	case len(infos) == 1 && name == infos[0].Name:
+		return showEvent(e, infos[0])
+	}
+	t := table.New(e.stdout,
+		table.Column{Title: "EVENT", Flex: true, Wrap: true}, table.Column{Title: "SETS"}, table.Column{Title: "HOOK HERE"})
+	for _, i := range infos {
+		t.Add(table.T(i.Prototype), table.Cell{Text: strings.Join(i.Sets, ","), Style: table.Dim}, i.cell())
+	}
+	return t.Flush()
+}
+
+func describe(d *event.Def, hooks map[string]hookInfo) eventInfo {
+	i := eventInfo{Name: d.Name, Prototype: d.String(), Doc: d.Doc, Sets: d.Sets, Derived: d.Derived, Args: []eventArg{}, hookInfo: hooks[d.Name]}
+	for _, a := range d.Args {
+		i.Args = append(i.Args, eventArg{Name: a.Name, Type: a.Type, Values: a.Enc.Names()})
+	}
+	return i
+}
+
+func showEvent(e *env, i eventInfo) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\n%s\n\nSets       %s\n", i.Prototype, i.Doc, strings.Join(i.Sets, ", "))
+	if len(i.Derived) > 0 {
+		fmt.Fprintf(&b, "Made from  %s\n", strings.Join(i.Derived, ", "))
+	}
+	fmt.Fprintf(&b, "Hook here  %s\n", i.cell().Text)
+	if len(i.Args) > 0 {
+		b.WriteString("\n")
+	}
+	if _, err := fmt.Fprint(e.stdout, b.String()); err != nil || len(i.Args) == 0 {
+		return err
+	}
+	t := table.New(e.stdout, table.Column{Title: "ARGUMENT"}, table.Column{Title: "TYPE"}, table.Column{Title: "VALUES", Flex: true, Wrap: true})
+	for _, a := range i.Args {
+		t.Add(table.T(a.Name), table.T(a.Type), table.Cell{Text: strings.Join(a.Values, " "), Style: table.Dim})
+	}
+	return t.Flush()
+}

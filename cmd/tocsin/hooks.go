@@ -1,0 +1,76 @@
+package main
+
+import (
+	"os"
+	"strings"
+
+	"github.com/tocsin-io/tocsin/bpf"
+	"github.com/tocsin-io/tocsin/cmd/internal/table"
+	"github.com/tocsin-io/tocsin/event"
+	"github.com/tocsin-io/tocsin/rules"
+)
+
+// hookInfo is how this kernel gives an event.
+type hookInfo struct {
+	Hook   string `json:"hook,omitempty"`   // "lsm file_open"
+	Reason string `json:"reason,omitempty"` // why there is none, or how the event is made
+
+	unknown bool // the kernel could not be asked
+}
+
+func (h hookInfo) cell() table.Cell {
+	switch {
+	case h.Hook != "":
+		return table.Cell{Text: h.Hook, Style: table.Green}
+	case h.unknown:
+		return table.Cell{Text: "? " + h.Reason, Style: table.Dim}
+	case strings.HasPrefix(h.Reason, "made in user space"):
+		return table.Cell{Text: "derived", Style: table.Green}
+	}
+	return table.Cell{Text: "none", Style: table.Yellow}
+}
+
+// probeHooks asks the kernel how it gives each event. Without the privilege every event's reason says so.
+func probeHooks(e *env) map[string]hookInfo {
+	out := map[string]hookInfo{}
+	features, err := bpf.Probe()
+	if err != nil {
+		why := "needs root"
+		if os.Geteuid() == 0 {
+			why = err.Error()
+		}
+		e.log.Debug("kernel not probed", "error", err)
+		for _, d := range event.All() {
+			out[d.Name] = hookInfo{Reason: why, unknown: true}
+		}
+		return out
+	}
+	for _, d := range event.All() {
+		c := features.Hooks(d.Name)
+		i := hookInfo{Reason: c.Reason}
+		if c.Hook != nil {
+			i.Hook = string(c.Hook.Kind)
+			if c.Hook.Target != d.Name {
+				i.Hook += " " + c.Hook.Target
+			}
+		}
+		out[d.Name] = i
+	}
+	return out
+}
+
+// ruleText returns the text of the file that a rule was read from, or "".
+func ruleText(file string) string {
+	if name, ok := strings.CutPrefix(file, "builtin/"); ok {
+		if b, err := rules.FS().Open(name); err == nil {
+			defer b.Close()
+			return readAll(b)
+		}
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	return readAll(f)
+}

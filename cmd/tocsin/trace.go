@@ -1,0 +1,307 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"text/template"
+	"time"
+
+	"github.com/tocsin-io/tocsin/bpf"
+	"github.com/tocsin-io/tocsin/cmd/internal/filter"
+	"github.com/tocsin-io/tocsin/cmd/internal/table"
+	"github.com/tocsin-io/tocsin/detect/enrich"
+	"github.com/tocsin-io/tocsin/event"
+)
+
+type traceCmd struct {
+	Events    []string      `short:"e" sep:"none" placeholder:"NAME" help:"Events: a name, a glob, a set, several with commas; or a condition NAME.ARG=VALUE with = != < <= > >= and globs. May be repeated."`
+	List      bool          `short:"l" help:"List the events instead."`
+	Origin    []string      `help:"Only events of host, container or container-init."`
+	PID       []uint32      `name:"pid" help:"Only these processes, by their id on the host or in their namespace."`
+	Comm      []string      `help:"Only tasks with these names; globs."`
+	Container []string      `help:"Only these containers, by (the beginning of) their id, or a glob on their name."`
+	UID       []uint32      `name:"uid" help:"Only tasks of these users."`
+	Output    string        `short:"o" default:"table" help:"Form of the output: table, json (one event a line), go-template=TEMPLATE over the JSON document, or none."`
+	Record    string        `placeholder:"FILE" help:"Also write the events to FILE, one JSON document a line, for tocsin replay."`
+	Duration  time.Duration `placeholder:"TIME" help:"Stop after that time, such as 10s or 5m."`
+	Count     uint64        `short:"n" placeholder:"N" help:"Stop after N events."`
+}
+
+func (traceCmd) Help() string {
+	return `Examples:
+  tocsin trace -e security_socket_connect
+  tocsin trace -e 'security_socket_connect.remote_addr=*docker.sock*' --origin container
+  tocsin trace -e 'security_file_open.pathname=/etc/*' -e 'security_file_open.flags=O_WRONLY'
+  tocsin trace -e sched_process_exec -o 'go-template={{.processName}} {{.executable.path}}'
+  tocsin trace -e net --duration 30s --record events.jsonl`
+}
+
+func (c *traceCmd) Run(e *env) error {
+	if c.List {
+		return listEvents(e, "", c.Output == "json")
+	}
+	if len(c.Events) == 0 {
+		return usagef("name the events with -e (tocsin trace -l lists them)")
+	}
+	f, err := filter.Parse(c.Events, filter.Scope{Origins: c.Origin, PIDs: c.PID, UIDs: c.UID, Comms: c.Comm, Containers: c.Container})
+	if err != nil {
+		return usageError{err}
+	}
+	out, err := newEventWriter(e.stdout, c.Output, f.Names())
+	if err != nil {
+		return usageError{err}
+	}
+	if err := privileges(); err != nil {
+		return err
+	}
+	if c.Record != "" {
+		file, err := os.OpenFile(c.Record, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		out.record = bufio.NewWriter(file)
+	}
+	return c.trace(e, f, out)
+}
+
+func (c *traceCmd) trace(e *env, f *filter.Filter, out *eventWriter) (err error) {
+	kernel, err := bpf.Open(bpf.Options{})
+	if err != nil {
+		return err
+	}
+	defer kernel.Close()
+	enricher := enrich.New(enrich.Options{Logger: e.log})
+	defer enricher.Close()
+	if err := kernel.Select(f.Selections()); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(e.ctx)
+	defer cancel(nil)
+	if c.Duration > 0 {
+		timer := time.AfterFunc(c.Duration, func() { cancel(nil) })
+		defer timer.Stop()
+	}
+	if out.table != nil {
+		fmt.Fprintf(e.stderr, "Watching %s. Ctrl-C ends it.\n", strings.Join(f.Names(), ", "))
+	}
+	counts := map[string]uint64{}
+	var seen, shown uint64
+	began := time.Now()
+	err = kernel.Run(ctx, func(ev *event.Event) {
+		enricher.Apply(ev)
+		if ev.Flags&event.FlagUnselected != 0 || ctx.Err() != nil {
+			return
+		}
+		seen++
+		if !f.Match(ev) {
+			return
+		}
+		shown++
+		counts[ev.Def.Name]++
+		if err := out.write(ev); err != nil {
+			cancel(err)
+		}
+		if c.Count > 0 && shown >= c.Count {
+			cancel(nil)
+		}
+	})
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
+		err = cause
+	}
+	if err := errors.Join(err, out.flush()); err != nil {
+		return err
+	}
+	stats, err := kernel.Stats()
+	if err != nil {
+		return err
+	}
+	c.summary(e, counts, shown, seen-shown, time.Since(began), stats)
+	return nil
+}
+
+// summary tells on standard error what was shown, and what was lost.
+func (c *traceCmd) summary(e *env, counts map[string]uint64, shown, filtered uint64, took time.Duration, stats bpf.Stats) {
+	names := make([]string, 0, len(counts))
+	for n := range counts {
+		names = append(names, n)
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		if counts[a] != counts[b] {
+			return int(counts[b]) - int(counts[a])
+		}
+		return strings.Compare(a, b)
+	})
+	fmt.Fprintf(e.stderr, "\n%s in %v", plural(int(shown), "event"), took.Round(100*time.Millisecond))
+	for i, n := range names {
+		sep := ", "
+		if i == 0 {
+			sep = ": "
+		}
+		fmt.Fprintf(e.stderr, "%s%s %d", sep, n, counts[n])
+	}
+	if filtered > 0 {
+		fmt.Fprintf(e.stderr, "; %d filtered out", filtered)
+	}
+	if lost := lossText(stats); lost != "" {
+		fmt.Fprintf(e.stderr, "\nLOST: %s", lost)
+	} else {
+		fmt.Fprint(e.stderr, "; none lost")
+	}
+	fmt.Fprintln(e.stderr)
+}
+
+// eventWriter writes events in the form that the user chose.
+type eventWriter struct {
+	w        *bufio.Writer
+	table    *table.Writer
+	template *template.Template
+	json     bool
+	record   *bufio.Writer
+	name     bool // the events have different names: show them
+	buf      []byte
+}
+
+func newEventWriter(w io.Writer, form string, names []string) (*eventWriter, error) {
+	out := &eventWriter{w: bufio.NewWriter(w), name: len(names) > 1}
+	text, isTemplate := strings.CutPrefix(form, "go-template=")
+	switch {
+	case isTemplate:
+		t, err := template.New("output").Option("missingkey=zero").Parse(text)
+		if err != nil {
+			return nil, err
+		}
+		out.template = t
+	case form == "json":
+		out.json = true
+	case form == "none":
+	case form == "table":
+		width := 12
+		for _, n := range names {
+			width = max(width, len(n))
+		}
+		cols := []table.Column{{Title: "TIME", Width: 12}, {Title: "PID", Width: 7, Right: true}, {Title: "COMMAND", Width: 15}, {Title: "WHERE", Width: 12}}
+		if out.name {
+			cols = append(cols, table.Column{Title: "EVENT", Width: min(width, 27)})
+		}
+		out.table = table.New(w, append(cols, table.Column{Title: "ARGUMENTS", Flex: true})...)
+		if err := out.table.Header(); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, fmt.Errorf("output %q: use table, json, go-template=TEMPLATE or none", form)
+	}
+	return out, nil
+}
+
+func (w *eventWriter) write(ev *event.Event) error {
+	if w.json || w.template != nil || w.record != nil {
+		w.buf = append(ev.AppendJSON(w.buf[:0]), '\n')
+	}
+	if w.record != nil {
+		if _, err := w.record.Write(w.buf); err != nil {
+			return err
+		}
+	}
+	switch {
+	case w.table != nil:
+		return w.row(ev)
+	case w.json:
+		if _, err := w.w.Write(w.buf); err != nil {
+			return err
+		}
+		return w.w.Flush()
+	case w.template != nil:
+		var doc map[string]any
+		dec := json.NewDecoder(strings.NewReader(string(w.buf)))
+		dec.UseNumber()
+		if err := dec.Decode(&doc); err != nil {
+			return err
+		}
+		if err := w.template.Execute(w.w, doc); err != nil {
+			return err
+		}
+		if err := w.w.WriteByte('\n'); err != nil {
+			return err
+		}
+		return w.w.Flush()
+	}
+	return nil
+}
+
+func (w *eventWriter) row(ev *event.Event) error {
+	cells := []table.Cell{
+		{Text: time.Unix(0, int64(ev.Timestamp)).Format("15:04:05.000"), Style: table.Dim},
+		{Text: fmt.Sprint(ev.HostPID)}, {Text: ev.CommString()}, {Text: place(ev)},
+	}
+	if w.name {
+		cells = append(cells, table.Cell{Text: ev.Def.Name, Style: table.Cyan})
+	}
+	return w.table.Row(append(cells, table.T(argsText(ev)))...)
+}
+
+func (w *eventWriter) flush() error {
+	err := w.w.Flush()
+	if w.record != nil {
+		err = errors.Join(err, w.record.Flush())
+	}
+	return err
+}
+
+// place names where an event happened, in 12 cells: host, or the container's name or id.
+func place(ev *event.Event) string {
+	switch {
+	case ev.Container == nil:
+		return ev.Origin().String()
+	case ev.Container.Name != "":
+		return ev.Container.Name[:min(12, len(ev.Container.Name))]
+	}
+	return ev.Container.ID[:min(12, len(ev.Container.ID))]
+}
+
+// argsText writes the arguments for people: the ones that tell most, the event's text arguments, come as they stand.
+func argsText(ev *event.Event) string {
+	var b strings.Builder
+	for i := range ev.Def.Args {
+		if !ev.Has(i) {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		a := &ev.Def.Args[i]
+		b.WriteString(a.Name)
+		b.WriteByte('=')
+		switch a.Kind {
+		case event.KindSockaddr:
+			b.WriteString(filter.Address(ev.Sockaddr(i)))
+		case event.KindStrings:
+			n := 0
+			b.WriteByte('[')
+			for _, s := range ev.StrList(i) {
+				if n > 0 {
+					b.WriteByte(' ')
+				}
+				b.WriteString(s)
+				n++
+			}
+			b.WriteByte(']')
+		default:
+			b.WriteString(ev.ArgText(i))
+		}
+	}
+	if ev.Return != 0 {
+		fmt.Fprintf(&b, " → %d", ev.Return)
+	}
+	return b.String()
+}
