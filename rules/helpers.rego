@@ -8,6 +8,31 @@ opened_for_change(flags) if helpers.is_file_write(flags)
 
 opened_for_change(flags) if contains(flags, "O_TRUNC")
 
+# The path of a file that the event opens in a way that can change it, puts into place under that name, or links there.
+changed_path := path if {
+	input.eventName == "security_file_open"
+	opened_for_change(helpers.get_tracee_argument("flags"))
+	path := helpers.get_tracee_argument("pathname")
+}
+
+changed_path := path if {
+	input.eventName == "security_inode_rename"
+	path := helpers.get_tracee_argument("new_path")
+}
+
+changed_path := path if {
+	input.eventName == "security_inode_symlink"
+	path := helpers.get_tracee_argument("linkpath")
+}
+
+# A package manager, or a script of a package that it runs.
+package_manager if input.executable.path in data.tocsin.lists.package_managers
+
+package_manager if {
+	some ancestor in input.process.ancestors
+	ancestor.executable in data.tocsin.lists.package_managers
+}
+
 # An address that is another machine's, or at least may be: neither this host's nor unset.
 remote_ip(addr) := ip if {
 	ip := addr.sin_addr

@@ -35,6 +35,18 @@ by(path) := {"executable": {"path": path}, "process": {"executable": path}}
 # child_of makes fields for an event of a program that another one started.
 child_of(path) := {"process": {"ancestors": [{"executable": path}]}}
 
+opened(path, flags, more) := event("security_file_open", {"pathname": path, "flags": flags}, more)
+
+renamed(old, new, more) := event("security_inode_rename", {"old_path": old, "new_path": new}, more)
+
+linked(path, target, more) := event("security_inode_symlink", {"linkpath": path, "target": target}, more)
+
+executed(path, argv, more) := event(
+	"sched_process_exec",
+	{"cmdpath": path, "pathname": path, "argv": argv},
+	object.union(by(path), more),
+)
+
 # fires tells whether the rule selects the event and matches it.
 fires(id, ev) if {
 	some selector in data.tocsin.rules[id].tracee_selected_events

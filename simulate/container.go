@@ -24,6 +24,8 @@ type container struct {
 	files map[string]string // path to content; a path that ends in "/" is a directory
 	links []string          // paths at which this binary appears, besides /tocsin
 	binds map[string]string // path in the container to path on the host
+	// programs are paths of programs that do nothing.
+	programs []string
 }
 
 // The parts of the OCI runtime specification, version 1.0, that are used here.
@@ -74,19 +76,8 @@ func (c container) run(e *env, name string, args ...string) (err error) {
 			return err
 		}
 	}
-	for p, content := range c.files {
-		at := filepath.Join(rootfs, p)
-		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
-			return err
-		}
-		if strings.HasSuffix(p, "/") {
-			err = os.MkdirAll(at, 0o755)
-		} else {
-			err = os.WriteFile(at, []byte(content), 0o644)
-		}
-		if err != nil {
-			return err
-		}
+	if err := populate(rootfs, c.files, c.programs); err != nil {
+		return err
 	}
 	var random [32]byte
 	if _, err := rand.Read(random[:]); err != nil {

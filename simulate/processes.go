@@ -21,6 +21,7 @@ func onHost(rule, does, step string, needs ...Need) Simulation {
 var processSimulations = []Simulation{
 	onHost("ptrace_injection", "Writes a word into a child of its own with ptrace: the word that is there.", "ptrace"),
 	onHost("proc_mem_write", "Opens /proc/<pid>/mem of a child of its own for writing, and writes nothing.", "proc-mem"),
+	onHost("process_memory_read", "Opens /proc/<pid>/mem of a child of its own for reading, and reads nothing.", "proc-mem-read"),
 	onHost("process_vm_write", "Writes a byte into a child of its own with process_vm_writev: the byte that is there.", "vm-write"),
 	onHost("fileless_execution", "Executes a program of 130 bytes from a memory file.", "memfd-exec"),
 	{
@@ -109,6 +110,15 @@ func stepProcMem([]string) error {
 
 // byteToWrite lies at the same address in a child of this binary, unless the binary is position independent.
 var byteToWrite = [8]byte{'t', 'o', 'c', 's', 'i', 'n'}
+
+func stepProcMemRead([]string) error {
+	c, stop, err := waiting()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	return open(fmt.Sprintf("/proc/%d/mem", c.Process.Pid), os.O_RDONLY)
+}
 
 func stepVMWrite([]string) error {
 	c, stop, err := waiting()

@@ -33,6 +33,8 @@ type root struct {
 	Exe   string            `json:"exe"`
 	Files map[string]string `json:"files,omitempty"` // path to content
 	Links []string          `json:"links,omitempty"` // further paths of this binary
+	// Programs are paths of programs that do nothing.
+	Programs []string `json:"programs,omitempty"`
 }
 
 // Main runs the step of a simulation and exits when this process was started for one; else it returns at once.
@@ -73,6 +75,35 @@ func runStep(text string) error {
 		return fmt.Errorf("step %s: %w", s.Name, err)
 	}
 	return nil
+}
+
+// steps is set by init: steps start others.
+var steps map[string]func(args []string) error
+
+func init() {
+	steps = map[string]func(args []string) error{
+		"nothing":             func([]string) error { return nil },
+		"connect-unix":        stepConnectUnix,
+		"write-file":          stepWriteFile,
+		"open-for-writing":    func(a []string) error { return open(a[0], os.O_WRONLY) },
+		"open-for-reading":    func(a []string) error { return open(a[0], os.O_RDONLY) },
+		"mount-absent-device": stepMountAbsentDevice,
+		"setns":               stepSetns,
+		"connect-metadata":    stepConnectMetadata,
+		"shell-on-terminal":   stepShellOnTerminal,
+		"ptrace":              stepPtrace,
+		"proc-mem":            stepProcMem,
+		"vm-write":            stepVMWrite,
+		"memfd-exec":          stepMemfdExec,
+		"reverse-shell":       stepReverseShell,
+		"finit-module":        stepFinitModule,
+		"wait":                stepWait,
+		"proc-mem-read":       stepProcMemRead,
+		"child":               func(a []string) error { return command("/proc/self/exe", a[0], a[1:]...).Run() },
+		"as":                  func(a []string) error { return command(a[0], a[1], a[2:]...).Run() },
+		"exec":                func(a []string) error { return (&exec.Cmd{Path: a[0], Args: a[1:]}).Run() },
+		"exec-with":           func(a []string) error { return (&exec.Cmd{Path: a[1], Args: a[2:], Env: a[:1]}).Run() },
+	}
 }
 
 func (s step) environ() []string {
@@ -132,14 +163,14 @@ func said(err error, out string) error {
 // step runs a step as a process of its own.
 func (e *env) step(name string, args ...string) error { return e.run(command(e.exe, name, args...)) }
 
-// inRoot runs a step in a private root with the given files.
-func (e *env) inRoot(files map[string]string, links []string, name string, args ...string) error {
-	at := filepath.Join(e.dir, "root")
-	if err := os.Mkdir(at, 0o755); err != nil {
+// inRoot runs a step in a private root.
+func (e *env) inRoot(r root, name string, args ...string) error {
+	r.Dir, r.Exe = filepath.Join(e.dir, "root"), e.exe
+	if err := os.Mkdir(r.Dir, 0o755); err != nil {
 		return err
 	}
 	c := exec.Command(e.exe)
-	c.Env = step{Name: name, Args: args, Root: &root{Dir: at, Exe: e.exe, Files: files, Links: links}}.environ()
+	c.Env = step{Name: name, Args: args, Root: &r}.environ()
 	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 	return e.run(c)
 }
@@ -158,17 +189,8 @@ func (r *root) enter() error {
 			return err
 		}
 	}
-	for p, content := range r.Files {
-		if err := os.MkdirAll(filepath.Dir(in(p)), 0o755); err != nil {
-			return err
-		}
-		if strings.HasSuffix(p, "/") {
-			if err := os.MkdirAll(in(p), 0o755); err != nil {
-				return err
-			}
-		} else if err := os.WriteFile(in(p), []byte(content), 0o644); err != nil {
-			return err
-		}
+	if err := populate(r.Dir, r.Files, r.Programs); err != nil {
+		return err
 	}
 	for _, p := range append([]string{"/tocsin"}, r.Links...) {
 		if err := os.MkdirAll(filepath.Dir(in(p)), 0o755); err != nil {
@@ -184,8 +206,10 @@ func (r *root) enter() error {
 	if err := unix.Mount("proc", in("proc"), "proc", 0, ""); err != nil {
 		return fmt.Errorf("mount proc: %w", err)
 	}
-	if err := unix.Mount("/dev", in("dev"), "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
-		return fmt.Errorf("bind /dev: %w", err)
+	if left, err := os.ReadDir(in("dev")); err != nil || len(left) == 0 { // else it has devices of its own
+		if err := unix.Mount("/dev", in("dev"), "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+			return fmt.Errorf("bind /dev: %w", err)
+		}
 	}
 	if err := os.Chdir(r.Dir); err != nil {
 		return err
@@ -207,6 +231,35 @@ func (r *root) enter() error {
 	default:
 		return fmt.Errorf("pivot root: %w", err)
 	}
+}
+
+// populate makes files and programs below dir. A path that ends in "/" is a directory.
+func populate(dir string, files map[string]string, programs []string) error {
+	for p, content := range files {
+		at := filepath.Join(dir, p)
+		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+			return err
+		}
+		var err error
+		if strings.HasSuffix(p, "/") {
+			err = os.MkdirAll(at, 0o755)
+		} else {
+			err = os.WriteFile(at, []byte(content), 0o644)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, p := range programs {
+		at := filepath.Join(dir, p)
+		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+			return err
+		}
+		if err := writeProgram(at); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // static returns nil when this binary needs no shared library, so that it runs in an empty root.

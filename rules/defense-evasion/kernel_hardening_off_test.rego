@@ -1,0 +1,17 @@
+package tocsin.tests.kernel_hardening_off
+
+import data.tocsin.testing
+
+test_match_1 if testing.fires("kernel_hardening_off", testing.opened("/proc/sys/kernel/randomize_va_space", "O_WRONLY", {}))
+
+test_match_2 if testing.fires("kernel_hardening_off", testing.opened("/sys/fs/selinux/enforce", "O_RDWR", {}))
+
+test_evasion_truncating if testing.fires("kernel_hardening_off", testing.opened("/proc/sys/kernel/kptr_restrict", "O_WRONLY|O_TRUNC", testing.container))
+
+test_evasion_borrowed_comm if testing.fires("kernel_hardening_off", testing.opened("/proc/sys/kernel/randomize_va_space", "O_WRONLY", {"processName": "systemd-sysctl"}))
+
+test_near_miss_read if not testing.fires("kernel_hardening_off", testing.opened("/proc/sys/kernel/randomize_va_space", "O_RDONLY", {}))
+
+test_near_miss_1 if not testing.fires("kernel_hardening_off", testing.opened("/proc/sys/kernel/pid_max", "O_WRONLY", {}))
+
+test_near_miss_boot if not testing.fires("kernel_hardening_off", testing.opened("/proc/sys/kernel/kptr_restrict", "O_WRONLY", testing.by("/usr/lib/systemd/systemd-sysctl")))

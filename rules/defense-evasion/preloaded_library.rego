@@ -1,0 +1,33 @@
+package tocsin.rules.preloaded_library
+
+import data.tracee.helpers
+
+__rego_metadoc__ := {
+	"id": "preloaded_library",
+	"version": "1.0.0",
+	"name": "Library of a writable directory preloaded",
+	"description": "A program was started with LD_PRELOAD, LD_AUDIT or LD_LIBRARY_PATH naming a directory that everybody may write.",
+	"tags": ["evasion"],
+	"properties": {
+		"Severity": 2,
+		"MITRE ATT&CK": "T1574.006",
+	},
+	"references": [
+		"https://attack.mitre.org/techniques/T1574/006/",
+		"https://man7.org/linux/man-pages/man8/ld.so.8.html",
+	],
+	"false_positives": [
+		"Test suites and build tools that build a library and preload it in place.",
+	],
+	"response": "Save the library, and see which programs have it mapped (grep it in /proc/*/maps).",
+}
+
+tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "*"}
+
+tracee_match := {"variable": variable} if {
+	some variable in helpers.get_tracee_argument("env")
+	some name in {"LD_PRELOAD=", "LD_AUDIT=", "LD_LIBRARY_PATH="}
+	startswith(variable, name)
+	some directory in {"/tmp/", "/var/tmp/", "/dev/shm/", "/run/shm/"}
+	contains(variable, directory)
+}

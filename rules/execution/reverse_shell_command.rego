@@ -1,0 +1,55 @@
+package tocsin.rules.reverse_shell_command
+
+import data.tracee.helpers
+
+__rego_metadoc__ := {
+	"id": "reverse_shell_command",
+	"version": "1.0.0",
+	"name": "Reverse shell on a command line",
+	"description": "A command line holds a well-known way to connect a shell to the network: bash's /dev/tcp, netcat with -e, socat with exec, or a one-liner in Python, Perl, PHP or Ruby.",
+	"tags": ["shell"],
+	"properties": {
+		"Severity": 3,
+		"MITRE ATT&CK": "T1059.004, T1059.006",
+	},
+	"references": [
+		"https://attack.mitre.org/techniques/T1059/004/",
+		"https://attack.mitre.org/techniques/T1059/006/",
+	],
+	"false_positives": [
+		"Scripts that test whether a port is open with /dev/tcp (wait-for-it). Except their arguments.",
+	],
+	"response": "The address stands in the argument. Isolate the machine from it, and find out from the ancestors how the command came to run.",
+}
+
+tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "*"}
+
+tracee_match := {"argument": arg} if {
+	some arg in helpers.get_tracee_argument("argv")
+	some sign in data.tocsin.lists.reverse_shell_signs
+	contains(arg, sign)
+}
+
+# An interpreter's one-liner that opens a socket and starts something.
+tracee_match := {"argument": arg} if {
+	path := helpers.get_tracee_argument("pathname")
+	some interpreter in {"/python", "/perl", "/ruby", "/php", "/lua", "/node"}
+	contains(path, interpreter)
+	some arg in helpers.get_tracee_argument("argv")
+	some network in {"socket", "Socket", "fsockopen", "TCPSocket"}
+	contains(arg, network)
+	some start in {"pty.spawn", "subprocess", "dup2", "exec(", "exec {", "/bin/sh", "/bin/bash", "child_process"}
+	contains(arg, start)
+}
+
+tracee_match := {"argument": option} if {
+	path := helpers.get_tracee_argument("pathname")
+	some name in {"/nc", "/ncat", "/netcat", "/nc.traditional", "/nc.openbsd", "/busybox"}
+	endswith(path, name)
+	argv := helpers.get_tracee_argument("argv")
+	some option in argv
+	option in {"-e", "-c", "--exec", "--sh-exec", "-ne", "-nve", "-nlvpe", "-lvpe"}
+	some shell in argv
+	some end in data.tocsin.lists.shells
+	endswith(shell, end)
+}

@@ -1,0 +1,13 @@
+package tocsin.tests.host_root_through_proc
+
+import data.tocsin.testing
+
+test_match_1 if testing.fires("host_root_through_proc", testing.event("security_file_open", {"pathname": "/etc/shadow", "flags": "O_RDONLY", "syscall_pathname": "/proc/1/root/etc/shadow"}, testing.container))
+
+test_evasion_cwd if testing.fires("host_root_through_proc", testing.event("security_file_open", {"pathname": "/etc/x", "flags": "O_RDONLY", "syscall_pathname": "/proc/77/cwd/../etc/x"}, testing.container))
+
+test_near_miss_own if not testing.fires("host_root_through_proc", testing.event("security_file_open", {"pathname": "/etc/x", "flags": "O_RDONLY", "syscall_pathname": "/proc/self/root/etc/x"}, testing.container))
+
+test_near_miss_host if not testing.fires("host_root_through_proc", testing.event("security_file_open", {"pathname": "/etc/x", "flags": "O_RDONLY", "syscall_pathname": "/proc/1/root/etc/x"}, {}))
+
+test_near_miss_1 if not testing.fires("host_root_through_proc", testing.event("security_file_open", {"pathname": "/etc/x", "flags": "O_RDONLY", "syscall_pathname": "/etc/x"}, testing.container))
