@@ -8,35 +8,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
-
 	"github.com/tocsin-io/tocsin/test/harness"
 )
-
-// natsServer starts a NATS server with JetStream, as an operator would beside Tocsin.
-func natsServer(t testing.TB) string {
-	t.Helper()
-	srv, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv.Start()
-	t.Cleanup(func() {
-		srv.Shutdown()
-		srv.WaitForShutdown()
-	})
-	if !srv.ReadyForConnections(10 * time.Second) {
-		t.Fatal("NATS server did not start")
-	}
-	return srv.ClientURL()
-}
 
 // The two halves as processes of their own over one NATS server, and either may be away.
 func TestTwoProcesses(t *testing.T) {
 	harness.NeedRoot(t)
-	url, hook := natsServer(t), harness.NewWebhook(t)
+	url, hook := harness.NewNATS(t, "").URL, harness.NewWebhook(t)
 	dir, api, sensorAddr := t.TempDir(), harness.FreeAddr(t), harness.FreeAddr(t)
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)

@@ -144,30 +144,43 @@ func Helper(t testing.TB, args ...string) {
 // helper is what the test binary does when it was started as one:
 //
 //	connect PATH [COUNT [PAUSE]]   connect to a Unix socket, print the time before each system call
+//	nats DIR ADDR                  serve NATS
 func helper(args []string) int {
-	if len(args) < 2 || args[0] != "connect" {
-		fmt.Fprintln(os.Stderr, "helper: connect PATH [COUNT [PAUSE]]")
-		return 2
+	var err error
+	switch {
+	case len(args) >= 2 && args[0] == "connect":
+		err = connect(args[1], args[2:])
+	case len(args) == 3 && args[0] == "nats":
+		err = natsHelper(args[1], args[2])
+	default:
+		err = fmt.Errorf("unknown helper %q", args)
 	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "helper: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+func connect(path string, args []string) error {
 	count, pause := 1, time.Duration(0)
-	if len(args) > 2 {
-		fmt.Sscan(args[2], &count)
+	if len(args) > 0 {
+		fmt.Sscan(args[0], &count)
 	}
-	if len(args) > 3 {
-		pause, _ = time.ParseDuration(args[3])
+	if len(args) > 1 {
+		pause, _ = time.ParseDuration(args[1])
 	}
 	for range count {
 		at := time.Now().UnixNano()
-		c, err := net.DialTimeout("unix", args[1], 5*time.Second)
+		c, err := net.DialTimeout("unix", path, 5*time.Second)
 		if err != nil {
-			fmt.Fprintf(os.Stderr, "helper: %v\n", err)
-			return 1
+			return err
 		}
 		c.Close()
 		fmt.Println(at)
 		time.Sleep(pause)
 	}
-	return 0
+	return nil
 }
 
 // UnixServer listens on a Unix socket and takes connections until the test ends.

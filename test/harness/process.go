@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -49,10 +50,14 @@ func Start(t testing.TB, program string, args ...string) *Process {
 	return StartWith(t, nil, program, args...)
 }
 
-// StartWith is [Start] with a function that may change the command before it runs.
+// StartWith is [Start], also of a program given by its path, with a function that may change the command before it runs.
 func StartWith(t testing.TB, edit func(*exec.Cmd), program string, args ...string) *Process {
 	t.Helper()
-	p := &Process{t: t, name: program, cmd: exec.Command(Binary(t, program), args...), done: make(chan struct{})}
+	path := program
+	if !filepath.IsAbs(path) {
+		path = Binary(t, program)
+	}
+	p := &Process{t: t, name: program, cmd: exec.Command(path, args...), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	// Should the test binary die, nothing of it stays behind.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

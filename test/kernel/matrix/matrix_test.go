@@ -23,9 +23,10 @@ import (
 // A suite is one test package and what it needs in the guest.
 type suite struct {
 	pkg      string
-	runc     bool // the container runtime
-	programs bool // the programs of cmd/, built before
-	memory   int  // MiB
+	runc     bool   // the container runtime
+	programs bool   // the programs of cmd/, built before
+	only     string // -test.run
+	memory   int    // MiB
 	timeout  time.Duration
 }
 
@@ -33,6 +34,7 @@ var suites = []suite{
 	{pkg: "bpf", runc: true, memory: 1024, timeout: 5 * time.Minute},
 	{pkg: "simulate", runc: true, memory: 1024, timeout: 5 * time.Minute},
 	{pkg: "test/e2e", runc: true, programs: true, memory: 3072, timeout: 15 * time.Minute},
+	{pkg: "test/faults", programs: true, only: "TestClockJumps", memory: 2048, timeout: 5 * time.Minute},
 }
 
 func TestKernels(t *testing.T) {
@@ -70,7 +72,7 @@ func run(t *testing.T, root, name string, img kernel.Image, s suite) {
 	dir := t.TempDir()
 	job := kernel.Job{
 		Program: filepath.Join(dir, "program"),
-		Args:    []string{"-test.v=test2json", "-test.timeout=" + s.timeout.String(), "-test.paniconexit0"},
+		Args:    []string{"-test.v=test2json", "-test.timeout=" + s.timeout.String(), "-test.paniconexit0", "-test.run=" + s.only},
 		Env:     []string{"VMTEST_KERNEL=" + name, "CI=" + os.Getenv("CI")},
 		Dir:     filepath.Join(root, s.pkg),
 		Files:   map[string]string{},
