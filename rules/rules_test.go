@@ -1,104 +1,61 @@
 package rules_test
 
 import (
-	"context"
 	"io/fs"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/goccy/go-yaml"
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/format"
-	"github.com/open-policy-agent/opa/v1/rego"
-	"github.com/open-policy-agent/opa/v1/storage/inmem"
-	"github.com/open-policy-agent/opa/v1/tester"
 
+	"github.com/tocsin-io/tocsin/detect"
+	"github.com/tocsin-io/tocsin/detect/ruletest"
 	"github.com/tocsin-io/tocsin/finding"
 	"github.com/tocsin-io/tocsin/rules"
 )
 
-const helpers = `package tracee.helpers
+var builtin = detect.Source{FS: rules.FS(), Name: "rules"}
 
-get_tracee_argument(name) := value if {
-	some arg in input.args
-	arg.name == name
-	value := arg.value
-}
-
-default is_file_write(_) := false
-
-is_file_write(flags) if contains(lower(flags), "o_wronly")
-
-is_file_write(flags) if contains(lower(flags), "o_rdwr")
-`
-
-func modules(t *testing.T, tests bool) map[string]*ast.Module {
+func load(t *testing.T) map[string]detect.Rule {
 	t.Helper()
-	out := map[string]*ast.Module{}
-	parse := func(name, src string) {
-		m, err := ast.ParseModuleWithOpts(name, src, ast.ParserOptions{RegoVersion: ast.RegoV1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		out[name] = m
+	list, errs := detect.Load(builtin)
+	for _, err := range errs {
+		t.Error(err)
 	}
-	parse("tracee_helpers.rego", helpers)
-	err := fs.WalkDir(rules.FS(), ".", func(p string, d fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(p, ".rego") || !tests && strings.HasSuffix(p, "_test.rego") {
-			return err
-		}
-		src, err := fs.ReadFile(rules.FS(), p)
-		if err == nil {
-			parse(p, string(src))
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
+	out := map[string]detect.Rule{}
+	for _, r := range list {
+		out[r.Metadata().ID] = r
 	}
 	return out
 }
 
-func document(t *testing.T) map[string]any {
-	t.Helper()
-	src, err := fs.ReadFile(rules.FS(), "data/lists.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var doc struct {
-		Lists map[string][]any `yaml:"lists"`
-	}
-	if err := yaml.UnmarshalWithOptions(src, &doc, yaml.Strict()); err != nil {
-		t.Fatal(err)
-	}
-	lists := map[string]any{}
-	for k, v := range doc.Lists {
-		lists[k] = v
-	}
-	return map[string]any{"tocsin": map[string]any{"lists": lists}}
-}
-
 func TestRego(t *testing.T) {
-	ctx := context.Background()
-	store := inmem.NewFromObject(document(t))
-	txn, err := store.NewTransaction(ctx)
+	res, err := ruletest.Run(t.Context(), ruletest.Options{}, builtin)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer store.Abort(ctx, txn)
-	ch, err := tester.NewRunner().SetModules(modules(t, true)).SetStore(store).SetRuntime(ast.ObjectTerm()).RunTests(ctx, txn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	for r := range ch {
-		n++
-		if r.Error != nil || !r.Pass() {
-			t.Errorf("%s.%s (%s): %v", r.Package, r.Name, r.Location, r.Error)
+	for _, x := range res.Tests {
+		if x.Outcome != ruletest.Passed {
+			t.Errorf("%s:%d: %s %s: %s", x.File, x.Line, x.Name, x.Outcome, x.Message)
 		}
 	}
-	t.Logf("%d tests", n)
+	for _, f := range res.Coverage.Files {
+		if f.Percent < 100 && !strings.Contains(f.File, "testing_test") {
+			t.Errorf("%s: the tests do not reach lines %v", f.File, f.NotCovered)
+		}
+	}
+	t.Logf("%d tests passed, %.1f %% of lines", res.Passed, res.Coverage.Percent)
+}
+
+func TestCheck(t *testing.T) {
+	for _, d := range detect.Check(detect.CheckOptions{}, builtin).Diagnostics {
+		if d.Level != detect.LevelNote {
+			t.Error(d)
+		}
+	}
 }
 
 // TestFormat holds the files to what "opa fmt" makes of them.
@@ -125,89 +82,45 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-type metadoc struct {
-	ID             string
-	Version        string
-	Name           string
-	Description    string
-	Tags           []string
-	Properties     map[string]any
-	References     []string
-	FalsePositives []string
-	Response       string
-}
-
-func metadata(t *testing.T) map[string]metadoc {
-	t.Helper()
-	compiler := ast.NewCompiler().WithStrict(true)
-	if compiler.Compile(modules(t, false)); compiler.Failed() {
-		t.Fatal(compiler.Errors)
-	}
-	out := map[string]metadoc{}
-	for _, f := range rules.Files() {
-		rs, err := rego.New(rego.Query("doc := data.tocsin.rules."+f.ID+".__rego_metadoc__"), rego.Compiler(compiler)).Eval(t.Context())
-		if err != nil || len(rs) != 1 {
-			t.Fatalf("%s: no metadata: %v", f.Path, err)
-		}
-		m := rs[0].Bindings["doc"].(map[string]any)
-		str := func(k string) string { s, _ := m[k].(string); return s }
-		list := func(k string) []string {
-			var out []string
-			l, _ := m[k].([]any)
-			for _, v := range l {
-				s, _ := v.(string)
-				out = append(out, s)
-			}
-			return out
-		}
-		props, _ := m["properties"].(map[string]any)
-		out[f.ID] = metadoc{str("id"), str("version"), str("name"), str("description"), list("tags"), props, list("references"), list("false_positives"), str("response")}
-	}
-	return out
-}
-
 func TestMetadata(t *testing.T) {
-	docs := metadata(t)
+	loaded := load(t)
 	name := regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 	for _, f := range rules.Files() {
-		m := docs[f.ID]
-		if m.ID != f.ID || !name.MatchString(f.ID) {
-			t.Errorf("%s: id %q is not the file's name", f.Path, m.ID)
+		r := loaded[f.ID]
+		if r == nil || !name.MatchString(f.ID) {
+			t.Errorf("%s: the rule's id is not the file's name", f.Path)
+			continue
 		}
-		if m.Version == "" || m.Name == "" || len(m.Tags) == 0 || len(m.References) == 0 || len(m.FalsePositives) == 0 || m.Response == "" {
+		m := r.Metadata()
+		if m.Version == "" || m.Name == "" || len(m.Tags) == 0 || len(m.References) == 0 || len(m.FalsePositives) == 0 {
 			t.Errorf("%s: metadata is not complete: %+v", f.Path, m)
 		}
 		if !strings.HasSuffix(m.Description, ".") || !strings.HasSuffix(m.Response, ".") {
 			t.Errorf("%s: description and response are sentences", f.Path)
 		}
-		attack, ok := finding.ATTACK().Resolve(m.Properties["MITRE ATT&CK"].(string))
-		if !ok {
-			t.Errorf("%s: ATT&CK %q does not resolve", f.Path, m.Properties["MITRE ATT&CK"])
-		}
-		ids := strings.Count(m.Properties["MITRE ATT&CK"].(string), "T1")
-		if len(attack) != ids {
-			t.Errorf("%s: ATT&CK %q: only %d of %d resolve", f.Path, m.Properties["MITRE ATT&CK"], len(attack), ids)
+		text, _ := m.Properties["MITRE ATT&CK"].(string)
+		if n := len(strings.Split(text, ",")); len(m.Attack) != n || n == 0 {
+			t.Errorf("%s: ATT&CK %q: %d of %d resolve", f.Path, text, len(m.Attack), n)
 		}
 		tactic, ok := finding.ATTACK().Tactic(f.Tactic)
 		if !ok {
 			t.Errorf("%s: %s is not a tactic", f.Path, f.Tactic)
 			continue
 		}
-		under := false
-		for _, a := range attack {
-			id := a.Technique.ID
-			if a.SubTechnique != nil {
-				id = a.SubTechnique.ID
-			}
-			tech, _ := finding.ATTACK().Technique(id)
-			for _, s := range tech.Tactics {
-				under = under || s == tactic.ShortName
-			}
-		}
-		if !under {
-			t.Errorf("%s: none of its techniques %q belongs to the tactic %s", f.Path, m.Properties["MITRE ATT&CK"], f.Tactic)
+		if !slices.ContainsFunc(m.Attack, func(a finding.Attack) bool { return slices.Contains(tactics(a), tactic.ShortName) }) {
+			t.Errorf("%s: none of its techniques %q belongs to the tactic %s", f.Path, text, f.Tactic)
 		}
 	}
+}
+
+// tactics lists the short names of the tactics that a technique belongs to.
+func tactics(a finding.Attack) []string {
+	id := a.Technique.ID
+	if a.SubTechnique != nil {
+		id = a.SubTechnique.ID
+	}
+	technique, _ := finding.ATTACK().Technique(id)
+	return technique.Tactics
 }
 
 // TestTests demands of each rule a test file with a match, a near miss and an attempt to evade.
@@ -243,7 +156,17 @@ func TestLists(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lists := document(t)["tocsin"].(map[string]any)["lists"].(map[string]any)
+	src, err := fs.ReadFile(rules.FS(), "data/lists.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Lists map[string][]any `yaml:"lists"`
+	}
+	if err := yaml.UnmarshalWithOptions(src, &doc, yaml.Strict()); err != nil {
+		t.Fatal(err)
+	}
+	lists := doc.Lists
 	for name := range lists {
 		if !used[name] {
 			t.Errorf("no rule reads the list %s", name)

@@ -47,11 +47,9 @@ executed(path, argv, more) := event(
 	object.union(by(path), more),
 )
 
-# fires tells whether the rule selects the event and matches it.
-fires(id, ev) if {
-	some selector in data.tocsin.rules[id].tracee_selected_events
+# selects tells whether one of a rule's selectors names the event.
+selects(selectors, ev) if {
+	some selector in selectors
 	object.get(selector, "name", ev.eventName) == ev.eventName
 	object.get(selector, "origin", "*") in {ev.origin, "*"}
-	match := data.tocsin.rules[id].tracee_match with input as ev
-	match != false
 }

@@ -148,6 +148,11 @@ func groups(tree *detect.Tree) []map[string]*ast.Module {
 					parent[find(p.String())] = find(own)
 				}
 			}
+			for _, t := range tree.Tests { // what tests share
+				if p := t.Package.Path; p.String() != own && ref.HasPrefix(p) {
+					parent[find(p.String())] = find(own)
+				}
+			}
 			return false
 		})
 	}

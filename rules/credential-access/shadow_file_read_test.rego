@@ -1,18 +1,25 @@
 package tocsin.tests.shadow_file_read
 
+import data.tocsin.rules.shadow_file_read as rule
 import data.tocsin.testing
+
+fires(ev) if {
+	testing.selects(rule.tracee_selected_events, ev)
+	match := rule.tracee_match with input as ev
+	match != false
+}
 
 open(path, flags, more) := testing.event("security_file_open", {"pathname": path, "flags": flags}, more)
 
-test_match if testing.fires("shadow_file_read", open("/etc/shadow", "O_RDONLY", testing.by("/usr/bin/cat")))
+test_match if fires(open("/etc/shadow", "O_RDONLY", testing.by("/usr/bin/cat")))
 
-test_match_backup if testing.fires("shadow_file_read", open("/etc/shadow-", "O_RDONLY", testing.by("/usr/bin/python3.11")))
+test_match_backup if fires(open("/etc/shadow-", "O_RDONLY", testing.by("/usr/bin/python3.11")))
 
-test_match_in_container if testing.fires("shadow_file_read", open("/etc/gshadow", "O_RDWR", testing.container))
+test_match_in_container if fires(open("/etc/gshadow", "O_RDWR", testing.container))
 
 # The path is the kernel's, so a symbolic link or a relative name changes nothing; a borrowed name does not either.
 test_evasion_borrowed_comm if {
-	testing.fires("shadow_file_read", open("/etc/shadow", "O_RDONLY", object.union(testing.by("/tmp/sshd"), {"processName": "sshd"})))
+	fires(open("/etc/shadow", "O_RDONLY", object.union(testing.by("/tmp/sshd"), {"processName": "sshd"})))
 }
 
-test_near_miss_passwd if not testing.fires("shadow_file_read", open("/etc/passwd", "O_RDONLY", {}))
+test_near_miss_passwd if not fires(open("/etc/passwd", "O_RDONLY", {}))

@@ -1,19 +1,26 @@
 package tocsin.tests.firewall_flushed
 
+import data.tocsin.rules.firewall_flushed as rule
 import data.tocsin.testing
 
-test_match_1 if testing.fires("firewall_flushed", testing.executed("/usr/sbin/xtables-nft-multi", ["iptables", "-F"], {}))
+fires(ev) if {
+	testing.selects(rule.tracee_selected_events, ev)
+	match := rule.tracee_match with input as ev
+	match != false
+}
 
-test_match_2 if testing.fires("firewall_flushed", testing.executed("/usr/sbin/nft", ["/usr/sbin/nft", "flush", "ruleset"], testing.container))
+test_match_1 if fires(testing.executed("/usr/sbin/xtables-nft-multi", ["iptables", "-F"], {}))
 
-test_match_3 if testing.fires("firewall_flushed", testing.executed("/usr/bin/python3.11", ["/usr/bin/python3.11", "/usr/sbin/ufw", "disable"], {}))
+test_match_2 if fires(testing.executed("/usr/sbin/nft", ["/usr/sbin/nft", "flush", "ruleset"], testing.container))
 
-test_match_4 if testing.fires("firewall_flushed", testing.executed("/usr/bin/systemctl", ["/usr/bin/systemctl", "stop", "firewalld"], {}))
+test_match_3 if fires(testing.executed("/usr/bin/python3.11", ["/usr/bin/python3.11", "/usr/sbin/ufw", "disable"], {}))
 
-test_evasion_long_option if testing.fires("firewall_flushed", testing.executed("/usr/sbin/xtables-legacy-multi", ["iptables", "--flush", "INPUT"], {}))
+test_match_4 if fires(testing.executed("/usr/bin/systemctl", ["/usr/bin/systemctl", "stop", "firewalld"], {}))
 
-test_near_miss_list if not testing.fires("firewall_flushed", testing.executed("/usr/sbin/xtables-nft-multi", ["iptables", "-L"], {}))
+test_evasion_long_option if fires(testing.executed("/usr/sbin/xtables-legacy-multi", ["iptables", "--flush", "INPUT"], {}))
 
-test_near_miss_other_table if not testing.fires("firewall_flushed", testing.executed("/usr/sbin/xtables-nft-multi", ["iptables", "-t", "nat", "-F", "X"], {}))
+test_near_miss_list if not fires(testing.executed("/usr/sbin/xtables-nft-multi", ["iptables", "-L"], {}))
 
-test_near_miss_docker if not testing.fires("firewall_flushed", testing.executed("/usr/sbin/xtables-nft-multi", ["iptables", "-F", "DOCKER"], testing.child_of("/usr/bin/dockerd")))
+test_near_miss_other_table if not fires(testing.executed("/usr/sbin/xtables-nft-multi", ["iptables", "-t", "nat", "-F", "X"], {}))
+
+test_near_miss_docker if not fires(testing.executed("/usr/sbin/xtables-nft-multi", ["iptables", "-F", "DOCKER"], testing.child_of("/usr/bin/dockerd")))

@@ -1,17 +1,24 @@
 package tocsin.tests.security_tool_stopped
 
+import data.tocsin.rules.security_tool_stopped as rule
 import data.tocsin.testing
 
-test_match_1 if testing.fires("security_tool_stopped", testing.executed("/usr/bin/systemctl", ["/usr/bin/systemctl", "stop", "auditd.service"], {}))
+fires(ev) if {
+	testing.selects(rule.tracee_selected_events, ev)
+	match := rule.tracee_match with input as ev
+	match != false
+}
 
-test_match_2 if testing.fires("security_tool_stopped", testing.executed("/usr/bin/pkill", ["/usr/bin/pkill", "-9", "falco"], {}))
+test_match_1 if fires(testing.executed("/usr/bin/systemctl", ["/usr/bin/systemctl", "stop", "auditd.service"], {}))
 
-test_match_3 if testing.fires("security_tool_stopped", testing.executed("/usr/bin/systemctl", ["systemctl", "disable", "--now", "tocsin-sensor"], {}))
+test_match_2 if fires(testing.executed("/usr/bin/pkill", ["/usr/bin/pkill", "-9", "falco"], {}))
 
-test_evasion_order if testing.fires("security_tool_stopped", testing.executed("/usr/bin/systemctl", ["/usr/bin/systemctl", "--now", "mask", "osqueryd"], testing.container))
+test_match_3 if fires(testing.executed("/usr/bin/systemctl", ["systemctl", "disable", "--now", "tocsin-sensor"], {}))
 
-test_near_miss_status if not testing.fires("security_tool_stopped", testing.executed("/usr/bin/systemctl", ["/usr/bin/systemctl", "status", "auditd"], {}))
+test_evasion_order if fires(testing.executed("/usr/bin/systemctl", ["/usr/bin/systemctl", "--now", "mask", "osqueryd"], testing.container))
 
-test_near_miss_other if not testing.fires("security_tool_stopped", testing.executed("/usr/bin/systemctl", ["/usr/bin/systemctl", "stop", "nginx"], {}))
+test_near_miss_status if not fires(testing.executed("/usr/bin/systemctl", ["/usr/bin/systemctl", "status", "auditd"], {}))
 
-test_near_miss_upgrade if not testing.fires("security_tool_stopped", testing.executed("/usr/bin/systemctl", ["/usr/bin/systemctl", "stop", "auditd"], testing.child_of("/usr/bin/dpkg")))
+test_near_miss_other if not fires(testing.executed("/usr/bin/systemctl", ["/usr/bin/systemctl", "stop", "nginx"], {}))
+
+test_near_miss_upgrade if not fires(testing.executed("/usr/bin/systemctl", ["/usr/bin/systemctl", "stop", "auditd"], testing.child_of("/usr/bin/dpkg")))

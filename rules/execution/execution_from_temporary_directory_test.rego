@@ -1,13 +1,20 @@
 package tocsin.tests.execution_from_temporary_directory
 
+import data.tocsin.rules.execution_from_temporary_directory as rule
 import data.tocsin.testing
 
-test_match_1 if testing.fires("execution_from_temporary_directory", testing.executed("/tmp/x", ["/tmp/x"], testing.container))
+fires(ev) if {
+	testing.selects(rule.tracee_selected_events, ev)
+	match := rule.tracee_match with input as ev
+	match != false
+}
 
-test_match_2 if testing.fires("execution_from_temporary_directory", testing.executed("/var/tmp/a/b", ["/var/tmp/a/b"], testing.container))
+test_match_1 if fires(testing.executed("/tmp/x", ["/tmp/x"], testing.container))
 
-test_evasion_deep if testing.fires("execution_from_temporary_directory", testing.executed("/tmp/systemd-private-1/usr/bin/ls", ["/tmp/systemd-private-1/usr/bin/ls"], testing.container))
+test_match_2 if fires(testing.executed("/var/tmp/a/b", ["/var/tmp/a/b"], testing.container))
 
-test_near_miss_host if not testing.fires("execution_from_temporary_directory", testing.executed("/tmp/x", ["/tmp/x"], {}))
+test_evasion_deep if fires(testing.executed("/tmp/systemd-private-1/usr/bin/ls", ["/tmp/systemd-private-1/usr/bin/ls"], testing.container))
 
-test_near_miss_1 if not testing.fires("execution_from_temporary_directory", testing.executed("/usr/bin/tmp/x", ["/usr/bin/tmp/x"], testing.container))
+test_near_miss_host if not fires(testing.executed("/tmp/x", ["/tmp/x"], {}))
+
+test_near_miss_1 if not fires(testing.executed("/usr/bin/tmp/x", ["/usr/bin/tmp/x"], testing.container))

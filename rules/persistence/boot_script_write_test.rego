@@ -1,29 +1,36 @@
 package tocsin.tests.boot_script_write
 
+import data.tocsin.rules.boot_script_write as rule
 import data.tocsin.testing
 
-test_match_1 if testing.fires("boot_script_write", testing.opened("/etc/rc.local", "O_WRONLY|O_CREAT", {}))
+fires(ev) if {
+	testing.selects(rule.tracee_selected_events, ev)
+	match := rule.tracee_match with input as ev
+	match != false
+}
 
-test_match_2 if testing.fires("boot_script_write", testing.opened("/etc/init.d/x", "O_WRONLY|O_CREAT", {}))
+test_match_1 if fires(testing.opened("/etc/rc.local", "O_WRONLY|O_CREAT", {}))
 
-test_match_3 if testing.fires("boot_script_write", testing.opened("/etc/network/if-up.d/x", "O_WRONLY|O_CREAT", {}))
+test_match_2 if fires(testing.opened("/etc/init.d/x", "O_WRONLY|O_CREAT", {}))
 
-test_match_4 if testing.fires("boot_script_write", testing.opened("/etc/update-motd.d/99-x", "O_WRONLY|O_CREAT", {}))
+test_match_3 if fires(testing.opened("/etc/network/if-up.d/x", "O_WRONLY|O_CREAT", {}))
 
-test_match_in_container if testing.fires("boot_script_write", testing.opened("/etc/rc.local", "O_WRONLY|O_CREAT", testing.container))
+test_match_4 if fires(testing.opened("/etc/update-motd.d/99-x", "O_WRONLY|O_CREAT", {}))
 
-test_evasion_renamed_into_place if testing.fires("boot_script_write", testing.renamed("/tmp/x", "/etc/rc.local", {}))
+test_match_in_container if fires(testing.opened("/etc/rc.local", "O_WRONLY|O_CREAT", testing.container))
 
-test_evasion_link_into_place if testing.fires("boot_script_write", testing.linked("/etc/update-motd.d/99-x", "/tmp/x", {}))
+test_evasion_renamed_into_place if fires(testing.renamed("/tmp/x", "/etc/rc.local", {}))
 
-test_evasion_truncated_while_reading if testing.fires("boot_script_write", testing.opened("/etc/rc.local", "O_RDONLY|O_TRUNC", {}))
+test_evasion_link_into_place if fires(testing.linked("/etc/update-motd.d/99-x", "/tmp/x", {}))
 
-test_near_miss_read if not testing.fires("boot_script_write", testing.opened("/etc/rc.local", "O_RDONLY|O_CLOEXEC", {}))
+test_evasion_truncated_while_reading if fires(testing.opened("/etc/rc.local", "O_RDONLY|O_TRUNC", {}))
 
-test_near_miss_1 if not testing.fires("boot_script_write", testing.opened("/etc/rcS", "O_WRONLY|O_CREAT", {}))
+test_near_miss_read if not fires(testing.opened("/etc/rc.local", "O_RDONLY|O_CLOEXEC", {}))
 
-test_near_miss_2 if not testing.fires("boot_script_write", testing.opened("/etc/network/interfaces", "O_WRONLY|O_CREAT", {}))
+test_near_miss_1 if not fires(testing.opened("/etc/rcS", "O_WRONLY|O_CREAT", {}))
 
-test_near_miss_package_manager if not testing.fires("boot_script_write", testing.opened("/etc/rc.local", "O_WRONLY|O_CREAT", testing.by("/usr/bin/dpkg")))
+test_near_miss_2 if not fires(testing.opened("/etc/network/interfaces", "O_WRONLY|O_CREAT", {}))
 
-test_near_miss_package_script if not testing.fires("boot_script_write", testing.opened("/etc/rc.local", "O_WRONLY|O_CREAT", testing.child_of("/usr/bin/dpkg")))
+test_near_miss_package_manager if not fires(testing.opened("/etc/rc.local", "O_WRONLY|O_CREAT", testing.by("/usr/bin/dpkg")))
+
+test_near_miss_package_script if not fires(testing.opened("/etc/rc.local", "O_WRONLY|O_CREAT", testing.child_of("/usr/bin/dpkg")))

@@ -1,28 +1,37 @@
 package tocsin.tests.container_namespace_change
 
+import data.tocsin.rules.container_namespace_change as rule
 import data.tocsin.testing
+
+fires(ev) if {
+	testing.selects(rule.tracee_selected_events, ev)
+	match := rule.tracee_match with input as ev
+	match != false
+}
 
 setns(type, more) := testing.event("setns", {"fd": 3, "nstype": type}, more)
 
 unshare(flags, more) := testing.event("unshare", {"flags": flags}, more)
 
-test_match_setns if testing.fires("container_namespace_change", setns("CLONE_NEWNS", testing.container))
+test_match_setns if fires(setns("CLONE_NEWNS", testing.container))
 
-test_evasion_any_type if testing.fires("container_namespace_change", setns("0", testing.container))
+test_evasion_any_type if fires(setns("0", testing.container))
 
-test_match_unshare if testing.fires("container_namespace_change", unshare("CLONE_NEWNS|CLONE_NEWUSER", testing.container))
+test_match_unshare if fires(unshare("CLONE_NEWNS|CLONE_NEWUSER", testing.container))
 
 test_evasion_named_like_runc if {
-	testing.fires("container_namespace_change", setns("CLONE_NEWNS", object.union(testing.container, testing.by("/memfd:runc_cloned:/proc/self/exe (deleted)"))))
+	fires(setns("CLONE_NEWNS", object.union(testing.container, testing.by("/memfd:runc_cloned:/proc/self/exe (deleted)"))))
 }
 
-test_near_miss_unshare_without_user_namespace if not testing.fires("container_namespace_change", unshare("CLONE_FS", testing.container))
+test_near_miss_unshare_without_user_namespace if not fires(unshare("CLONE_FS", testing.container))
 
-test_near_miss_host if not testing.fires("container_namespace_change", setns("CLONE_NEWNS", {}))
+test_near_miss_host if not fires(setns("CLONE_NEWNS", {}))
 
-test_near_miss_refused if not testing.fires("container_namespace_change", setns("CLONE_NEWNS", object.union(testing.container, {"returnValue": -1})))
+test_near_miss_refused if not fires(setns("CLONE_NEWNS", object.union(testing.container, {"returnValue": -1})))
+
+test_near_miss_runtime_by_path if not fires(setns("0", object.union(testing.container, testing.by("/usr/bin/crun"))))
 
 test_near_miss_runtime if {
 	fields := {"executable": {"path": "/memfd:runc_cloned:/proc/self/exe (deleted)"}, "process": {"ancestors": [{"executable": "/usr/sbin/runc"}]}}
-	not testing.fires("container_namespace_change", setns("0", object.union(testing.container, fields)))
+	not fires(setns("0", object.union(testing.container, fields)))
 }
