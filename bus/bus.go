@@ -30,7 +30,9 @@ const (
 
 	// dedupWindow is how long the server remembers message ids. Whoever replays after that meets the store's ids.
 	dedupWindow = 30 * time.Second
-	ackWait     = time.Minute
+	// What a killed router had in hand comes to another one, or to the next, after these times.
+	findingAckWait = 10 * time.Second
+	ackWait        = 30 * time.Second
 	// asyncTimeout bounds the wait for the server's word that a message is stored.
 	asyncTimeout = 10 * time.Second
 )
@@ -107,8 +109,14 @@ func Connect(opts Options) (*Bus, error) {
 // Connected reports whether the server can be reached now.
 func (b *Bus) Connected() bool { return b.nc.IsConnected() }
 
-// Close ends the connection. What waits in a Publisher is the Publisher's to flush before.
-func (b *Bus) Close() { b.nc.Close() }
+// Close ends the connection, once the server has read all acknowledgements. What waits in a Publisher is the Publisher's
+// to flush before.
+func (b *Bus) Close() {
+	if b.nc.IsConnected() {
+		b.nc.FlushTimeout(5 * time.Second)
+	}
+	b.nc.Close()
+}
 
 // Streams says which streams there shall be. The zero value of a bound takes a default.
 type Streams struct {

@@ -33,7 +33,7 @@ type Findings struct {
 // Findings starts to consume. Several routers that do so share the work.
 func (b *Bus) Findings(ctx context.Context) (*Findings, error) {
 	cons, err := b.js.CreateOrUpdateConsumer(ctx, StreamFindings, jetstream.ConsumerConfig{
-		Durable: routerDurable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxAckPending: 8192, MaxDeliver: -1,
+		Durable: routerDurable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: findingAckWait, MaxAckPending: 8192, MaxDeliver: -1,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("create consumer of %s: %w", StreamFindings, err)
@@ -98,11 +98,13 @@ func (f *Findings) decode(out []FindingMessage, m jetstream.Msg) []FindingMessag
 // Close stops the consumer; what was fetched and not acknowledged comes again.
 func (f *Findings) Close() { stopConsuming(f.cc, f.msgs) }
 
+// stopConsuming gives back at once what was fetched and nobody has seen; otherwise it would come again only when its
+// acknowledgement is overdue.
 func stopConsuming(cc jetstream.ConsumeContext, msgs chan jetstream.Msg) {
-	cc.Stop()
+	cc.Drain()
 	for {
 		select {
-		case m := <-msgs: // let a blocked callback end, and give back what nobody has seen
+		case m := <-msgs:
 			m.Nak()
 		case <-cc.Closed():
 			for {
@@ -199,7 +201,7 @@ func (q *Queue) Next(ctx context.Context) (*Delivery, error) {
 func (q *Queue) Close() { stopConsuming(q.cc, q.msgs) }
 
 // Delivery is one notification to be delivered. Exactly one of Ack, Retry and Dead ends it; without one it comes again
-// after a minute.
+// after 30 seconds, unless Extend says that it is being worked on.
 type Delivery struct {
 	bus    *Bus
 	output string

@@ -158,7 +158,7 @@ func (t *Table) join(st *State, g *grouping, f *finding.Finding) *joined {
 		describe(a, f)
 	}
 	a.Severity = max(a.Severity, f.Severity)
-	a.Finding = f
+	a.Finding, a.Last = f, f.ID
 	a.Count += n
 	if f.Time.After(a.LastSeen) {
 		a.LastSeen = f.Time
@@ -173,7 +173,7 @@ func (t *Table) join(st *State, g *grouping, f *finding.Finding) *joined {
 // describe lets the alert show f: the latest of its most severe findings.
 func describe(a *Alert, f *finding.Finding) {
 	a.Rule, a.Cluster, a.Host, a.Origin, a.Message = f.Rule, f.Cluster, f.Host, f.Origin, f.Message
-	a.Process, a.Container, a.Kubernetes, a.Finding = f.Process, f.Container, f.Kubernetes, f
+	a.Process, a.Container, a.Kubernetes, a.Finding, a.Last = f.Process, f.Container, f.Kubernetes, f, f.ID
 }
 
 // mergeAttack adds f's techniques and reports whether one was new.

@@ -14,7 +14,8 @@ import (
 // Alert is an alert as the router handles it. Key is the group it belongs to, while it is not closed.
 type Alert struct {
 	finding.Alert
-	Key string
+	Key  string
+	Last string // id of the latest finding, also while Finding is not loaded
 }
 
 // Thread is what the router remembers of telling one output, by one route, about one alert.

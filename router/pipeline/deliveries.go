@@ -1,0 +1,130 @@
+package pipeline
+
+import (
+	"context"
+	"time"
+
+	"github.com/tocsin-io/tocsin/bus"
+	"github.com/tocsin-io/tocsin/finding"
+	"github.com/tocsin-io/tocsin/store"
+)
+
+// Queue is the queue of one output, whose results are recorded in the store.
+type Queue struct {
+	p *Pipeline
+	q *bus.Queue
+}
+
+// Deliveries opens the queue of an output. Close it.
+func (p *Pipeline) Deliveries(ctx context.Context, output string) (*Queue, error) {
+	q, err := p.opts.Bus.Deliveries(ctx, output, 64)
+	if err != nil {
+		return nil, err
+	}
+	return &Queue{p, q}, nil
+}
+
+// Next waits for the next delivery.
+func (q *Queue) Next(ctx context.Context) (*Delivery, error) {
+	d, err := q.q.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Delivery{Delivery: d, p: q.p}, nil
+}
+
+// Close stops the queue; deliveries that were not acknowledged come again.
+func (q *Queue) Close() { q.q.Close() }
+
+// Delivery is a bus.Delivery whose result is recorded.
+type Delivery struct {
+	*bus.Delivery
+	p *Pipeline
+}
+
+// result is what became of a try; ack comes after it is recorded.
+type result struct {
+	store.Result
+	ack func() error
+}
+
+// Ack says that the destination has taken it. The record comes first: at worst the notification comes again, with the
+// same id.
+func (d *Delivery) Ack() error {
+	n := d.Notification()
+	d.p.metrics.deliveries.WithLabelValues(n.Output, "delivered").Inc()
+	if n.Kind == finding.KindFinding && d.Attempt() == 0 {
+		return d.Delivery.Ack() // nothing to record
+	}
+	select {
+	case d.p.results <- result{store.Result{Notification: n, Status: store.Delivered, Attempts: d.Attempt() + 1, Time: time.Now()}, d.Delivery.Ack}:
+		return nil
+	case <-d.p.ended:
+		return d.Delivery.Ack()
+	}
+}
+
+// Retry gives it back to the queue, to come again after delay.
+func (d *Delivery) Retry(delay time.Duration, cause error) error {
+	n := d.Notification()
+	d.p.metrics.deliveries.WithLabelValues(n.Output, "retried").Inc()
+	text := ""
+	if cause != nil {
+		text = cause.Error()
+	}
+	select {
+	case d.p.results <- result{store.Result{Notification: n, Status: store.Retrying, Attempts: d.Attempt() + 1, Error: text, Time: time.Now()}, nil}:
+	default: // the record of a retry is not worth waiting for
+	}
+	return d.Delivery.Retry(delay, cause)
+}
+
+// record writes results, many at once.
+func (p *Pipeline) record(ctx context.Context) error {
+	for {
+		var batch []result
+		select {
+		case r := <-p.results:
+			batch = append(batch, r)
+		case <-ctx.Done():
+			// Whoever stops closes the outputs first; what they said is still written.
+			if batch = p.gather(batch); len(batch) == 0 {
+				return ctx.Err()
+			}
+			p.write(batch)
+			continue
+		}
+		time.Sleep(20 * time.Millisecond) // let some gather: a transaction costs an fsync
+		p.write(p.gather(batch))
+	}
+}
+
+func (p *Pipeline) gather(batch []result) []result {
+	for len(batch) < batchSize {
+		select {
+		case r := <-p.results:
+			batch = append(batch, r)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+func (p *Pipeline) write(batch []result) {
+	list := make([]store.Result, len(batch))
+	for i := range batch {
+		list[i] = batch[i].Result
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := p.opts.Store.Record(ctx, list); err != nil {
+		p.metrics.failures.Inc()
+		p.log.Error("can't record deliveries", "deliveries", len(list), "error", err)
+	}
+	for i := range batch {
+		if batch[i].ack != nil {
+			batch[i].ack()
+		}
+	}
+}

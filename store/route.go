@@ -1,0 +1,313 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/tocsin-io/tocsin/finding"
+	"github.com/tocsin-io/tocsin/finding/match"
+	"github.com/tocsin-io/tocsin/router"
+)
+
+// Load puts into st what the router needs.
+func (t *Tx) Load(ctx context.Context, n router.Needs, st *router.State) error {
+	err := t.query(ctx, "SELECT id FROM findings WHERE "+t.d.in("id"), []any{t.d.list(n.Findings)}, func(r *sql.Rows) error {
+		var id string
+		err := r.Scan(&id)
+		st.Known[id] = true
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("load known findings: %w", err)
+	}
+	if err := t.loadAlerts(ctx, st, t.d.in("gkey")+" AND status <> 'closed' ORDER BY gkey", t.d.list(n.Groups)); err != nil {
+		return err
+	}
+	if err := t.loadSources(ctx, st, n.Sources); err != nil {
+		return err
+	}
+	return t.loadBuckets(ctx, st, t.d.in("output"), t.d.list(n.Buckets))
+}
+
+// loadAlerts loads alerts with their threads.
+func (t *Tx) loadAlerts(ctx context.Context, st *router.State, where string, args ...any) error {
+	var ids []string
+	err := t.query(ctx, "SELECT gkey, finding, body FROM alerts WHERE "+where+t.d.lock, args, func(r *sql.Rows) error {
+		a := &router.Alert{}
+		var body []byte
+		if err := r.Scan(&a.Key, &a.Last, &body); err != nil {
+			return err
+		}
+		if err := json.Unmarshal(body, &a.Alert); err != nil {
+			return err
+		}
+		st.AddAlert(a)
+		ids = append(ids, a.ID)
+		return nil
+	})
+	if err == nil && len(ids) > 0 {
+		err = t.loadThreads(ctx, st, t.d.in("alert"), t.d.list(ids))
+	}
+	if err != nil {
+		return fmt.Errorf("load alerts: %w", err)
+	}
+	return nil
+}
+
+func (t *Tx) loadThreads(ctx context.Context, st *router.State, where string, args ...any) error {
+	return t.query(ctx, "SELECT due, body FROM threads WHERE "+where, args, func(r *sql.Rows) error {
+		var body []byte
+		var due sql.NullInt64
+		if err := r.Scan(&due, &body); err != nil {
+			return err
+		}
+		th := &router.Thread{}
+		if err := json.Unmarshal(body, th); err != nil {
+			return err
+		}
+		th.Due = fromNanos(due.Int64) // the column counts: closing an alert sets it
+		if st.Threads[th.Key] == nil {
+			st.Threads[th.Key] = th
+		}
+		return nil
+	})
+}
+
+func (t *Tx) loadSources(ctx context.Context, st *router.State, keys []string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	err := t.query(ctx, "SELECT body FROM sources WHERE "+t.d.in("key"), []any{t.d.list(keys)}, func(r *sql.Rows) error {
+		var body []byte
+		if err := r.Scan(&body); err != nil {
+			return err
+		}
+		src := &router.Source{}
+		if err := json.Unmarshal(body, src); err != nil {
+			return err
+		}
+		if st.Sources[src.Key] == nil {
+			st.Sources[src.Key] = src
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("load inhibition sources: %w", err)
+	}
+	return nil
+}
+
+func (t *Tx) loadBuckets(ctx context.Context, st *router.State, where string, args ...any) error {
+	err := t.query(ctx, "SELECT body FROM buckets WHERE "+where+" ORDER BY output"+t.d.lock, args, func(r *sql.Rows) error {
+		var body []byte
+		if err := r.Scan(&body); err != nil {
+			return err
+		}
+		b := &router.Bucket{}
+		if err := json.Unmarshal(body, b); err != nil {
+			return err
+		}
+		if st.Buckets[b.Output] == nil {
+			st.Buckets[b.Output] = b
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("load rates: %w", err)
+	}
+	return nil
+}
+
+// LoadDue puts into st at most limit threads that are due, and all that telling of them needs. It reports whether there
+// is anything to do, and when the next thing is due after that (zero: nothing is).
+func (t *Tx) LoadDue(ctx context.Context, table *router.Table, st *router.State, limit int) (some bool, err error) {
+	now := nanos(st.Now)
+	var ids []string
+	skip := ""
+	if t.d.lock != "" {
+		skip = " FOR UPDATE SKIP LOCKED" // another router is at it
+	}
+	err = t.query(ctx, "SELECT alert FROM threads WHERE due <= ? ORDER BY due LIMIT ?"+skip, []any{now, limit}, func(r *sql.Rows) error {
+		var id string
+		err := r.Scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("load what is due: %w", err)
+	}
+	due := 0
+	if err := t.query(ctx, "SELECT count(*) FROM buckets WHERE due <= ?", []any{now}, func(r *sql.Rows) error { return r.Scan(&due) }); err != nil {
+		return false, fmt.Errorf("load what is due: %w", err)
+	}
+	if len(ids) == 0 && due == 0 {
+		return false, nil
+	}
+	if err := t.loadThreads(ctx, st, t.d.in("alert"), t.d.list(ids)); err != nil {
+		return false, fmt.Errorf("load threads: %w", err)
+	}
+	if err := t.loadBuckets(ctx, st, "1 = 1"); err != nil {
+		return false, err
+	}
+	w := st.Waiting()
+	if err := t.loadAlerts(ctx, st, t.d.in("id")+" ORDER BY gkey", t.d.list(w.Alerts)); err != nil {
+		return false, err
+	}
+	need := w.Findings
+	for _, a := range st.Alerts {
+		need = append(need, a.Last)
+	}
+	err = t.query(ctx, "SELECT body FROM findings WHERE "+t.d.in("id"), []any{t.d.list(need)}, func(r *sql.Rows) error {
+		var body []byte
+		if err := r.Scan(&body); err != nil {
+			return err
+		}
+		f := &finding.Finding{}
+		if err := json.Unmarshal(body, f); err != nil {
+			return err
+		}
+		st.Findings[f.ID] = f
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("load findings: %w", err)
+	}
+	for _, a := range st.Alerts {
+		a.Finding = st.Findings[a.Last]
+	}
+	return true, t.loadSources(ctx, st, table.SourceKeys(st))
+}
+
+// Save writes what has changed.
+func (t *Tx) Save(ctx context.Context, c router.Changes) error {
+	for _, x := range c.Added {
+		if err := t.addFinding(ctx, x); err != nil {
+			return fmt.Errorf("save finding %s: %w", x.Finding.ID, err)
+		}
+	}
+	if len(c.Alerts) > 0 {
+		changed, err := t.counter(ctx, "changed", len(c.Alerts))
+		if err != nil {
+			return err
+		}
+		for _, a := range c.Alerts {
+			if err := t.saveAlert(ctx, a, changed); err != nil {
+				return fmt.Errorf("save alert %s: %w", a.ID, err)
+			}
+			changed++
+		}
+	}
+	for _, th := range c.Threads {
+		body, err := json.Marshal(th)
+		if err == nil {
+			_, err = t.exec(ctx, `INSERT INTO threads (key, alert, due, body) VALUES (?, ?, ?, ?)
+				ON CONFLICT (key) DO UPDATE SET due = excluded.due, body = excluded.body`, th.Key, th.Alert, orNull(th.Due), string(body))
+		}
+		if err != nil {
+			return fmt.Errorf("save thread: %w", err)
+		}
+	}
+	for _, key := range c.Dropped {
+		if _, err := t.exec(ctx, "DELETE FROM threads WHERE key = ?", key); err != nil {
+			return fmt.Errorf("drop thread: %w", err)
+		}
+	}
+	for _, src := range c.Sources {
+		body, err := json.Marshal(src)
+		if err == nil {
+			_, err = t.exec(ctx, `INSERT INTO sources (key, expires, body) VALUES (?, ?, ?)
+				ON CONFLICT (key) DO UPDATE SET expires = excluded.expires, body = excluded.body`, src.Key, nanos(src.Expires), string(body))
+		}
+		if err != nil {
+			return fmt.Errorf("save inhibition source: %w", err)
+		}
+	}
+	for _, b := range c.Buckets {
+		body, err := json.Marshal(b)
+		if err == nil {
+			_, err = t.exec(ctx, `INSERT INTO buckets (output, due, body) VALUES (?, ?, ?)
+				ON CONFLICT (output) DO UPDATE SET due = excluded.due, body = excluded.body`, b.Output, orNull(b.Due), string(body))
+		}
+		if err != nil {
+			return fmt.Errorf("save rate: %w", err)
+		}
+	}
+	return nil
+}
+
+func orNull(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixNano()
+}
+
+func (t *Tx) addFinding(ctx context.Context, x router.Added) error {
+	f := x.Finding
+	body, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	if _, err := t.exec(ctx, `INSERT INTO findings (id, time, severity, rule, host, body) VALUES (?, ?, ?, ?, ?, ?)`,
+		f.ID, nanos(f.Time), int(f.Severity), f.Rule.ID, f.Host, string(body)); err != nil {
+		return err
+	}
+	for _, a := range x.Alerts {
+		if _, err := t.exec(ctx, `INSERT INTO alert_findings (alert, time, finding) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, a, nanos(f.Time), f.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// counter takes n numbers and returns the first of them. Taking them serializes transactions that change alerts, so that
+// numbers become visible in their order.
+func (t *Tx) counter(ctx context.Context, name string, n int) (int64, error) {
+	var last int64
+	err := t.query(ctx, "UPDATE counters SET value = value + ? WHERE name = ? RETURNING value", []any{n, name}, func(r *sql.Rows) error { return r.Scan(&last) })
+	if err != nil {
+		return 0, fmt.Errorf("count changes: %w", err)
+	}
+	return last - int64(n) + 1, nil
+}
+
+func (t *Tx) saveAlert(ctx context.Context, a *router.Alert, changed int64) error {
+	t.woke = true
+	x := a.Alert
+	x.Finding = nil // it has its own row
+	body, err := json.Marshal(&x)
+	if err != nil {
+		return err
+	}
+	var namespace, container, image string
+	if x.Kubernetes != nil {
+		namespace = x.Kubernetes.Namespace
+	}
+	if x.Container != nil {
+		container, image = x.Container.ID, x.Container.Image
+	}
+	_, err = t.exec(ctx, `INSERT INTO alerts (id, gkey, status, severity, rule, cluster, host, origin, namespace, container, image, assignee,
+			first_seen, last_seen, count, version, changed, finding, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET status = excluded.status, severity = excluded.severity, rule = excluded.rule, cluster = excluded.cluster,
+			host = excluded.host, origin = excluded.origin, namespace = excluded.namespace, container = excluded.container,
+			image = excluded.image, assignee = excluded.assignee, first_seen = excluded.first_seen, last_seen = excluded.last_seen,
+			count = excluded.count, version = excluded.version, changed = excluded.changed, finding = excluded.finding, body = excluded.body`,
+		x.ID, a.Key, string(x.Status), int(x.Severity), x.Rule.ID, x.Cluster, x.Host, x.Origin, namespace, container, image, x.Assignee,
+		nanos(x.FirstSeen), nanos(x.LastSeen), int64(x.Count), int64(x.Version), changed, a.Last, string(body))
+	if err != nil {
+		return err
+	}
+	for i := range x.Attack {
+		ids := match.TechniqueIDs(x.Attack[i : i+1])
+		if len(ids) == 0 {
+			ids = []string{""}
+		}
+		if _, err := t.exec(ctx, `INSERT INTO alert_attack (alert, tactic, technique) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, x.ID, x.Attack[i].Tactic.ID, ids[0]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
