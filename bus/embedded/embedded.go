@@ -24,9 +24,10 @@ type Options struct {
 	SyncInterval time.Duration
 	MaxBytes     int64 // bound of all streams on disk; 0 means what the disk has
 	// Listen is host:port for sensors and routers of other processes. Empty: only this process can connect. An address
-	// needs User and Password.
+	// needs User and Password, or Token.
 	Listen         string
 	User, Password string
+	Token          string
 	Log            *slog.Logger
 }
 
@@ -58,8 +59,8 @@ func Start(opts Options) (*Server, error) {
 		if o.Port == 0 {
 			o.Port = server.RANDOM_PORT
 		}
-		if opts.User == "" || opts.Password == "" {
-			return nil, fmt.Errorf("start embedded NATS: listening on %s needs a user and a password", opts.Listen)
+		if opts.Token == "" && (opts.User == "" || opts.Password == "") {
+			return nil, fmt.Errorf("start embedded NATS: listening on %s needs a token (nats.embedded.token)", opts.Listen)
 		}
 		// The server ends the process's hope of an error when a port is in use: ask first.
 		l, err := net.Listen("tcp", opts.Listen)
@@ -67,7 +68,7 @@ func Start(opts Options) (*Server, error) {
 			return nil, fmt.Errorf("start embedded NATS: %w", err)
 		}
 		l.Close()
-		o.Host, o.Username, o.Password = host, opts.User, opts.Password
+		o.Host, o.Username, o.Password, o.Authorization = host, opts.User, opts.Password, opts.Token
 	}
 	srv, err := server.NewServer(o)
 	if err != nil {

@@ -1,0 +1,175 @@
+package routing
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"sync"
+
+	"github.com/tocsin-io/tocsin/bus"
+	"github.com/tocsin-io/tocsin/cmd/internal/version"
+	"github.com/tocsin-io/tocsin/configs"
+	"github.com/tocsin-io/tocsin/finding"
+	"github.com/tocsin-io/tocsin/outputs"
+	"github.com/tocsin-io/tocsin/outputs/deliver"
+)
+
+// outputSet is the outputs that deliver, each with a worker of its own.
+type outputSet struct {
+	r       *Router
+	metrics *deliver.Metrics
+
+	mu      sync.Mutex
+	running map[string]*runningOutput
+}
+
+type runningOutput struct {
+	config configs.Output
+	worker *deliver.Worker
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+func newOutputSet(r *Router) (*outputSet, error) {
+	m, err := deliver.NewMetrics(r.opts.Registry)
+	if err != nil {
+		return nil, err
+	}
+	return &outputSet{r: r, metrics: m, running: map[string]*runningOutput{}}, nil
+}
+
+// apply makes the running outputs those of cfg: what is new starts, what is gone ends, what changed is started again.
+// The queues keep what waits. All new outputs are opened before any old one ends.
+func (s *outputSet) apply(ctx context.Context, cfg *configs.Config) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	opened := map[string]outputs.Output{}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Outputs)) {
+		o := cfg.Outputs[name]
+		if run := s.running[name]; run != nil && reflect.DeepEqual(run.config, o) {
+			continue
+		}
+		out, err := outputs.Open(o.Settings, outputs.Env{
+			Name: name, Log: s.r.log.With("output", name), State: s.r.bus.State(), Version: version.Get().Version,
+			ExternalURL: cfg.Server.ExternalURL, Templates: cfg.Templates,
+		})
+		if err != nil {
+			for _, x := range opened {
+				x.Close()
+			}
+			return cfg.Place([]string{"outputs", name}, err)
+		}
+		opened[name] = out
+	}
+	for name, run := range s.running {
+		if _, keep := cfg.Outputs[name]; !keep || opened[name] != nil {
+			run.stop(ctx)
+			delete(s.running, name)
+		}
+	}
+	var errs []error
+	for name, out := range opened {
+		if err := s.start(ctx, name, out, cfg); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *outputSet) start(ctx context.Context, name string, out outputs.Output, cfg *configs.Config) error {
+	o := cfg.Outputs[name]
+	queue, err := s.r.pipeline.Deliveries(ctx, name)
+	if err != nil {
+		return errors.Join(fmt.Errorf("open the queue of output %s: %w", name, err), out.Close())
+	}
+	spec, _ := outputs.Lookup(o.Type)
+	opts := deliver.Options{
+		Name: name, Log: s.r.log, Metrics: s.metrics,
+		Next:    func(ctx context.Context) (deliver.Delivery, error) { return queue.Next(ctx) },
+		Enqueue: func(ctx context.Context, n finding.Notification) error { return enqueue(ctx, s.r.bus, n) },
+		Batch:   o.Batch.Max, BatchWait: o.Batch.Wait, Concurrency: o.Concurrency, Timeout: o.Timeout,
+		Backoff: o.Retry.Backoff, GiveUp: o.Retry.GiveUp,
+	}
+	if opts.Batch == 0 {
+		opts.Batch = spec.Batch
+	}
+	if opts.Concurrency == 0 {
+		opts.Concurrency = spec.Concurrency
+	}
+	if len(opts.Backoff) == 0 {
+		opts.Backoff = cfg.Defaults.Retry.Backoff
+	}
+	if opts.GiveUp == 0 {
+		opts.GiveUp = cfg.Defaults.Retry.GiveUp
+	}
+	// A limit whose overflow becomes a digest is the routing table's, which knows the alerts; here it only waits.
+	if o.Rate.Overflow == "wait" {
+		opts.Rate = deliver.Rate{Limit: o.Rate.Limit, Per: o.Rate.Per}
+	}
+	worker, err := deliver.New(out, opts)
+	if err != nil {
+		queue.Close()
+		return errors.Join(err, out.Close())
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	run := &runningOutput{config: o, worker: worker, cancel: cancel, done: make(chan struct{})}
+	s.running[name] = run
+	go func() {
+		defer close(run.done)
+		defer queue.Close()
+		defer out.Close()
+		if err := worker.Run(ctx); err != nil {
+			s.r.log.Error("output ended", "output", name, "error", err)
+		}
+	}()
+	return nil
+}
+
+func (r *runningOutput) stop(ctx context.Context) {
+	r.cancel()
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+	}
+}
+
+func enqueue(ctx context.Context, b *bus.Bus, n finding.Notification) error {
+	body, err := json.Marshal(n)
+	if err != nil {
+		return err
+	}
+	return b.PublishNotifications(ctx, []bus.QueuedNotification{{ID: n.ID, Output: n.Output, Body: body}})[n.Output]
+}
+
+// stop ends all outputs at the same time.
+func (s *outputSet) stop(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, run := range s.running {
+		run.cancel()
+	}
+	for name, run := range s.running {
+		select {
+		case <-run.done:
+		case <-ctx.Done():
+			return fmt.Errorf("output %s: %w", name, ctx.Err())
+		}
+	}
+	clear(s.running)
+	return nil
+}
+
+// status returns what each output does.
+func (s *outputSet) status() []deliver.Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]deliver.Status, 0, len(s.running))
+	for _, name := range slices.Sorted(maps.Keys(s.running)) {
+		out = append(out, s.running[name].worker.Status())
+	}
+	return out
+}

@@ -1,0 +1,238 @@
+// Package routing is the unprivileged half of Tocsin as parts of a program: findings from NATS become alerts in the
+// store and notifications at the outputs, and the REST API shows them. It is shared by tocsin-router and "tocsin run".
+package routing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tocsin-io/tocsin/bus"
+	"github.com/tocsin-io/tocsin/bus/embedded"
+	"github.com/tocsin-io/tocsin/cmd/internal/connect"
+	"github.com/tocsin-io/tocsin/cmd/internal/lifecycle"
+	"github.com/tocsin-io/tocsin/configs"
+	"github.com/tocsin-io/tocsin/router/pipeline"
+	"github.com/tocsin-io/tocsin/store"
+)
+
+// Options configure a Router. All are needed.
+type Options struct {
+	Config   *configs.Config
+	Name     string // of the program, in the NATS server's monitoring
+	Registry *prometheus.Registry
+	Log      *slog.Logger
+}
+
+// Router is the router's parts. What its methods return is there once the parts have started.
+type Router struct {
+	opts     Options
+	log      *slog.Logger
+	listener net.Listener
+	server   *embedded.Server
+	bus      *bus.Bus
+	store    *store.Store
+	pipeline *pipeline.Pipeline
+	outputs  *outputSet
+	config   atomic.Pointer[configs.Config]
+
+	// Ready, when set, must also hold for /readyz: in one process, the sensor's.
+	Ready func() error
+}
+
+// New prepares a router.
+func New(opts Options) *Router {
+	r := &Router{opts: opts, log: opts.Log}
+	r.config.Store(opts.Config)
+	return r
+}
+
+// AddTo adds the router's parts to a program. The address of the API is taken first: that is what most often fails.
+func (r *Router) AddTo(g *lifecycle.Group) {
+	g.Add("API", r.listen)
+	g.Add("NATS", r.startServer)
+	g.Add("connection to NATS", r.connect)
+	g.Add("store", r.open)
+	g.AddRun("router", r.run)
+	g.Add("outputs", r.deliver)
+	g.Add("API", r.serve)
+}
+
+// Bus is the connection to NATS.
+func (r *Router) Bus() *bus.Bus { return r.bus }
+
+// Store is the store.
+func (r *Router) Store() *store.Store { return r.store }
+
+// URL is where the API is.
+func (r *Router) URL() string {
+	scheme := "http://"
+	if r.opts.Config.Server.TLS != nil {
+		scheme = "https://"
+	}
+	return scheme + r.listener.Addr().String()
+}
+
+func (r *Router) listen(context.Context) (lifecycle.Stop, error) {
+	addr := r.opts.Config.Server.Listen
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%w; choose another address with server.listen", err)
+	}
+	r.listener = l
+	return func(context.Context) error {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	}, nil
+}
+
+func (r *Router) startServer(context.Context) (lifecycle.Stop, error) {
+	e := r.opts.Config.NATS.Embedded
+	if e == nil {
+		return nil, nil
+	}
+	opts := embedded.Options{Dir: e.Dir, Listen: e.Listen, Log: r.log}
+	if e.Sync != "always" {
+		d, err := time.ParseDuration(e.Sync)
+		if err != nil {
+			return nil, fmt.Errorf("nats.embedded.sync: %w", err)
+		}
+		opts.SyncInterval = d
+	}
+	if !e.Token.IsZero() {
+		token, err := e.Token.Value()
+		if err != nil {
+			return nil, fmt.Errorf("nats.embedded.token: %w", err)
+		}
+		opts.Token = token
+	}
+	s, err := embedded.Start(opts)
+	if err != nil {
+		return nil, err
+	}
+	r.server = s
+	return func(context.Context) error { s.Shutdown(); return nil }, nil
+}
+
+func (r *Router) connect(context.Context) (lifecycle.Stop, error) {
+	var server nats.InProcessConnProvider
+	if r.server != nil {
+		server = r.server
+	}
+	b, err := connect.Open(r.opts.Config.NATS, server, r.opts.Name, r.log)
+	if err != nil {
+		return nil, err
+	}
+	r.bus = b
+	return func(context.Context) error { b.Close(); return nil }, nil
+}
+
+func (r *Router) open(ctx context.Context) (lifecycle.Stop, error) {
+	var opts store.Options
+	if p := r.opts.Config.Store.Postgres; p != nil {
+		dsn, err := p.DSN.Value()
+		if err != nil {
+			return nil, fmt.Errorf("store.postgres.dsn: %w", err)
+		}
+		opts.Postgres = dsn
+	} else {
+		opts.SQLite = r.opts.Config.Store.SQLite.Path
+	}
+	s, err := store.Open(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	r.store = s
+	table, err := Compile(r.opts.Config)
+	if err == nil {
+		n := r.opts.Config.NATS
+		r.pipeline, err = pipeline.New(ctx, table, pipeline.Options{
+			Bus: r.bus, Store: s, Retain: r.opts.Config.Store.Retain, Log: r.log, Registry: r.opts.Registry,
+			Streams: bus.Streams{MaxAge: n.Retain, MaxBytes: int64(n.MaxBytes), Replicas: n.Replicas},
+		})
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return func(context.Context) error { return s.Close() }, nil
+}
+
+func (r *Router) run(ctx context.Context) error { return r.pipeline.Run(ctx) }
+
+func (r *Router) deliver(ctx context.Context) (lifecycle.Stop, error) {
+	set, err := newOutputSet(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := set.apply(context.WithoutCancel(ctx), r.opts.Config); err != nil {
+		return nil, errors.Join(err, set.stop(ctx))
+	}
+	r.outputs = set
+	return set.stop, nil
+}
+
+func (r *Router) serve(context.Context) (lifecycle.Stop, error) {
+	h, err := r.handler()
+	if err != nil {
+		return nil, err
+	}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(r.log.Handler(), slog.LevelDebug)}
+	go func() {
+		var err error
+		if t := r.opts.Config.Server.TLS; t != nil {
+			err = srv.ServeTLS(r.listener, t.Cert, t.Key)
+		} else {
+			err = srv.Serve(r.listener)
+		}
+		if !errors.Is(err, http.ErrServerClosed) {
+			r.log.Error("API ended", "error", err)
+		}
+	}()
+	return func(ctx context.Context) error {
+		// Streams to browsers do not end by themselves: a moment for answers under way is enough.
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if err := srv.Shutdown(ctx); err != nil {
+			return srv.Close()
+		}
+		return nil
+	}, nil
+}
+
+// Reload puts another configuration's routes, inhibition and outputs in force. Other changes need a restart, and are
+// said in the log. On an error everything stays as it is.
+func (r *Router) Reload(ctx context.Context, cfg *configs.Config) error {
+	table, err := Compile(cfg)
+	if err != nil {
+		return err
+	}
+	if err := r.pipeline.Reload(ctx, table); err != nil {
+		return err
+	}
+	if err := r.outputs.apply(context.WithoutCancel(ctx), cfg); err != nil {
+		return err
+	}
+	r.config.Store(cfg)
+	return nil
+}
+
+// ready says why the router does not do its work, or nil.
+func (r *Router) ready() error {
+	if r.pipeline == nil || !r.pipeline.Ready() {
+		return errors.New("router: not connected to NATS, or the store does not take findings")
+	}
+	if r.Ready != nil {
+		return r.Ready()
+	}
+	return nil
+}
