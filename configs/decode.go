@@ -211,12 +211,12 @@ func (d *decoder) structure(n ast.Node, v reflect.Value, path []string) {
 func (d *decoder) field(p pair, f settings.Field, v reflect.Value, path []string) {
 	path = append(slices.Clone(path), p.name)
 	before := len(d.errs)
-	d.decode(p.val, v.Field(f.Index), path)
+	d.decode(p.val, v.FieldByIndex(f.Index), path)
 	if len(d.errs) > before || f.Enum == nil {
 		return
 	}
 	values := []string{}
-	switch fv := v.Field(f.Index); fv.Kind() {
+	switch fv := v.FieldByIndex(f.Index); fv.Kind() {
 	case reflect.String:
 		values = append(values, fv.String())
 	case reflect.Slice:
@@ -234,7 +234,7 @@ func (d *decoder) field(p pair, f settings.Field, v reflect.Value, path []string
 // finish checks what can only be checked when all keys are read.
 func (d *decoder) finish(n ast.Node, v reflect.Value, path []string, fields []settings.Field) {
 	for _, f := range fields {
-		if f.Required && v.Field(f.Index).IsZero() {
+		if f.Required && v.FieldByIndex(f.Index).IsZero() {
 			d.fail(n, path, "%s is missing", f.Name).Hint = f.Doc
 			return
 		}
@@ -466,7 +466,7 @@ func (d *decoder) output(n ast.Node, v reflect.Value, path []string) {
 	if i := slices.IndexFunc(ps, func(p pair) bool { return p.name == "type" }); i >= 0 {
 		d.field(ps[i], common[0], v, path)
 	}
-	typ := v.Field(common[0].Index).String()
+	typ := v.FieldByIndex(common[0].Index).String()
 	var own []settings.Field
 	var sv reflect.Value
 	if d.types != nil {

@@ -13,7 +13,7 @@ import (
 type Field struct {
 	Name     string
 	Type     reflect.Type
-	Index    int    // in the struct
+	Index    []int  // in the struct, for reflect's FieldByIndex
 	Doc      string // one sentence
 	Default  any    // nil for none
 	Required bool
@@ -30,7 +30,8 @@ func (f Field) Secret() bool {
 	return t == reflect.TypeFor[Secret]()
 }
 
-// Fields lists the settings of a struct, or of a pointer to one, in their order. v holds the defaults.
+// Fields lists the settings of a struct, or of a pointer to one, in their order. v holds the defaults. A struct tagged
+// `yaml:",inline"` gives its fields to the one around it.
 func Fields(v any) []Field {
 	rv := reflect.Indirect(reflect.ValueOf(v))
 	return fields(rv.Type(), rv)
@@ -50,11 +51,18 @@ func fields(t reflect.Type, rv reflect.Value) []Field {
 		if rv.IsValid() {
 			fv = rv.Field(i)
 		}
-		name, _, _ := strings.Cut(sf.Tag.Get("yaml"), ",")
+		name, option, _ := strings.Cut(sf.Tag.Get("yaml"), ",")
+		if option == "inline" {
+			for _, f := range fields(sf.Type, fv) {
+				f.Index = append([]int{i}, f.Index...)
+				out = append(out, f)
+			}
+			continue
+		}
 		if name == "" || name == "-" {
 			continue
 		}
-		f := Field{Name: name, Type: sf.Type, Index: i, Doc: sf.Tag.Get("doc"), Example: sf.Tag.Get("example")}
+		f := Field{Name: name, Type: sf.Type, Index: []int{i}, Doc: sf.Tag.Get("doc"), Example: sf.Tag.Get("example")}
 		f.Required, _ = strconv.ParseBool(sf.Tag.Get("required"))
 		if e := sf.Tag.Get("enum"); e != "" {
 			f.Enum = strings.Split(e, ",")

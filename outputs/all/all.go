@@ -1,0 +1,8 @@
+// Package all registers every output type.
+package all
+
+import (
+	_ "github.com/tocsin-io/tocsin/outputs/slack"
+	_ "github.com/tocsin-io/tocsin/outputs/syslog"
+	_ "github.com/tocsin-io/tocsin/outputs/webhook"
+)

@@ -1,0 +1,63 @@
+package deliver
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tocsin-io/tocsin/outputs"
+)
+
+// Metrics counts for all outputs. A nil Metrics counts nothing.
+type Metrics struct {
+	notifications *prometheus.CounterVec
+	seconds       *prometheus.HistogramVec
+}
+
+// NewMetrics registers the metrics.
+func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
+	m := &Metrics{
+		notifications: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tocsin_output_notifications_total",
+			Help: "Notifications by output and result: sent, failed (a try), retried, dead, digested.",
+		}, []string{"output", "result"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "tocsin_output_send_seconds",
+			Help:    "Duration of a try by output and outcome: ok, temporary, permanent.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}, []string{"output", "outcome"}),
+	}
+	for _, c := range []prometheus.Collector{m.notifications, m.seconds} {
+		if err := r.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// start makes the counters of an output visible before the first event.
+func (m *Metrics) start(output string) {
+	for _, r := range []string{"sent", "failed", "retried", "dead", "digested"} {
+		m.add(output, r, 0)
+	}
+}
+
+func (m *Metrics) add(output, result string, n int) {
+	if m != nil {
+		m.notifications.WithLabelValues(output, result).Add(float64(n))
+	}
+}
+
+func (m *Metrics) took(output string, d time.Duration, err error) {
+	if m == nil {
+		return
+	}
+	outcome := "ok"
+	if err != nil {
+		outcome = "temporary"
+		if outputs.IsPermanent(err) {
+			outcome = "permanent"
+		}
+	}
+	m.seconds.WithLabelValues(output, outcome).Observe(d.Seconds())
+}
