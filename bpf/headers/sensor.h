@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * What every program shares: constants set at load time, maps, and how a record is begun, filled and sent.
+ *
+ * A record is built in a per-CPU scratch buffer, because its size is known only at the end, and copied into the
+ * ring. Programs attached by trampolines may be preempted by another task on the same CPU, so a CPU has several
+ * buffers, each taken and released by a counter. All cursors live in the buffer, not in registers: the verifier
+ * then sees the same state whatever was saved before, and functions can be verified once.
+ */
+#ifndef TOCSIN_SENSOR_H
+#define TOCSIN_SENSOR_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "event.gen.h"
+
+#define PATH_MAX 4096
+#define MAX_EVENTS 2048
+#define SCRATCHES 4 /* per CPU */
+#define REC_LIMIT 16384 /* no argument starts beyond it */
+#define SLOTS_AT sizeof(struct event_header)
+
+/* Set by Go before loading. */
+const volatile u32 self_tgid; /* the sensor's own process, initial pid namespace */
+const volatile u32 host_mnt_ns; /* mount namespace of pid 1 */
+const volatile s32 cgroup_subsys = -1; /* index of the version-1 controller whose hierarchy names containers; -1: version 2 */
+const volatile u32 cgroup_hierarchy; /* its hierarchy id; 0: version 2 */
+const volatile u64 wakeup_bytes = 4 << 20; /* wake the reader when that much waits in the ring */
+
+struct scratch {
+	u32 owners; /* 1: taken */
+	u32 pos; /* end of the record so far */
+	u32 base; /* where variable data begins */
+	u32 path_at; /* where the path in path[] begins */
+	u32 path_len;
+	u32 pad;
+	u64 dentry, mnt, mnt_root; /* what build_path is to look at: a global function takes no kernel pointers */
+	u8 rec[REC_LIMIT + PATH_MAX + 8];
+	u8 path[2 * PATH_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SCRATCHES);
+	__type(key, u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 24); /* set by Go */
+} ring SEC(".maps");
+
+/* What somebody wants of an event. */
+struct event_config {
+	u32 flags;
+	u32 origins; /* bit per origin */
+};
+#define WANTED 1 /* selected */
+#define ALWAYS 2 /* needed for enrichment, even when not selected */
+#define URGENT 4
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_EVENTS);
+	__type(key, u32);
+	__type(value, struct event_config);
+} event_configs SEC(".maps");
+
+struct event_stats {
+	u64 attempted;
+	u64 emitted;
+	u64 lost_ring; /* no room in the ring */
+	u64 lost_scratch; /* no free scratch buffer */
+	u64 lost_budget; /* the cgroup used up its budget */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MAX_EVENTS);
+	__type(key, u32);
+	__type(value, struct event_stats);
+} stats SEC(".maps");
+
+/* Control groups of containers, and those below them. */
+struct container {
+	u64 root; /* the container's own control group */
+	u32 started; /* its first process has been executed; kept at the root */
+	u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u64);
+	__type(value, struct container);
+} containers SEC(".maps");
+
+static __always_inline struct scratch *scratch_at(u32 slot)
+{
+	return bpf_map_lookup_elem(&scratches, &slot);
+}
+
+/*
+ * Takes a scratch buffer; returns its number, or SCRATCHES when all are taken. Counting up and looking back is an
+ * exclusion between tasks of one CPU that needs no compare-and-swap, which 5.8's BPF does not have.
+ */
+static __always_inline u32 scratch_take(void)
+{
+	for (u32 i = 0; i < SCRATCHES; i++) {
+		struct scratch *s = scratch_at(i);
+		if (!s)
+			break;
+		__sync_fetch_and_add(&s->owners, 1);
+		if (*(volatile u32 *)&s->owners == 1)
+			return i;
+		__sync_fetch_and_add(&s->owners, -1);
+	}
+	return SCRATCHES;
+}
+
+#define STAT(st, cause)                                    \
+	do {                                               \
+		if (st)                                    \
+			__sync_fetch_and_add(&(st)->cause, 1); \
+	} while (0)
+
+#include "task.h"
+
+/* A record under construction. */
+struct rec {
+	struct scratch *s;
+	struct task_struct *task;
+	u32 slot;
+	u32 event;
+};
+
+#define HDR(s) ((struct event_header *)(s)->rec)
+
+/*
+ * Begins a record of the event for the current task, when it is wanted at all. Returns false when there is nothing
+ * to do; otherwise rec_send or rec_drop must follow.
+ */
+static __always_inline bool rec_begin(struct rec *r, u32 event, u32 argc)
+{
+	struct event_config *cfg = bpf_map_lookup_elem(&event_configs, &event);
+	if (!cfg || !(cfg->flags & (WANTED | ALWAYS)))
+		return false;
+	if ((bpf_get_current_pid_tgid() >> 32) == self_tgid)
+		return false;
+
+	struct task_struct *task = current_task();
+	u64 cgroup = task_cgroup(task);
+	u8 flags = cgroup_flags(cgroup);
+	u32 origin = !(flags & FLAG_CONTAINER) ? ORIGIN_HOST :
+		     flags & FLAG_CONTAINER_STARTED ? ORIGIN_CONTAINER : ORIGIN_CONTAINER_INIT;
+	if (!(cfg->flags & WANTED) || !(cfg->origins & (1 << origin))) {
+		if (!(cfg->flags & ALWAYS))
+			return false;
+		flags |= FLAG_UNSELECTED;
+	}
+	if (cfg->flags & URGENT)
+		flags |= FLAG_URGENT;
+
+	u32 slot = scratch_take();
+	struct scratch *s = scratch_at(slot);
+	if (!s) {
+		struct event_stats *st = bpf_map_lookup_elem(&stats, &event);
+		STAT(st, attempted);
+		STAT(st, lost_scratch);
+		return false;
+	}
+	struct event_header *h = HDR(s);
+	h->id = event;
+	h->argc = argc;
+	h->flags = flags;
+	h->cgroup_id = cgroup;
+	h->return_value = 0;
+	h->present = 0;
+	h->user = 0;
+	h->count = 1;
+	s->base = SLOTS_AT + 8 * argc;
+	s->pos = s->base;
+	r->s = s;
+	r->task = task;
+	r->slot = slot;
+	r->event = event;
+	return true;
+}
+
+static __always_inline void rec_drop(struct rec *r)
+{
+	__sync_fetch_and_add(&r->s->owners, -1);
+}
+
+static __always_inline void rec_send(struct rec *r)
+{
+	struct scratch *s = r->s;
+	struct event_header *h = HDR(s);
+	struct event_stats *st = bpf_map_lookup_elem(&stats, &r->event);
+	u64 wake = BPF_RB_NO_WAKEUP;
+	u32 size = s->pos;
+
+	STAT(st, attempted);
+	if (size < SLOTS_AT || size > sizeof(s->rec)) {
+		STAT(st, lost_scratch);
+		goto out;
+	}
+	h->size = size;
+	fill_identity(h, r->task);
+	if (h->flags & FLAG_URGENT || bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > wakeup_bytes)
+		wake = BPF_RB_FORCE_WAKEUP;
+	if (bpf_ringbuf_output(&ring, s->rec, size, wake))
+		STAT(st, lost_ring);
+	else
+		STAT(st, emitted);
+out:
+	rec_drop(r);
+}
+
+/* Arguments. arg must be below the event's argc. */
+
+static __always_inline void put(struct scratch *s, u32 arg, u64 value)
+{
+	if (!__builtin_constant_p(arg))
+		asm volatile("%0 &= 31" : "+r"(arg)); /* the compiler knows that it is; the verifier may not */
+	*(u64 *)(s->rec + SLOTS_AT + 8 * arg) = value;
+	HDR(s)->present |= 1u << arg;
+}
+
+#define put_int(s, arg, v) put(s, arg, (u64)(s64)(s32)(v))
+
+/* Marks len bytes at pos as the value of arg. */
+static __always_inline void put_data(struct scratch *s, u32 arg, u32 pos, u32 len)
+{
+	put(s, arg, (u64)(pos - s->base) | (u64)len << 32);
+	s->pos = pos + len;
+}
+
+/* Where the next variable argument goes; REC_LIMIT or more means that the record is full. */
+static __always_inline u32 data_pos(struct scratch *s)
+{
+	u32 pos = s->pos;
+	if (pos >= REC_LIMIT)
+		HDR(s)->flags |= FLAG_TRUNCATED;
+	return pos;
+}
+
+enum memory { KERNEL, USER };
+
+/* Saves a NUL-terminated text, without the NUL. */
+static __always_inline void put_str(struct scratch *s, u32 arg, const void *src, enum memory from)
+{
+	u32 pos = data_pos(s);
+	if (pos >= REC_LIMIT)
+		return;
+	u8 *dst = s->rec + (pos & (REC_LIMIT - 1));
+	long n = from == USER ? bpf_probe_read_user_str(dst, PATH_MAX, src) : bpf_probe_read_kernel_str(dst, PATH_MAX, src);
+	if (n <= 0)
+		return;
+	if (n == PATH_MAX)
+		HDR(s)->flags |= FLAG_TRUNCATED;
+	put_data(s, arg, pos, n - 1);
+	if (from == USER)
+		HDR(s)->user |= 1u << (arg & 31);
+}
+
+/* Saves len bytes, at most max (a power of two up to PATH_MAX). */
+static __always_inline void put_bytes(struct scratch *s, u32 arg, const void *src, u64 len, u32 max, enum memory from)
+{
+	u32 pos = data_pos(s);
+	if (pos >= REC_LIMIT)
+		return;
+	u8 *dst = s->rec + (pos & (REC_LIMIT - 1));
+	if (len > max) {
+		HDR(s)->flags |= FLAG_TRUNCATED;
+		len = max;
+	}
+	asm volatile("" : "+r"(len)); /* keeps the check on the register that the helper is given */
+	if (len > max)
+		return;
+	if (from == USER ? bpf_probe_read_user(dst, len, src) : bpf_probe_read_kernel(dst, len, src))
+		return;
+	put_data(s, arg, pos, len);
+	if (from == USER)
+		HDR(s)->user |= 1u << (arg & 31);
+}
+
+#endif

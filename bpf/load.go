@@ -1,0 +1,251 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+
+	"github.com/tocsin-io/tocsin/bpf/internal/objects"
+	"github.com/tocsin-io/tocsin/event"
+)
+
+// objectFiles are the compiled C sources.
+var objectFiles = map[string]func() (*ebpf.CollectionSpec, error){
+	inProcess: objects.LoadProcess,
+	inCgroup:  objects.LoadCgroup,
+	inSyscall: objects.LoadSyscall,
+	inFile:    objects.LoadFile,
+	inSocket:  objects.LoadSocket,
+	inKernel:  objects.LoadKernel,
+}
+
+// A loader loads programs one by one, all on the same maps.
+type loader struct {
+	features *Features
+	specs    map[string]*ebpf.CollectionSpec
+	maps     map[string]*ebpf.Map // those that programs share
+	consts   map[string]any
+
+	programs map[string]*ebpf.Program // behind dispatchers, by name
+	refused  map[string]error         // those that cannot be loaded, and why
+	exit     *program                 // dispatchers, while needed
+	enter    *program
+	configs  map[event.ID]eventConfig
+	mapped   map[uint32]uint32 // entries of syscall_events
+}
+
+// A program is loaded and attached.
+type program struct{ parts []io.Closer }
+
+func (p *program) close() error {
+	var errs []error
+	for _, c := range p.parts {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func newLoader(f *Features, h hierarchy, ringBytes int) (*loader, error) {
+	l := &loader{features: f, specs: map[string]*ebpf.CollectionSpec{}, maps: map[string]*ebpf.Map{},
+		programs: map[string]*ebpf.Program{}, refused: map[string]error{}, configs: map[event.ID]eventConfig{}, mapped: map[uint32]uint32{}}
+	l.consts = map[string]any{
+		"self_tgid":        hostPID(),
+		"host_mnt_ns":      inodeOf("/proc/1/ns/mnt"),
+		"cgroup_subsys":    h.subsys,
+		"cgroup_hierarchy": h.id,
+		"wakeup_bytes":     uint64(ringBytes / 4),
+	}
+	for name, load := range objectFiles {
+		spec, err := load()
+		if err != nil {
+			return nil, err
+		}
+		if m := spec.Maps["ring"]; m != nil {
+			m.MaxEntries = uint32(ringBytes)
+		}
+		for name, value := range l.consts {
+			if v := spec.Variables[name]; v != nil {
+				if err := v.Set(value); err != nil {
+					return nil, fmt.Errorf("set %s: %w", name, err)
+				}
+			}
+		}
+		l.specs[name] = spec
+	}
+	for _, spec := range l.specs {
+		for name, m := range spec.Maps {
+			if l.maps[name] != nil || name[0] == '.' {
+				continue
+			}
+			created, err := ebpf.NewMap(m)
+			if err != nil {
+				l.close()
+				return nil, fmt.Errorf("create map %s: %w", name, err)
+			}
+			l.maps[name] = created
+		}
+	}
+	return l, nil
+}
+
+// load loads one program of an object, to be attached as said.
+func (l *loader) load(a attachment, to string) (*ebpf.Program, error) {
+	whole := l.specs[a.object]
+	prog := whole.Programs[a.prog].Copy()
+	prog.AttachTo = to
+	prog.Type, prog.AttachType = ebpf.Tracing, ebpf.AttachTraceRawTp
+	shared := l.maps
+	switch a.kind {
+	case Fentry:
+		prog.AttachType = ebpf.AttachTraceFEntry
+	case Fexit:
+		prog.AttachType = ebpf.AttachTraceFExit
+	case LSM:
+		prog.Type, prog.AttachType = ebpf.LSM, ebpf.AttachLSMMac
+	}
+	spec := &ebpf.CollectionSpec{Maps: map[string]*ebpf.MapSpec{}, Programs: map[string]*ebpf.ProgramSpec{a.prog: prog},
+		Types: whole.Types, ByteOrder: whole.ByteOrder}
+	replace := map[string]*ebpf.Map{}
+	for i := range prog.Instructions {
+		name := prog.Instructions[i].Reference()
+		m := whole.Maps[name]
+		if m == nil || !prog.Instructions[i].IsLoadFromMap() {
+			continue
+		}
+		spec.Maps[name] = m
+		// Tables of programs are tied to the kind of the program that uses them: what runs at a function's exit
+		// gets an empty one of its own.
+		if shared[name] != nil && (m.Type != ebpf.ProgramArray || a.kind == SysExit || a.kind == SysEnter || a.kind == Tracepoint) {
+			replace[name] = shared[name]
+		}
+	}
+	spec.Variables = map[string]*ebpf.VariableSpec{}
+	for name, v := range whole.Variables {
+		if spec.Maps[v.SectionName] != nil {
+			spec.Variables[name] = v
+		}
+	}
+	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: replace, Cache: l.features.cache})
+	if err != nil {
+		return nil, err
+	}
+	defer coll.Close()
+	return coll.DetachProgram(a.prog), nil
+}
+
+func (l *loader) attach(a attachment) (*program, error) {
+	switch a.kind {
+	case SysExit, SysEnter:
+		_, err := l.behindDispatcher(a)
+		return &program{}, err
+	case Fexit:
+		return l.attachSyscallFunctions(a)
+	case Fentry:
+		if a.object == inSyscall {
+			return l.attachSyscallFunctions(a)
+		}
+	}
+	return l.attachAt(a, a.to)
+}
+
+func (l *loader) attachAt(a attachment, to string) (*program, error) {
+	prog, err := l.load(a, to)
+	if err != nil {
+		return nil, err
+	}
+	var lk link.Link
+	if a.kind == LSM {
+		lk, err = link.AttachLSM(link.LSMOptions{Program: prog})
+	} else {
+		lk, err = link.AttachTracing(link.TracingOptions{Program: prog})
+	}
+	if err != nil {
+		prog.Close()
+		return nil, err
+	}
+	return &program{[]io.Closer{lk, prog}}, nil
+}
+
+// attachSyscallFunctions attaches to the functions of a system call: the native one must be there, 32-bit ones may.
+func (l *loader) attachSyscallFunctions(a attachment) (*program, error) {
+	native, compat := syscallFunctions(a.to)
+	all, err := l.attachAt(a, native)
+	if err != nil {
+		return nil, err
+	}
+	for _, fn := range compat {
+		if !l.features.hasFunction(fn) {
+			continue
+		}
+		p, err := l.attachAt(a, fn)
+		if err != nil {
+			return nil, errors.Join(err, all.close())
+		}
+		all.parts = append(all.parts, p.parts...)
+	}
+	return all, nil
+}
+
+// behindDispatcher loads a program that a dispatcher calls, once.
+func (l *loader) behindDispatcher(a attachment) (*ebpf.Program, error) {
+	if p := l.programs[a.prog]; p != nil {
+		return p, nil
+	}
+	if err := l.refused[a.prog]; err != nil {
+		return nil, err
+	}
+	tracepoint := "sys_exit"
+	if a.kind == SysEnter {
+		tracepoint = "sys_enter"
+	}
+	p, err := l.load(a, tracepoint)
+	if err != nil {
+		l.refused[a.prog] = err
+		return nil, err
+	}
+	l.programs[a.prog] = p
+	return p, nil
+}
+
+func (l *loader) close() error {
+	var errs []error
+	for _, p := range []*program{l.exit, l.enter} {
+		if p != nil {
+			errs = append(errs, p.close())
+		}
+	}
+	for _, p := range l.programs {
+		errs = append(errs, p.Close())
+	}
+	for _, m := range l.maps {
+		errs = append(errs, m.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// hostPID returns the process's id in the initial pid namespace, which only the kernel can tell.
+func hostPID() uint32 {
+	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "tocsin_self", Type: ebpf.RawTracepoint, License: "Dual BSD/GPL",
+		Instructions: asm.Instructions{asm.FnGetCurrentPidTgid.Call(), asm.RSh.Imm(asm.R0, 32), asm.Return()}})
+	if err == nil {
+		defer prog.Close()
+		if pid, err := prog.Run(&ebpf.RunOptions{}); err == nil {
+			return pid
+		}
+	}
+	return uint32(os.Getpid()) // before 5.10: right in the initial pid namespace
+}
+
+func inodeOf(path string) uint32 {
+	var st unix.Stat_t
+	if unix.Stat(path, &st) != nil {
+		return 0
+	}
+	return uint32(st.Ino)
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+//go:build ignore
+
+/*
+ * The life of processes: scheduler tracepoints, which every kernel has and which see what happened rather than
+ * what was asked for.
+ */
+#include "headers/sensor.h"
+#include "headers/path.h"
+#include "headers/syscall.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* The command name before the last change, by thread: an exec has renamed the task when we see it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u32);
+	__type(value, char[16]);
+} previous_names SEC(".maps");
+
+SEC("tp_btf/task_rename")
+int BPF_PROG(task_rename, struct task_struct *task, const char *comm)
+{
+	char old[16];
+	u32 tid = task->pid;
+	bpf_core_read(old, sizeof(old), &task->comm);
+	bpf_map_update_elem(&previous_names, &tid, old, BPF_ANY);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct rec r;
+	if (!rec_begin(&r, EVENT_SCHED_PROCESS_FORK, ARGC_SCHED_PROCESS_FORK))
+		return 0;
+	struct scratch *s = r.s;
+	struct pid *pid = parent->thread_pid;
+	struct task_struct *leader = parent->group_leader;
+	put(s, ARG_SCHED_PROCESS_FORK_PARENT_TID, parent->pid);
+	put(s, ARG_SCHED_PROCESS_FORK_PARENT_PID, parent->tgid);
+	u32 level = pid->level;
+	put(s, ARG_SCHED_PROCESS_FORK_PARENT_NS_TID, pid_at(pid, level));
+	pid = leader->thread_pid;
+	put(s, ARG_SCHED_PROCESS_FORK_PARENT_NS_PID, pid_at(pid, level));
+
+	pid = child->thread_pid;
+	leader = child->group_leader;
+	level = pid->level;
+	put(s, ARG_SCHED_PROCESS_FORK_CHILD_TID, child->pid);
+	put(s, ARG_SCHED_PROCESS_FORK_CHILD_PID, child->tgid);
+	put(s, ARG_SCHED_PROCESS_FORK_CHILD_NS_TID, pid_at(pid, level));
+	pid = leader->thread_pid;
+	put(s, ARG_SCHED_PROCESS_FORK_CHILD_NS_PID, pid_at(pid, level));
+	put(s, ARG_SCHED_PROCESS_FORK_START_TIME, child->start_boottime);
+	rec_send(&r);
+	return 0;
+}
+
+/*
+ * The first program of a container is the one executed after its runtime has set up the mount namespace: a runtime
+ * that re-executes itself on the way (runc's init, from a memfd) is not it.
+ */
+static __always_inline void container_start(struct task_struct *task, struct file *file)
+{
+	u64 cgroup = task_cgroup(task);
+	struct container *c = bpf_map_lookup_elem(&containers, &cgroup);
+	if (!c)
+		return;
+	u64 root = c->root;
+	c = bpf_map_lookup_elem(&containers, &root);
+	if (!c || c->started)
+		return;
+	if (BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum) == host_mnt_ns)
+		return;
+	if (BPF_CORE_READ(file, f_inode, i_nlink) == 0) {
+		static const char runc[] = "memfd:runc";
+		char name[16] = {};
+		bool same = true;
+		const unsigned char *p = BPF_CORE_READ(file, f_path.dentry, d_name.name);
+		bpf_probe_read_kernel_str(name, sizeof(name), p);
+		for (u32 i = 0; i < sizeof(runc) - 1; i++)
+			same &= name[i] == runc[i];
+		if (same)
+			return;
+	}
+	c->started = 1;
+}
+
+static __always_inline void exec_args(struct rec *r, struct task_struct *task, struct linux_binprm *bprm)
+{
+	struct scratch *s = r->s;
+	struct file *file = bprm->file;
+	struct inode *inode = file->f_inode;
+	struct super_block *sb = inode->i_sb;
+	struct mm_struct *mm;
+	unsigned long start, end;
+
+	put_str(s, ARG_SCHED_PROCESS_EXEC_CMDPATH, bprm->filename, KERNEL);
+	put_path(r, ARG_SCHED_PROCESS_EXEC_PATHNAME, file->f_path.dentry, file->f_path.mnt);
+	/* The kernel has just written argv and the environment to the new stack, and nobody else runs there yet. */
+	LOAD(mm, task, mm);
+	LOAD(start, mm, arg_start);
+	LOAD(end, mm, arg_end);
+	put_bytes(s, ARG_SCHED_PROCESS_EXEC_ARGV, (void *)start, end - start, PATH_MAX, USER);
+	LOAD(start, mm, env_start);
+	LOAD(end, mm, env_end);
+	put_bytes(s, ARG_SCHED_PROCESS_EXEC_ENV, (void *)start, end - start, PATH_MAX, USER);
+	HDR(s)->user = 0;
+	put(s, ARG_SCHED_PROCESS_EXEC_DEV, sb->s_dev);
+	put(s, ARG_SCHED_PROCESS_EXEC_INODE, inode->i_ino);
+	put(s, ARG_SCHED_PROCESS_EXEC_CTIME, inode_ctime(inode));
+	put(s, ARG_SCHED_PROCESS_EXEC_INODE_MODE, inode->i_mode);
+	put(s, ARG_SCHED_PROCESS_EXEC_INVOKED_FROM_KERNEL, BPF_CORE_READ(task, real_parent, flags) & PF_KTHREAD ? 1 : 0);
+	put_str(s, ARG_SCHED_PROCESS_EXEC_INTERP, bprm->interp, KERNEL);
+
+	struct file *in = fd_file(task, 0);
+	if (in) {
+		put(s, ARG_SCHED_PROCESS_EXEC_STDIN_TYPE, BPF_CORE_READ(in, f_inode, i_mode) & 0170000);
+		put_file_path(r, ARG_SCHED_PROCESS_EXEC_STDIN_PATH, in);
+	}
+	u32 tid = bpf_get_current_pid_tgid();
+	char *comm = bpf_map_lookup_elem(&previous_names, &tid);
+	if (comm)
+		put_str(s, ARG_SCHED_PROCESS_EXEC_PREV_COMM, comm, KERNEL);
+	put_path(r, ARG_SCHED_PROCESS_EXEC_PWD, BPF_CORE_READ(task, fs, pwd.dentry), BPF_CORE_READ(task, fs, pwd.mnt));
+}
+
+/*
+ * A system call execve that succeeded, seen here because at its entry the caller's pages may not have been touched yet, and
+ * at its exit they are gone. Failed ones are seen at the exit.
+ */
+static __always_inline void record_execve(struct task_struct *task, struct linux_binprm *bprm)
+{
+	struct rec r;
+	struct mm_struct *mm;
+	unsigned long start, end;
+	if (current_syscall(task, task_flags(task)) != SYSCALL(execve, is_compat(task)))
+		return;
+	if (!rec_begin(&r, EVENT_EXECVE, ARGC_EXECVE))
+		return;
+	put_str(r.s, ARG_EXECVE_PATHNAME, bprm->filename, KERNEL);
+	LOAD(mm, task, mm);
+	LOAD(start, mm, arg_start);
+	LOAD(end, mm, arg_end);
+	put_bytes(r.s, ARG_EXECVE_ARGV, (void *)start, end - start, PATH_MAX, USER);
+	LOAD(start, mm, env_start);
+	LOAD(end, mm, env_end);
+	put_bytes(r.s, ARG_EXECVE_ENVP, (void *)start, end - start, PATH_MAX, USER);
+	HDR(r.s)->user = 0;
+	rec_send(&r);
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(sched_process_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+{
+	struct rec r;
+	container_start(task, bprm->file);
+	record_execve(task, bprm);
+	if (!rec_begin(&r, EVENT_SCHED_PROCESS_EXEC, ARGC_SCHED_PROCESS_EXEC))
+		return 0;
+	exec_args(&r, task, bprm);
+	rec_send(&r);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(sched_process_exit, struct task_struct *task)
+{
+	struct rec r;
+	struct signal_struct *signal = task->signal;
+	if (!rec_begin(&r, EVENT_SCHED_PROCESS_EXIT, ARGC_SCHED_PROCESS_EXIT))
+		return 0;
+	int code = task->exit_code;
+	put(r.s, ARG_SCHED_PROCESS_EXIT_EXIT_CODE, (code >> 8) & 0xff);
+	put(r.s, ARG_SCHED_PROCESS_EXIT_SIGNAL_CODE, code & 0x7f);
+	/* The count of live threads has been lowered already. */
+	put(r.s, ARG_SCHED_PROCESS_EXIT_PROCESS_GROUP_EXIT, signal->live.counter == 0);
+	rec_send(&r);
+	return 0;
+}

@@ -1,0 +1,61 @@
+package bpf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/cilium/ebpf/ringbuf"
+	"golang.org/x/sys/unix"
+
+	"github.com/tocsin-io/tocsin/event"
+)
+
+// pollInterval bounds how long an event that is not urgent waits in the ring. Waking the reader for each event would
+// cost the observed process more than everything else.
+const pollInterval = 8 * time.Millisecond
+
+// Run calls handle with each event, in the order in which they came into the ring, until ctx is done (it returns nil) or
+// the sensor is closed (os.ErrClosed). The event is valid during the call only. Run allocates nothing for an event.
+func (s *Sensor) Run(ctx context.Context, handle func(*event.Event)) error {
+	stop := context.AfterFunc(ctx, func() { s.reader.Flush() }) //nolint:errcheck // a closed reader returns by itself
+	defer stop()
+	var (
+		rec ringbuf.Record
+		e   event.Event
+	)
+	rec.RawSample = make([]byte, 0, 64<<10) // more than the largest record
+	boot := bootTime()
+	s.reader.SetDeadline(time.Now().Add(pollInterval))
+	for {
+		switch err := s.reader.ReadInto(&rec); {
+		case err == nil:
+			if err := e.Decode(rec.RawSample, boot); err != nil {
+				s.undecoded.Add(1)
+				continue
+			}
+			handle(&e)
+		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, ringbuf.ErrFlushed):
+			if ctx.Err() != nil {
+				return nil
+			}
+			boot = bootTime()
+			s.reader.SetDeadline(time.Now().Add(pollInterval))
+		case errors.Is(err, ringbuf.ErrClosed):
+			return os.ErrClosed
+		default:
+			return fmt.Errorf("read ring buffer: %w", err)
+		}
+	}
+}
+
+// bootTime returns what turns a time since boot into wall clock, ns. It changes when the clock is set.
+func bootTime() uint64 {
+	var boot, wall unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) != nil || unix.ClockGettime(unix.CLOCK_REALTIME, &wall) != nil {
+		return 0
+	}
+	return uint64(wall.Nano() - boot.Nano())
+}

@@ -1,0 +1,239 @@
+// Package bpf is the kernel half of the sensor: BPF programs that write events into a ring buffer, and the code that
+// loads, attaches and reads them.
+//
+// For each event the sensor has one or more ways to see it, and uses the best that the running kernel has: a program on
+// a kernel function or LSM hook, which costs nothing until it happens, or else on the exit of system calls. Probe shows
+// the choice. Only what is selected is attached; Select may be called at any time.
+//
+// Open, Select, Stats and Close are safe for concurrent use; Run may be called once at a time.
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cilium/ebpf/ringbuf"
+	"github.com/cilium/ebpf/rlimit"
+
+	"github.com/tocsin-io/tocsin/event"
+)
+
+// Options configure a Sensor. The zero value is good for a host.
+type Options struct {
+	// RingBytes is the size of the ring buffer, a power of two; 16 MiB when zero.
+	RingBytes int
+	// Features is what Probe found; nil probes.
+	Features *Features
+}
+
+// A Sensor sees events in the kernel. Close it to detach.
+type Sensor struct {
+	features *Features
+	loader   *loader
+	reader   *ringbuf.Reader
+	existing map[uint64]string
+
+	undecoded atomic.Uint64
+
+	mu       sync.Mutex
+	attached map[attachment]*program
+	prefer   map[string]*Hook // by event; instead of the best hook
+	closed   bool
+}
+
+// Open loads what enrichment needs and gets ready to attach more. Without the privileges or kernel support that it needs
+// the error says what is missing and how to get it.
+func Open(o Options) (*Sensor, error) {
+	if err := CheckPrivileges(); err != nil {
+		return nil, err
+	}
+	if err := rlimit.RemoveMemlock(); err != nil { // kernels before 5.11 count BPF memory against the limit
+		return nil, fmt.Errorf("raise the memlock limit, which kernels before 5.11 need (CAP_SYS_RESOURCE): %w", err)
+	}
+	if o.Features == nil {
+		var err error
+		if o.Features, err = Probe(); err != nil {
+			return nil, err
+		}
+	}
+	if r := o.Features.Missing[Tracepoint]; r != "" {
+		return nil, fmt.Errorf("BPF programs cannot be attached to tracepoints: %s", r)
+	}
+	if o.RingBytes == 0 {
+		o.RingBytes = 16 << 20
+	}
+	s := &Sensor{features: o.Features, attached: map[attachment]*program{}}
+	if err := s.open(o); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Sensor) open(o Options) error {
+	hierarchy, err := findHierarchy(s.features.kernel)
+	if err != nil {
+		return err
+	}
+	if s.loader, err = newLoader(s.features, hierarchy, o.RingBytes); err != nil {
+		return err
+	}
+	if s.reader, err = ringbuf.NewReader(s.loader.maps["ring"]); err != nil {
+		return fmt.Errorf("open ring buffer: %w", err)
+	}
+	if err := s.Select(nil); err != nil {
+		return err
+	}
+	// Programs that follow new containers run by now: none is missed between the two.
+	if s.existing, err = hierarchy.containers(); err != nil {
+		return err
+	}
+	for id := range s.existing {
+		c := container{Root: id, Started: 1}
+		if err := s.loader.maps["containers"].Put(id, c); err != nil {
+			return fmt.Errorf("register container: %w", err)
+		}
+	}
+	return nil
+}
+
+// Containers returns the containers that existed when the sensor started: the id of their control group, and the
+// container's id. Later ones come as cgroup_mkdir events.
+func (s *Sensor) Containers() map[uint64]string { return s.existing }
+
+// Features returns what the kernel offers.
+func (s *Sensor) Features() *Features { return s.features }
+
+// eventConfig is struct event_config of sensor.h.
+type eventConfig struct{ Flags, Origins uint32 }
+
+const (
+	configWanted = 1 << iota
+	configAlways
+	configUrgent
+)
+
+// Select makes the given events, and those that enrichment needs, the ones that the sensor sees. Programs that stay are
+// not touched. An event that this kernel cannot show is reported in the error, and the others work.
+func (s *Sensor) Select(selections []event.Selection) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return os.ErrClosed
+	}
+	var errs []error
+	configs := map[event.ID]eventConfig{}
+	for _, name := range alwaysEvents {
+		configs[event.ByName(name).ID] = eventConfig{Flags: configAlways}
+	}
+	wanted := map[attachment]bool{}
+	for _, a := range always {
+		wanted[a] = true
+	}
+	hooks := map[event.ID]*Hook{}
+	for _, sel := range selections {
+		def := event.ByName(sel.Event)
+		if def == nil {
+			errs = append(errs, fmt.Errorf("select %s: no such event", sel.Event))
+			continue
+		}
+		if len(def.Derived) > 0 {
+			continue // whoever derives it selects its sources
+		}
+		if hooks[def.ID] == nil {
+			choice := s.features.Hooks(sel.Event)
+			if choice.Hook == nil {
+				errs = append(errs, fmt.Errorf("select %s: %s", sel.Event, choice.Reason))
+				continue
+			}
+			hooks[def.ID] = choice.Hook
+			if h := s.prefer[sel.Event]; h != nil {
+				hooks[def.ID] = h
+			}
+		}
+		for _, p := range hooks[def.ID].progs {
+			wanted[p] = true
+		}
+		c := configs[def.ID]
+		c.Flags |= configWanted
+		c.Origins |= origins(sel)
+		if def.Urgent {
+			c.Flags |= configUrgent
+		}
+		configs[def.ID] = c
+	}
+	// First what no longer counts is made quiet, then programs come and go, then the rest may be heard.
+	if err := s.loader.configure(configs); err != nil {
+		errs = append(errs, err)
+	}
+	if err := s.loader.mapSyscalls(hooks); err != nil {
+		errs = append(errs, err)
+	}
+	errs = append(errs, s.attach(wanted)...)
+	return errors.Join(errs...)
+}
+
+// origins returns the union of the origins that a selection's clauses allow.
+func origins(sel event.Selection) uint32 {
+	const all = uint32(event.InHost | event.InContainer | event.InContainerInit)
+	if len(sel.Clauses) == 0 {
+		return all
+	}
+	var o uint32
+	for _, c := range sel.Clauses {
+		if c.Origins == 0 {
+			return all
+		}
+		o |= uint32(c.Origins)
+	}
+	return o
+}
+
+// attach makes the attached programs those that are wanted.
+func (s *Sensor) attach(wanted map[attachment]bool) []error {
+	var errs []error
+	for a, p := range s.attached {
+		if !wanted[a] {
+			delete(s.attached, a)
+			if err := p.close(); err != nil {
+				errs = append(errs, fmt.Errorf("detach %s from %s: %w", a.prog, a.to, err))
+			}
+		}
+	}
+	for a := range wanted {
+		if s.attached[a] != nil {
+			continue
+		}
+		p, err := s.loader.attach(a)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("attach %s to %s %s: %w", a.prog, a.kind, a.to, err))
+			continue
+		}
+		s.attached[a] = p
+	}
+	return append(errs, s.loader.dispatch(s.attached))
+}
+
+// Close detaches everything. A Run in progress returns. It may be called again.
+func (s *Sensor) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	var errs []error
+	for _, p := range s.attached {
+		errs = append(errs, p.close())
+	}
+	if s.reader != nil {
+		errs = append(errs, s.reader.Close())
+	}
+	if s.loader != nil {
+		errs = append(errs, s.loader.close())
+	}
+	return errors.Join(errs...)
+}

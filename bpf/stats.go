@@ -1,0 +1,67 @@
+package bpf
+
+import (
+	"fmt"
+
+	"github.com/tocsin-io/tocsin/event"
+)
+
+// EventStats counts the occurrences of one event that somebody wants: each is either emitted or lost.
+type EventStats struct {
+	Attempted uint64
+	Emitted   uint64
+	// Losses in the kernel, by cause.
+	LostRing    uint64 // the ring was full: the reader is too slow
+	LostScratch uint64 // too many programs at once on one CPU
+	LostBudget  uint64 // its control group used up its share
+}
+
+// Lost is the sum of all losses.
+func (s EventStats) Lost() uint64 { return s.LostRing + s.LostScratch + s.LostBudget }
+
+// Stats are counts since the sensor was opened.
+type Stats struct {
+	Events map[string]EventStats // by name; events that were never attempted are left out
+	// Undecoded records came out of the ring malformed.
+	Undecoded uint64
+	// RingUsed and RingSize are bytes in the ring buffer.
+	RingUsed, RingSize int
+}
+
+// Lost is the sum of all losses.
+func (s Stats) Lost() uint64 {
+	n := s.Undecoded
+	for _, e := range s.Events {
+		n += e.Lost()
+	}
+	return n
+}
+
+// Stats returns the counts of all events. Counters are read one after the other while the kernel goes on counting.
+func (s *Sensor) Stats() (Stats, error) {
+	out := Stats{Events: map[string]EventStats{}, Undecoded: s.undecoded.Load(), RingUsed: s.reader.AvailableBytes(), RingSize: s.reader.BufferSize()}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var perCPU []EventStats
+	for i := range event.All() {
+		def := &event.All()[i]
+		if len(def.Derived) > 0 {
+			continue
+		}
+		if err := s.loader.maps["stats"].Lookup(uint32(def.ID), &perCPU); err != nil {
+			return out, fmt.Errorf("read counters of %s: %w", def.Name, err)
+		}
+		var sum EventStats
+		for _, c := range perCPU {
+			sum.Attempted += c.Attempted
+			sum.Emitted += c.Emitted
+			sum.LostRing += c.LostRing
+			sum.LostScratch += c.LostScratch
+			sum.LostBudget += c.LostBudget
+		}
+		if sum != (EventStats{}) {
+			out.Events[def.Name] = sum
+		}
+	}
+	return out, nil
+}

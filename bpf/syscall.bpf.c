@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+//go:build ignore
+
+/*
+ * System calls. The dispatchers are all that an unselected system call pays for on kernels without fentry; one
+ * program records the arguments of every system call, after a description that Go writes.
+ */
+#include "headers/sensor.h"
+#include "headers/syscall.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define PROG_TABLE(name)                              \
+	struct {                                      \
+		__uint(type, BPF_MAP_TYPE_PROG_ARRAY); \
+		__uint(max_entries, MAX_SYSCALLS);    \
+		__type(key, u32);                     \
+		__type(value, u32);                   \
+	} name SEC(".maps")
+
+PROG_TABLE(exit_table);
+PROG_TABLE(exit_table_compat);
+PROG_TABLE(enter_table);
+PROG_TABLE(enter_table_compat);
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
+{
+	long nr = syscall_nr(regs);
+	if (is_compat(current_task()))
+		bpf_tail_call(ctx, &exit_table_compat, nr);
+	else
+		bpf_tail_call(ctx, &exit_table, nr);
+	return 0;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(sys_enter, struct pt_regs *regs, long nr)
+{
+	if (is_compat(current_task()))
+		bpf_tail_call(ctx, &enter_table_compat, nr);
+	else
+		bpf_tail_call(ctx, &enter_table, nr);
+	return 0;
+}
+
+/* How an argument of an event comes from a register. Go has the same numbers. */
+enum source {
+	FROM_NOTHING,
+	FROM_INT,
+	FROM_LONG,
+	FROM_U32,
+	FROM_U16,
+	FROM_STRING,
+	FROM_STRINGS,
+	FROM_SOCKADDR, /* its length is in the next register */
+	FROM_ZERO,
+};
+
+#define MAX_MAPPED_ARGS 8
+
+enum result { ANY_RESULT, ON_SUCCESS, ON_FAILURE };
+
+struct syscall_mapping {
+	u16 event;
+	u16 next; /* another event from the same system call; 0: none */
+	u8 argc;
+	u8 at_enter;
+	u8 result; /* record only what succeeded, or failed */
+	u8 pad;
+	struct {
+		u8 source;
+		u8 reg;
+	} args[MAX_MAPPED_ARGS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1024);
+	__type(key, u32);
+	__type(value, struct syscall_mapping);
+} syscall_mappings SEC(".maps");
+
+/* First mapping by number; compat system calls follow the native ones. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * MAX_SYSCALLS);
+	__type(key, u32);
+	__type(value, u32);
+} syscall_events SEC(".maps");
+
+#define MAX_STRINGS 64
+
+/* Saves a user's array of texts, each with its NUL. */
+static __always_inline void put_user_strings(struct scratch *s, u32 arg, u64 array, bool compat)
+{
+	u32 start = data_pos(s), pos = start;
+	int i;
+	if (start >= REC_LIMIT)
+		return;
+	for (i = 0; i < MAX_STRINGS; i++) {
+		u64 p = 0;
+		if (compat ? bpf_probe_read_user(&p, 4, (void *)array + 4 * i) : bpf_probe_read_user(&p, 8, (void *)array + 8 * i))
+			break;
+		if (!p)
+			break;
+		if (pos >= REC_LIMIT) {
+			HDR(s)->flags |= FLAG_TRUNCATED;
+			break;
+		}
+		long n = bpf_probe_read_user_str(s->rec + (pos & (REC_LIMIT - 1)), PATH_MAX, (void *)p);
+		if (n <= 0)
+			break;
+		pos += n & (2 * PATH_MAX - 1);
+	}
+	if (i == MAX_STRINGS)
+		HDR(s)->flags |= FLAG_TRUNCATED;
+	put_data(s, arg, start, pos - start);
+	HDR(s)->user |= 1u << (arg & 31);
+}
+
+#define COMPAT 0x100
+
+/*
+ * Saves one argument. Global: verified once, not for every argument of every system call.
+ * The scratch's number and COMPAT share a parameter, of which there are five.
+ */
+__noinline int put_syscall_arg(u32 slot_compat, u32 arg, u32 source, u64 value, u64 next)
+{
+	bool compat = slot_compat & COMPAT;
+	struct scratch *s = scratch_at(slot_compat & (COMPAT - 1));
+	if (!s)
+		return 0;
+	switch (source) {
+	case FROM_INT:
+		put_int(s, arg, value);
+		break;
+	case FROM_LONG:
+		put(s, arg, value);
+		break;
+	case FROM_U32:
+		put(s, arg, (u32)value);
+		break;
+	case FROM_U16:
+		put(s, arg, (u16)value);
+		break;
+	case FROM_STRING:
+		put_str(s, arg, (void *)value, USER);
+		break;
+	case FROM_STRINGS:
+		put_user_strings(s, arg, value, compat);
+		break;
+	case FROM_SOCKADDR:
+		put_bytes(s, arg, (void *)value, (u32)next, 128, USER);
+		break;
+	case FROM_ZERO:
+		put(s, arg, 0);
+		break;
+	}
+	return 0;
+}
+
+static __always_inline u32 record(struct pt_regs *regs, long ret, u32 index, bool compat, bool enter)
+{
+	struct syscall_mapping *m = bpf_map_lookup_elem(&syscall_mappings, &index);
+	struct rec r;
+	if (!m)
+		return 0;
+	if ((m->at_enter != 0) != enter ||
+	    (m->result == ON_SUCCESS && ret < 0) || (m->result == ON_FAILURE && ret >= 0) || !rec_begin(&r, m->event, m->argc))
+		return m->next;
+	HDR(r.s)->return_value = ret;
+	for (u32 i = 0; i < MAX_MAPPED_ARGS; i++) {
+		u32 reg = m->args[i].reg;
+		if (i >= m->argc)
+			break;
+		put_syscall_arg(r.slot | (compat ? COMPAT : 0), i, m->args[i].source, syscall_arg(regs, reg, compat),
+				syscall_arg(regs, reg + 1, compat));
+	}
+	rec_send(&r);
+	return m->next;
+}
+
+static __always_inline void record_all(struct pt_regs *regs, long ret, bool enter)
+{
+	bool compat = is_compat(current_task());
+	u32 nr = syscall_nr(regs);
+	if (nr >= MAX_SYSCALLS)
+		return;
+	if (compat)
+		nr += MAX_SYSCALLS;
+	u32 *first = bpf_map_lookup_elem(&syscall_events, &nr);
+	if (!first)
+		return;
+	u32 index = *first;
+	for (int i = 0; i < 3 && index; i++)
+		index = record(regs, ret, index, compat, enter);
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(syscall_exit, struct pt_regs *regs, long ret)
+{
+	record_all(regs, ret, false);
+	return 0;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(syscall_enter, struct pt_regs *regs)
+{
+	record_all(regs, 0, true);
+	return 0;
+}
