@@ -6,7 +6,7 @@ import (
 
 	"github.com/tocsin-io/tocsin/configs"
 	"github.com/tocsin-io/tocsin/outputs"
-	_ "github.com/tocsin-io/tocsin/outputs/webhook"
+	_ "github.com/tocsin-io/tocsin/outputs/all"
 )
 
 type configCmd struct {

@@ -37,7 +37,7 @@ func (c *replayCmd) Run(e *env) error {
 		defer f.Close()
 		in = f
 	}
-	list, failed := c.load(e)
+	list, failed := c.loadRules(e)
 	out := newFindingWriter(e.stdout, c.json())
 	found := 0
 	var writeErr error

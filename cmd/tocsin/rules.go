@@ -42,7 +42,7 @@ func (s ruleSources) sources() []detect.Source {
 
 // load returns the rules of the sources and those compiled in. Files that can't be used are told on the terminal, and the
 // others go on.
-func (s ruleSources) load(e *env) ([]detect.Rule, int) {
+func (s ruleSources) loadRules(e *env) ([]detect.Rule, int) {
 	list, errs := detect.Load(s.sources()...)
 	for _, err := range errs {
 		fmt.Fprintln(e.stderr, "tocsin: rule not loaded:", err)
@@ -87,7 +87,7 @@ func (c *rulesListCmd) Run(e *env) error {
 			return usageError{err}
 		}
 	}
-	all, bad := c.load(e)
+	all, bad := c.loadRules(e)
 	list := []ruleInfo{}
 	for _, r := range all {
 		if m := r.Metadata(); m.Severity >= least && c.attack(m) && c.reads(r.Selectors()) {
@@ -184,7 +184,7 @@ type rulesShowCmd struct {
 }
 
 func (c *rulesShowCmd) Run(e *env) error {
-	all, _ := c.load(e)
+	all, _ := c.loadRules(e)
 	i := slices.IndexFunc(all, func(r detect.Rule) bool { return r.Metadata().ID == c.ID })
 	if i < 0 {
 		return fmt.Errorf("no rule has the id %q (tocsin rules list shows them)", c.ID)

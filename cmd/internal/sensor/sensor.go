@@ -17,7 +17,8 @@ import (
 
 // Kernel is where events come from; *bpf.Sensor is one.
 type Kernel interface {
-	// Select says which events are wanted from now on. It may be called at any time.
+	// Select says which events are wanted from now on. It may be called at any time. Events that this kernel cannot give
+	// are in the error, and the others are given.
 	Select([]event.Selection) error
 	// Run calls f with each event until ctx is done. An event is valid during the call.
 	Run(ctx context.Context, f func(*event.Event)) error
@@ -47,6 +48,7 @@ type Sensor struct {
 	unsent   atomic.Uint64
 	reload   sync.Mutex
 	problems atomic.Pointer[[]error]
+	missing  atomic.Pointer[[]error]
 }
 
 // New loads the rules and learns what runs on the host. Rule files that can't be used don't keep the others from
@@ -61,11 +63,23 @@ func New(opts Options) (*Sensor, error) {
 	}
 	s.engine = engine
 	s.enricher = enrich.New(opts.Enrich)
-	if err := opts.Kernel.Select(engine.Selections()); err != nil {
-		s.enricher.Close()
-		return nil, fmt.Errorf("attach to the kernel: %w", err)
-	}
+	s.choose(engine.Selections())
 	return s, nil
+}
+
+// choose selects events. Rules whose events this kernel cannot give stay quiet, and that is said.
+func (s *Sensor) choose(selections []event.Selection) {
+	err := s.opts.Kernel.Select(selections)
+	var list []error
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		list = many.Unwrap()
+	} else if err != nil {
+		list = []error{err}
+	}
+	for _, err := range list {
+		s.log.Warn("event not available", "error", err)
+	}
+	s.missing.Store(&list)
 }
 
 // Run handles events until ctx is done.
@@ -110,15 +124,11 @@ func (s *Sensor) Reload() error {
 		s.log.Error("rules not reloaded: the old set stays", "error", err)
 		return fmt.Errorf("reload rules: %w", err)
 	}
-	if err := s.opts.Kernel.Select(merge(before, trial.Selections())); err != nil {
-		return fmt.Errorf("reload rules: attach to the kernel: %w", err)
-	}
+	s.choose(merge(before, trial.Selections()))
 	if err := s.engine.Replace(rules); err != nil {
 		return fmt.Errorf("reload rules: %w", err)
 	}
-	if err := s.opts.Kernel.Select(s.engine.Selections()); err != nil {
-		return fmt.Errorf("reload rules: attach to the kernel: %w", err)
-	}
+	s.choose(s.engine.Selections())
 	none := []error(nil)
 	s.problems.Store(&none)
 	s.log.Info("rules reloaded", "rules", len(rules))
@@ -157,6 +167,9 @@ func (s *Sensor) Ready() bool { return s.ready.Load() }
 
 // Problems are the rule files that can't be used, as of the last load.
 func (s *Sensor) Problems() []error { return *s.problems.Load() }
+
+// Missing says which events that rules need this kernel cannot give, and why.
+func (s *Sensor) Missing() []error { return *s.missing.Load() }
 
 // Rules returns the metadata of the rules that are in force.
 func (s *Sensor) Rules() []*detect.Metadata { return s.engine.Rules() }

@@ -1,0 +1,159 @@
+package sensor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tocsin-io/tocsin/bpf"
+	"github.com/tocsin-io/tocsin/bus"
+	"github.com/tocsin-io/tocsin/cmd/internal/lifecycle"
+	"github.com/tocsin-io/tocsin/configs"
+	"github.com/tocsin-io/tocsin/detect/enrich"
+	"github.com/tocsin-io/tocsin/detect/enrich/runtimes"
+)
+
+// Part is the sensor as parts of a program. What its methods return is there once the parts have started.
+type Part struct {
+	Config   *configs.Config
+	Builtin  fs.FS           // the built-in rules
+	Bus      func() *bus.Bus // connected by an earlier part
+	Registry *prometheus.Registry
+	Log      *slog.Logger
+
+	sensor    *Sensor
+	kernel    *bpf.Sensor
+	publisher *bus.Publisher
+}
+
+// AddTo adds the sensor's parts to a program.
+func (p *Part) AddTo(g *lifecycle.Group) {
+	g.Add("publisher", p.publish)
+	g.Add("sensor", p.start)
+	g.AddRun("events", func(ctx context.Context) error { return p.sensor.Run(ctx) })
+	g.AddRun("watch of rules", func(ctx context.Context) error {
+		return p.rules().Watch(ctx, p.Log, func() { _ = p.sensor.Reload() }) // it has logged why
+	})
+}
+
+// Sensor is the running sensor.
+func (p *Part) Sensor() *Sensor { return p.sensor }
+
+// Kernel is its kernel half.
+func (p *Part) Kernel() *bpf.Sensor { return p.kernel }
+
+// Ready says why the sensor does not do its work, or nil.
+func (p *Part) Ready() error {
+	if p.sensor == nil || !p.sensor.Ready() {
+		return errors.New("sensor: not attached")
+	}
+	if !p.Bus().Connected() {
+		return errors.New("sensor: NATS cannot be reached; findings wait")
+	}
+	return nil
+}
+
+func (p *Part) rules() Rules {
+	s := p.Config.Sensor
+	r := Rules{Dirs: s.Rules, Disable: s.Disable}
+	if s.Builtin {
+		r.Builtin = p.Builtin
+	}
+	return r
+}
+
+func (p *Part) publish(context.Context) (lifecycle.Stop, error) {
+	p.publisher = p.Bus().NewPublisher(bus.PublisherOptions{Cluster: p.Config.Cluster, Host: p.Config.Host})
+	return p.publisher.Close, nil
+}
+
+func (p *Part) start(context.Context) (lifecycle.Stop, error) {
+	kernel, err := bpf.Open(bpf.Options{RingBytes: int(p.Config.Sensor.RingBuffer)})
+	if err != nil {
+		return nil, err
+	}
+	p.kernel = kernel
+	c := p.Config.Sensor.Container
+	names := runtimes.New(runtimes.Options{CRI: c.CRI, Docker: c.Docker})
+	p.sensor, err = New(Options{
+		Kernel: kernel, Rules: p.rules(), Host: p.Config.Host, Cluster: p.Config.Cluster, Publish: p.publisher.Publish,
+		Enrich: enrich.Options{Resolve: names, Logger: p.Log}, Log: p.Log,
+	})
+	if err != nil {
+		return nil, errors.Join(err, kernel.Close(), names.Close())
+	}
+	for _, problem := range p.sensor.Problems() {
+		p.Log.Error("rule not loaded", "error", problem)
+	}
+	if err := p.Registry.Register(&collector{p}); err != nil {
+		return nil, errors.Join(err, p.sensor.Close(), names.Close())
+	}
+	return func(context.Context) error {
+		if err := errors.Join(p.sensor.Close(), names.Close()); err != nil {
+			return fmt.Errorf("detach: %w", err)
+		}
+		return nil
+	}, nil
+}
+
+// collector shows the sensor's counters as metrics.
+type collector struct{ p *Part }
+
+var (
+	descEvents    = prometheus.NewDesc("tocsin_sensor_events_total", "Events that a rule wants, by event and what became of them in the kernel.", []string{"event", "result"}, nil)
+	descUndecoded = prometheus.NewDesc("tocsin_sensor_undecoded_total", "Records from the kernel that were malformed.", nil, nil)
+	descRing      = prometheus.NewDesc("tocsin_sensor_ring_bytes", "Bytes in the ring buffer that wait for the reader.", nil, nil)
+	descRules     = prometheus.NewDesc("tocsin_sensor_rules", "Rules in force.", nil, nil)
+	descBadRules  = prometheus.NewDesc("tocsin_sensor_rule_files_bad", "Rule files that could not be used at the last load.", nil, nil)
+	descRule      = prometheus.NewDesc("tocsin_rule_results_total", "What a rule did, by rule and result.", []string{"rule", "result"}, nil)
+	descRuleTime  = prometheus.NewDesc("tocsin_rule_seconds_total", "Time spent in confirming a rule.", []string{"rule"}, nil)
+	descProcesses = prometheus.NewDesc("tocsin_sensor_processes", "Processes in the process tree.", nil, nil)
+	descContainer = prometheus.NewDesc("tocsin_sensor_containers", "Containers known.", nil, nil)
+	descEnrich    = prometheus.NewDesc("tocsin_sensor_enrichment_total", "Processes evicted from a full tree, read from /proc, or never known.", []string{"result"}, nil)
+	descUnsent    = prometheus.NewDesc("tocsin_sensor_findings_not_taken_total", "Findings that the publisher refused.", nil, nil)
+	descPublished = prometheus.NewDesc("tocsin_sensor_findings_published_total", "Findings stored by NATS.", nil, nil)
+)
+
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{descEvents, descUndecoded, descRing, descRules, descBadRules, descRule, descRuleTime, descProcesses, descContainer, descEnrich, descUnsent, descPublished} {
+		ch <- d
+	}
+}
+
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	counter := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
+	}
+	gauge := func(d *prometheus.Desc, v float64) { ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v) }
+	if stats, err := c.p.kernel.Stats(); err == nil {
+		for name, s := range stats.Events {
+			counter(descEvents, float64(s.Emitted), name, "emitted")
+			counter(descEvents, float64(s.LostRing), name, "lost_ring_full")
+			counter(descEvents, float64(s.LostScratch), name, "lost_no_scratch")
+			counter(descEvents, float64(s.LostBudget), name, "lost_over_budget")
+		}
+		counter(descUndecoded, float64(stats.Undecoded))
+		gauge(descRing, float64(stats.RingUsed))
+	}
+	s := c.p.sensor
+	for _, r := range s.engine.Stats() {
+		for result, n := range map[string]uint64{"match": r.Matches, "finding": r.Findings, "error": r.Errors, "timeout": r.Timeouts, "limited": r.Limited, "excepted": r.Excepted} {
+			counter(descRule, float64(n), r.ID, result)
+		}
+		counter(descRuleTime, r.Time.Seconds(), r.ID)
+	}
+	gauge(descRules, float64(len(s.Rules())))
+	gauge(descBadRules, float64(len(s.Problems())))
+	e := s.enricher.Stats()
+	gauge(descProcesses, float64(e.Processes))
+	gauge(descContainer, float64(e.Containers))
+	counter(descEnrich, float64(e.Evicted), "evicted")
+	counter(descEnrich, float64(e.ProcReads), "read_from_proc")
+	counter(descEnrich, float64(e.Unknown), "unknown")
+	counter(descUnsent, float64(s.unsent.Load()))
+	counter(descPublished, float64(c.p.publisher.Stats().Published))
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/tocsin-io/tocsin/cmd/internal/table"
+	"github.com/tocsin-io/tocsin/finding"
+	"github.com/tocsin-io/tocsin/store"
+)
+
+// alertWriter writes alerts as they come: rows of a table, or one JSON document a line.
+type alertWriter struct {
+	enc   *json.Encoder
+	table *table.Writer
+	begun bool
+}
+
+func newAlertWriter(w io.Writer, asJSON bool) *alertWriter {
+	if asJSON {
+		enc := json.NewEncoder(w)
+		enc.SetEscapeHTML(false)
+		return &alertWriter{enc: enc}
+	}
+	return &alertWriter{table: table.New(w, table.Column{Title: "TIME", Width: 8}, table.Column{Title: "SEVERITY", Width: 8},
+		table.Column{Title: "RULE", Width: 26}, table.Column{Title: "ATT&CK", Width: 9}, table.Column{Title: "WHERE", Width: 14},
+		table.Column{Title: "COUNT", Width: 5, Right: true}, table.Column{Title: "WHAT", Flex: true})}
+}
+
+func (w *alertWriter) write(a *finding.Alert) error {
+	if w.enc != nil {
+		return w.enc.Encode(a)
+	}
+	if !w.begun {
+		w.begun = true
+		if err := w.table.Header(); err != nil {
+			return err
+		}
+	}
+	return w.table.Row(alertCells(a, a.LastSeen.Local().Format("15:04:05"))...)
+}
+
+// alertCells is one alert as a row.
+func alertCells(a *finding.Alert, when string) []table.Cell {
+	technique := ""
+	if len(a.Attack) > 0 {
+		technique = techniques(a.Attack[:1])
+	}
+	return []table.Cell{
+		{Text: when, Style: table.Dim}, severityCell(a.Severity), table.T(a.Rule.ID), {Text: technique, Style: table.Dim},
+		table.T(where(a.Container, a.Kubernetes, a.Host)), table.T(fmt.Sprint(a.Count)), table.T(a.Message),
+	}
+}
+
+const (
+	followPage  = 200
+	followPause = 200 * time.Millisecond // between looks, so that a storm of findings is a few rows
+	followKeep  = 10_000
+)
+
+// follow writes each alert that comes up or counts on from now, until ctx is done.
+func follow(ctx context.Context, s *store.Store, w *alertWriter) error {
+	changed, stop := s.Watch()
+	defer stop()
+	counts := map[string]uint64{}
+	since := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		}
+		alerts, _, err := s.Alerts(ctx, store.Filter{Since: since}, store.Page{Sort: "last_seen", Limit: followPage})
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		for i := range alerts {
+			a := &alerts[i]
+			if counts[a.ID] != a.Count {
+				counts[a.ID] = a.Count
+				if err := w.write(a); err != nil {
+					return err
+				}
+			}
+			since = a.LastSeen // the last one is read again, which its count tells
+		}
+		if len(counts) > followKeep {
+			clear(counts)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(followPause):
+		}
+	}
+}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tocsin-io/tocsin/cmd/internal/lifecycle"
+	"github.com/tocsin-io/tocsin/cmd/internal/logging"
+	"github.com/tocsin-io/tocsin/cmd/internal/metrics"
+	"github.com/tocsin-io/tocsin/cmd/internal/routing"
+	"github.com/tocsin-io/tocsin/cmd/internal/sensor"
+	"github.com/tocsin-io/tocsin/cmd/internal/table"
+	"github.com/tocsin-io/tocsin/cmd/internal/version"
+	"github.com/tocsin-io/tocsin/configs"
+	"github.com/tocsin-io/tocsin/rules"
+)
+
+type runCmd struct {
+	configFile
+	ruleSources
+	DataDir string `placeholder:"DIR" help:"Where everything that must survive a restart is kept; /var/lib/tocsin by default."`
+	Listen  string `placeholder:"ADDRESS" help:"Address of the API; 127.0.0.1:8700 by default."`
+	output
+}
+
+func (runCmd) Help() string {
+	return `Works without any configuration: built-in rules, alerts on this terminal, kept in /var/lib/tocsin, served at
+127.0.0.1:8700. SIGHUP, or a change of a file, reloads rules and configuration.
+
+Examples:
+  sudo tocsin run
+  sudo tocsin run --rules ./my-rules
+  sudo tocsin run -c tocsin.yaml -o json`
+}
+
+func (c *runCmd) Run(e *env) error {
+	cfg, err := c.config(e)
+	if err != nil {
+		return err
+	}
+	if _, err := routing.Compile(cfg); err != nil {
+		return err
+	}
+	if err := privileges(); err != nil {
+		return err
+	}
+	unlock, err := lockDir(cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+
+	registry := metrics.NewRegistry()
+	router := routing.New(routing.Options{Config: cfg, Name: "tocsin", Registry: registry, Log: e.log})
+	part := &sensor.Part{Config: cfg, Builtin: rules.FS(), Bus: router.Bus, Registry: registry, Log: e.log}
+	router.Ready = part.Ready
+	g := lifecycle.New(e.log)
+	router.AddTo(g)
+	part.AddTo(g)
+	g.AddRun("alerts on the terminal", func(ctx context.Context) error {
+		return follow(ctx, router.Store(), newAlertWriter(e.stdout, c.json()))
+	})
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	g.AddRun("reload", func(ctx context.Context) error { return c.reload(ctx, e, hangup, router, part) })
+
+	progress := e.stderr
+	if !logging.IsTerminal(e.stderr) {
+		progress = io.Discard
+	}
+	fmt.Fprint(progress, "Starting …\r")
+	return g.Run(e.ctx, func() {
+		out := e.stdout
+		if c.json() {
+			out = e.stderr
+		}
+		banner(out, cfg, router, part)
+	})
+}
+
+// config reads the configuration and lays the flags over it.
+func (c *runCmd) config(e *env) (*configs.Config, error) {
+	cfg, err := c.load(e)
+	if err != nil {
+		return nil, err
+	}
+	if c.DataDir != "" {
+		dir, err := filepath.Abs(c.DataDir)
+		if err != nil {
+			return nil, err
+		}
+		cfg.SetDataDir(dir)
+	}
+	if c.Listen != "" {
+		cfg.Server.Listen = c.Listen
+	}
+	cfg.Sensor.Rules = append(cfg.Sensor.Rules, c.Rules...)
+	cfg.Sensor.Builtin = cfg.Sensor.Builtin && !c.NoBuiltin
+	for _, dir := range cfg.Sensor.Rules {
+		if _, err := os.Stat(dir); err != nil {
+			return nil, fmt.Errorf("rules: %w", err)
+		}
+	}
+	return cfg, nil
+}
+
+// reload reads rules and configuration again at each SIGHUP. What is wrong is logged, and the old ones stay.
+func (c *runCmd) reload(ctx context.Context, e *env, hangup <-chan os.Signal, router *routing.Router, part *sensor.Part) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hangup:
+		}
+		cfg, err := c.config(e)
+		if err == nil {
+			err = router.Reload(ctx, cfg)
+		}
+		if err != nil {
+			e.log.Error("configuration not reloaded: the old one stays", "error", err)
+		}
+		_ = part.Sensor().Reload() // it has logged why
+	}
+}
+
+// banner says what is watched, where the API is, and what to try next.
+func banner(w io.Writer, cfg *configs.Config, router *routing.Router, part *sensor.Part) {
+	s := part.Sensor()
+	own := 0
+	for _, m := range s.Rules() {
+		if !strings.HasPrefix(m.File, "builtin/") {
+			own++
+		}
+	}
+	hooks := map[string]int{}
+	var kinds []string
+	for _, name := range s.Events() {
+		if h := part.Kernel().Features().Hooks(name).Hook; h != nil {
+			if hooks[string(h.Kind)] == 0 {
+				kinds = append(kinds, string(h.Kind))
+			}
+			hooks[string(h.Kind)]++
+		}
+	}
+	slices.Sort(kinds)
+	for i, k := range kinds {
+		kinds[i] = fmt.Sprintf("%d by %s", hooks[k], k)
+	}
+	_, color := table.Terminal(w)
+	bold := func(s string) string {
+		if color {
+			return "\x1b[1m" + s + "\x1b[0m"
+		}
+		return s
+	}
+	fmt.Fprintf(w, "%s %s watches %s\n\n", bold("Tocsin"), version.Get().Version, cfg.Host)
+	line := func(name, format string, a ...any) { fmt.Fprintf(w, "  %-8s %s\n", name, fmt.Sprintf(format, a...)) }
+	line("Rules", "%d built-in, %d of your own", len(s.Rules())-own, own)
+	if n := len(s.Problems()); n > 0 {
+		line("", "%s could not be used:", plural(n, "file"))
+		for _, p := range s.Problems() {
+			line("", "  %s", p)
+		}
+	}
+	line("Events", "%d (%s)", len(s.Events())-len(s.Missing()), strings.Join(kinds, ", "))
+	if n := len(s.Missing()); n > 0 {
+		line("", "%s cannot be had on this kernel (tocsin doctor says why)", plural(n, "event"))
+	}
+	line("Alerts", "%s/alerts", router.URL())
+	if names := outputNames(cfg); names != "" {
+		line("", "to %s", names)
+	}
+	line("Data", "%s", cfg.DataDir)
+	fmt.Fprintf(w, "\nTry %s in another terminal. Ctrl-C ends Tocsin.\n\n", bold("sudo tocsin simulate container_runtime_socket"))
+}
+
+func outputNames(cfg *configs.Config) string {
+	var names []string
+	for name, o := range cfg.Outputs {
+		names = append(names, name+" ("+o.Type+")")
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+// lockDir takes the data directory for this process: two would spoil each other's files.
+func lockDir(dir string) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("%w; choose another data directory with --data-dir", err)
+	}
+	path := filepath.Join(dir, "lock")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("%w; choose another data directory with --data-dir", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("another Tocsin uses the data directory %s: stop it, or choose another with --data-dir", dir)
+		}
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	return func() { f.Close() }, nil
+}
