@@ -362,8 +362,8 @@ func (r *route) describe(now time.Time) string {
 		s += ", again every " + r.Remind.String() + " until acknowledged"
 	}
 	if r.during != nil {
-		if next := r.during.next(now); next.After(now) {
-			s += ", held until " + next.Format(time.RFC3339) + " (" + r.During + ")"
+		if next, name := opens(r.during, now); next.After(now) {
+			s += ", held until " + next.Format(time.RFC3339) + " (" + name + ")"
 		}
 	}
 	return s

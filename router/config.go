@@ -60,7 +60,7 @@ type Route struct {
 	Never    bool // suppress: never: no silence, inhibition, interval or rate holds it back
 	Continue bool // look at the next routes, too
 	Remind   time.Duration
-	During   string // a name in Times; outside of it notifications are held
+	During   []string // names in Times; while none of them is open notifications are held
 }
 
 // Inhibit mutes findings that another finding explains.
@@ -127,7 +127,7 @@ type route struct {
 	Route
 	match  match.Matcher
 	group  *grouping
-	during *interval
+	during []*interval
 }
 
 // Compile checks c. An error is an *Error that says where.
@@ -200,13 +200,15 @@ func (t *Table) compileRoute(r Route, i int, times map[string]*interval) (*route
 	if r.Remind < 0 || (r.Remind > 0 && r.Remind < time.Second) {
 		return nil, &Error{at("remind"), "must be at least 1s"}
 	}
-	if r.During != "" {
-		if x.during = times[r.During]; x.during == nil {
-			return nil, &Error{at("during"), fmt.Sprintf("no interval is named %q: there are %s", r.During, strings.Join(sortedNames(times), ", "))}
+	for j, name := range r.During {
+		iv := times[name]
+		if iv == nil {
+			return nil, &Error{at("during", fmt.Sprint(j)), fmt.Sprintf("no interval is named %q: there are %s", name, strings.Join(sortedNames(times), ", "))}
 		}
 		if x.group.isolate {
 			return nil, &Error{at("during"), "single findings (group: none) are not held: group them, or leave during out"}
 		}
+		x.during = append(x.during, iv)
 	}
 	if r.Remind > 0 && x.group.isolate {
 		return nil, &Error{at("remind"), "single findings (group: none) have no reminders"}

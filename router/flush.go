@@ -73,8 +73,8 @@ func (t *Table) tell(st *State, th *Thread, r *route, a *Alert) {
 		return
 	}
 	if !free && r.during != nil {
-		if next := r.during.next(st.Now); next.After(st.Now) {
-			suppressor{"time", r.During, next}.record(st, a, 1)
+		if next, name := opens(r.during, st.Now); next.After(st.Now) {
+			suppressor{"time", name, next}.record(st, a, 1)
 			st.Counts["time"]++
 			th.Due = next
 			return
@@ -111,7 +111,7 @@ func (t *Table) remind(st *State, th *Thread, r *route, a *Alert) {
 		}
 	}
 	if !r.Never && r.during != nil {
-		if next := r.during.next(st.Now); next.After(st.Now) {
+		if next, _ := opens(r.during, st.Now); next.After(st.Now) {
 			th.Due = next
 			return
 		}

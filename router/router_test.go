@@ -186,13 +186,47 @@ func TestInhibition(t *testing.T) {
 func TestIntervalHolds(t *testing.T) {
 	tab := table(t, Config{
 		Times:  map[string]Times{"office": {Days: "mon-fri", Hours: "09:00-18:00", TZ: "Europe/Berlin"}},
-		Routes: []Route{{Name: "r", Outputs: []string{"soc"}, During: "office", Group: &Group{By: []string{"rule"}}}},
+		Routes: []Route{{Name: "r", Outputs: []string{"soc"}, During: []string{"office"}, Group: &Group{By: []string{"rule"}}}},
 	})
 	// t0 is Monday 09:00 in Berlin.
 	night := 12 * time.Hour
 	expect(t, told(tab, nil, 30, mk("0", "b", 0, finding.Low), mk("1", "a", night, finding.Low), mk("2", "a", night+time.Hour, finding.Low)),
 		"5s alert soc 1+0", "24h0m0s alert soc 2+0")
 	expect(t, told(tab, nil, 30, mk("1", "a", night, finding.Low), mk("2", "a", night+time.Hour, finding.High)), "13h0m0s alert soc 2+0")
+}
+
+func TestIntervals(t *testing.T) {
+	for _, c := range []struct {
+		times    Times
+		at, want string // of Europe/Berlin
+	}{
+		{Times{Days: "mon-fri", Hours: "09:00-18:00"}, "2026-03-02 08:00", "2026-03-02 09:00"},
+		{Times{Days: "mon-fri", Hours: "09:00-18:00"}, "2026-03-02 17:59", ""},
+		{Times{Days: "mon-fri", Hours: "09:00-18:00"}, "2026-03-06 18:00", "2026-03-09 09:00"},
+		{Times{Days: "fri-mon", Hours: "09:00-18:00"}, "2026-03-03 12:00", "2026-03-06 09:00"},
+		{Times{Hours: "22:00-06:00"}, "2026-03-03 05:59", ""},
+		{Times{Hours: "22:00-06:00"}, "2026-03-03 06:00", "2026-03-03 22:00"},
+		{Times{Days: "sat", Hours: "22:00-06:00"}, "2026-03-08 05:00", ""}, // Sunday morning belongs to Saturday's night
+		{Times{Days: "sat,sun"}, "2026-03-06 12:00", "2026-03-07 00:00"},
+		{Times{Hours: "02:30-04:00"}, "2026-03-29 01:00", "2026-03-29 03:30"}, // 02:30 does not exist on that day
+		{Times{Days: "mon-fri", Hours: "09:00-18:00", Not: true}, "2026-03-02 12:00", "2026-03-02 18:00"},
+		{Times{Days: "mon-fri", Hours: "09:00-18:00", Not: true}, "2026-03-02 18:00", ""},
+		{Times{Days: "mon-wed", Not: true}, "2026-03-02 12:00", "2026-03-05 00:00"},
+		{Times{Not: true}, "2026-03-02 12:00", ""}, // nothing is left: it holds nothing for ever
+	} {
+		c.times.TZ = "Europe/Berlin"
+		iv, err := c.times.compile("x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		parse := func(s string) time.Time { x, _ := time.ParseInLocation("2006-01-02 15:04", s, iv.tz); return x }
+		if c.want == "" {
+			c.want = c.at
+		}
+		if got := iv.next(parse(c.at)); !got.Equal(parse(c.want)) {
+			t.Errorf("%+v at %s: %s, want %s", c.times, c.at, got, c.want)
+		}
+	}
 }
 
 func TestRateMakesADigest(t *testing.T) {

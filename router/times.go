@@ -12,6 +12,7 @@ type Times struct {
 	Days  string // "mon-fri", "sat,sun"; empty: every day
 	Hours string // "09:00-18:00", "22:00-06:00" (over midnight), several separated by commas; empty: all day
 	TZ    string // an IANA name; empty: UTC
+	Not   bool   // all other times instead
 }
 
 type interval struct {
@@ -19,6 +20,7 @@ type interval struct {
 	days  [7]bool
 	hours [][2]int // minutes of the day; the end may lie on the next day
 	tz    *time.Location
+	not   bool
 }
 
 var weekdays = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
@@ -27,7 +29,7 @@ func (x Times) compile(name string) (*interval, error) {
 	fail := func(field, format string, a ...any) (*interval, error) {
 		return nil, &Error{[]string{"times", name, field}, fmt.Sprintf(format, a...)}
 	}
-	iv := &interval{name: name}
+	iv := &interval{name: name, not: x.Not}
 	var err error
 	if iv.tz, err = time.LoadLocation(x.TZ); err != nil {
 		return fail("tz", "unknown time zone %q: use a name such as Europe/Berlin", x.TZ)
@@ -80,10 +82,9 @@ func minutes(s string) (int, error) {
 	return h*60 + m, nil
 }
 
-// next returns now while the interval is open, or else when it opens.
-func (iv *interval) next(now time.Time) time.Time {
-	t := now.In(iv.tz)
-	var best time.Time
+// spans calls f with each span of the interval from the day before t on, until f returns false or nine days are over.
+func (iv *interval) spans(t time.Time, f func(start, end time.Time) bool) {
+	t = t.In(iv.tz)
 	for day := -1; day <= 8; day++ {
 		// Built from the date, so that a day of 23 or 25 hours is right.
 		y, m, d := t.Year(), t.Month(), t.Day()+day
@@ -91,21 +92,56 @@ func (iv *interval) next(now time.Time) time.Time {
 			continue
 		}
 		for _, h := range iv.hours {
-			start := time.Date(y, m, d, 0, h[0], 0, 0, iv.tz)
-			end := time.Date(y, m, d, 0, h[1], 0, 0, iv.tz)
-			if !now.Before(end) {
-				continue
-			}
-			if !now.Before(start) {
-				return now
-			}
-			if best.IsZero() || start.Before(best) {
-				best = start
+			if !f(time.Date(y, m, d, 0, h[0], 0, 0, iv.tz), time.Date(y, m, d, 0, h[1], 0, 0, iv.tz)) {
+				return
 			}
 		}
 	}
+}
+
+// next returns now while the interval is open, or else when it opens.
+func (iv *interval) next(now time.Time) time.Time {
+	if iv.not {
+		// The end of the last of the spans that now and what follows lie in, without a gap.
+		open := now
+		for again := true; again; {
+			again = false
+			iv.spans(open, func(start, end time.Time) bool {
+				if !open.Before(start) && open.Before(end) {
+					open, again = end, true
+				}
+				return true
+			})
+			if open.Sub(now) > 8*24*time.Hour { // all week long: it never opens
+				return now
+			}
+		}
+		return open
+	}
+	var best time.Time
+	iv.spans(now, func(start, end time.Time) bool {
+		switch {
+		case !now.Before(end):
+		case !now.Before(start):
+			best = now
+			return false
+		case best.IsZero() || start.Before(best):
+			best = start
+		}
+		return true
+	})
 	if best.IsZero() { // an interval opens at least once a week
 		return now
 	}
 	return best
+}
+
+// opens returns when the first of the intervals opens: now, while one is open.
+func opens(list []*interval, now time.Time) (at time.Time, name string) {
+	for i, iv := range list {
+		if t := iv.next(now); i == 0 || t.Before(at) {
+			at, name = t, iv.name
+		}
+	}
+	return at, name
 }

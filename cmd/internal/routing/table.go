@@ -1,7 +1,6 @@
 package routing
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/tocsin-io/tocsin/configs"
@@ -17,26 +16,20 @@ func Compile(cfg *configs.Config) (*router.Table, error) {
 		Silences: router.SilenceLimits{Max: cfg.Silences.Max, RequireComment: cfg.Silences.RequireComment, MinFields: cfg.Silences.MinFields},
 	}
 	for name, o := range cfg.Outputs {
-		in.Outputs[name] = router.Output{Rate: router.Rate{Limit: o.Rate.Limit, Per: o.Rate.Per}}
+		out := router.Output{Rate: router.Rate{Limit: o.Rate.Limit, Per: o.Rate.Per}}
+		if o.Rate.Overflow == "wait" { // the output paces itself: nothing is summed up
+			out.Rate = router.Rate{}
+		}
+		in.Outputs[name] = out
 	}
 	for name, t := range cfg.Times {
-		if t.Not {
-			return nil, cfg.Errorf([]string{"times", name, "not"}, "is not supported here: name the other times")
-		}
-		in.Times[name] = router.Times{Days: strings.Join(t.Days, ","), Hours: strings.Join(t.Hours, ","), TZ: t.TZ}
+		in.Times[name] = router.Times{Days: strings.Join(t.Days, ","), Hours: strings.Join(t.Hours, ","), TZ: t.TZ, Not: t.Not}
 	}
-	for i, r := range cfg.Routes {
+	for _, r := range cfg.Routes {
 		g := group(r.Group)
 		out := router.Route{
 			Name: r.Name, Match: matcher(r.Match), Outputs: r.Outputs, Group: &g,
-			Never: r.Suppress == "never", Continue: r.Continue, Remind: r.Remind,
-		}
-		switch len(r.During) {
-		case 0:
-		case 1:
-			out.During = r.During[0]
-		default:
-			return nil, cfg.Errorf([]string{"routes", strconv.Itoa(i), "during"}, "names several times: put their hours into one")
+			Never: r.Suppress == "never", Continue: r.Continue, Remind: r.Remind, During: r.During,
 		}
 		in.Routes = append(in.Routes, out)
 	}
