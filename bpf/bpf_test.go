@@ -369,7 +369,8 @@ func (r *recorder) of(pid int, name string) (out []string) {
 	defer r.mu.Unlock()
 	for _, e := range r.events {
 		if int(e.HostPID) == pid && e.Name() == name {
-			out = append(out, string(e.AppendJSON(nil)))
+			line := string(e.AppendJSON(nil))
+			out = append(out, line[strings.Index(line, `"args":`):])
 		}
 	}
 	return out

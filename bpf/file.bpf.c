@@ -17,13 +17,13 @@ struct {
 } after_handler SEC(".maps");
 
 /* The path that the caller gave to the system call that opens a file, if it is one. */
-static __always_inline void put_open_path(struct rec *r, u32 arg, struct pt_regs *regs, long nr, bool compat)
+static __always_inline void put_open_path(struct rec *r, u32 arg, long nr, bool compat)
 {
 	u64 p;
 	if (nr == SYSCALL(openat, compat) || nr == SYSCALL(openat2, compat))
-		p = syscall_arg(regs, 1, compat);
+		p = current_arg(r->task, 1);
 	else if (nr == SYSCALL(open, compat) || nr == SYSCALL(creat, compat))
-		p = syscall_arg(regs, 0, compat);
+		p = current_arg(r->task, 0);
 	else
 		return;
 	put_str(r->s, arg, (void *)p, USER);
@@ -53,10 +53,9 @@ int BPF_PROG(security_file_open, struct file *file)
 	put(r.s, ARG_SECURITY_FILE_OPEN_DEV, sb->s_dev);
 	put(r.s, ARG_SECURITY_FILE_OPEN_INODE, inode->i_ino);
 	put(r.s, ARG_SECURITY_FILE_OPEN_CTIME, inode_ctime(inode));
-	put_int(r.s, ARG_SECURITY_FILE_OPEN_SYSCALL, current_syscall(r.task, task_flags(r.task)));
-	struct pt_regs *regs = task_regs(r.task);
-	if (regs)
-		put_open_path(&r, ARG_SECURITY_FILE_OPEN_SYSCALL_PATHNAME, regs, syscall_nr(regs), is_compat(r.task));
+	s32 nr = current_syscall(r.task, task_flags(r.task));
+	put_int(r.s, ARG_SECURITY_FILE_OPEN_SYSCALL, nr);
+	put_open_path(&r, ARG_SECURITY_FILE_OPEN_SYSCALL_PATHNAME, nr, is_compat(r.task));
 	rec_send(&r);
 	return 0;
 }
@@ -79,7 +78,7 @@ int BPF_PROG(open_exit, struct pt_regs *regs, long fd)
 		put(r.s, ARG_SECURITY_FILE_OPEN_DEV, BPF_CORE_READ(inode, i_sb, s_dev));
 		put(r.s, ARG_SECURITY_FILE_OPEN_INODE, BPF_CORE_READ(inode, i_ino));
 		put(r.s, ARG_SECURITY_FILE_OPEN_CTIME, inode_ctime(inode));
-		put_open_path(&r, ARG_SECURITY_FILE_OPEN_SYSCALL_PATHNAME, regs, syscall_nr(regs), compat);
+		put_open_path(&r, ARG_SECURITY_FILE_OPEN_SYSCALL_PATHNAME, syscall_nr(regs), compat);
 		put_int(r.s, ARG_SECURITY_FILE_OPEN_SYSCALL, syscall_nr(regs));
 		rec_send(&r);
 	}

@@ -98,9 +98,8 @@ int BPF_PROG(module_load, struct module *mod)
 	put_str(r.s, ARG_MODULE_LOAD_VERSION, mod->version, KERNEL);
 	put_str(r.s, ARG_MODULE_LOAD_SRC_VERSION, mod->srcversion, KERNEL);
 	/* Loaded from a descriptor: the file is known. */
-	struct pt_regs *regs = task_regs(r.task);
-	if (regs && syscall_nr(regs) == SYSCALL(finit_module, is_compat(r.task))) {
-		struct file *file = fd_file(r.task, syscall_arg(regs, 0, is_compat(r.task)));
+	if (current_syscall(r.task, task_flags(r.task)) == SYSCALL(finit_module, is_compat(r.task))) {
+		struct file *file = fd_file(r.task, current_arg(r.task, 0));
 		if (file) {
 			struct inode *inode = BPF_CORE_READ(file, f_inode);
 			put_file_path(&r, ARG_MODULE_LOAD_PATHNAME, file);

@@ -22,9 +22,7 @@ int BPF_PROG(security_socket_connect, struct socket *sock, void *address, int ad
 	struct rec r;
 	if (!rec_begin(&r, EVENT_SECURITY_SOCKET_CONNECT, ARGC_SECURITY_SOCKET_CONNECT))
 		return 0;
-	struct pt_regs *regs = task_regs(r.task);
-	if (regs)
-		put_int(r.s, ARG_SECURITY_SOCKET_CONNECT_SOCKFD, syscall_arg(regs, 0, is_compat(r.task)));
+	put_int(r.s, ARG_SECURITY_SOCKET_CONNECT_SOCKFD, current_arg(r.task, 0));
 	/* The kernel's own copy of what the caller gave. */
 	put_bytes(r.s, ARG_SECURITY_SOCKET_CONNECT_REMOTE_ADDR, address, (u32)addrlen, SOCKADDR_MAX, KERNEL);
 	put(r.s, ARG_SECURITY_SOCKET_CONNECT_TYPE, sock->type);

@@ -9,42 +9,77 @@
 
 #include "sensor.h"
 
-/* Argument n (0 to 5) of a system call. Never from the compat registers unless compat is set. */
+#if defined(__TARGET_ARCH_x86)
+#define ARG0 di
+#define ARG1 si
+#define ARG2 dx
+#define ARG3 r10
+#define ARG4 r8
+#define ARG5 r9
+#define COMPAT0 bx
+#define COMPAT1 cx
+#define COMPAT2 dx
+#define COMPAT3 si
+#define COMPAT4 di
+#define COMPAT5 bp
+#else
+#define ARG0 orig_x0
+#define ARG1 regs[1]
+#define ARG2 regs[2]
+#define ARG3 regs[3]
+#define ARG4 regs[4]
+#define ARG5 regs[5]
+#define COMPAT0 ARG0
+#define COMPAT1 ARG1
+#define COMPAT2 ARG2
+#define COMPAT3 ARG3
+#define COMPAT4 ARG4
+#define COMPAT5 ARG5
+#endif
+
+#define PICK_ARG(READ, regs, n, compat)                    \
+	({                                                 \
+		u64 v;                                     \
+		if (compat) {                              \
+			switch (n) {                       \
+			case 0: v = READ(regs, COMPAT0); break; \
+			case 1: v = READ(regs, COMPAT1); break; \
+			case 2: v = READ(regs, COMPAT2); break; \
+			case 3: v = READ(regs, COMPAT3); break; \
+			case 4: v = READ(regs, COMPAT4); break; \
+			default: v = READ(regs, COMPAT5); break; \
+			}                                  \
+			v = (u32)v;                        \
+		} else {                                   \
+			switch (n) {                       \
+			case 0: v = READ(regs, ARG0); break; \
+			case 1: v = READ(regs, ARG1); break; \
+			case 2: v = READ(regs, ARG2); break; \
+			case 3: v = READ(regs, ARG3); break; \
+			case 4: v = READ(regs, ARG4); break; \
+			default: v = READ(regs, ARG5); break; \
+			}                                  \
+		}                                          \
+		v;                                         \
+	})
+#define READ_TYPED(regs, field) ((regs)->field)
+
+/* Argument n (0 to 5) of the system call whose registers a program was given. */
 static __always_inline u64 syscall_arg(struct pt_regs *regs, u32 n, bool compat)
 {
-#if defined(__TARGET_ARCH_x86)
-	u64 v;
-	if (compat) {
-		switch (n) {
-		case 0: v = regs->bx; break;
-		case 1: v = regs->cx; break;
-		case 2: v = regs->dx; break;
-		case 3: v = regs->si; break;
-		case 4: v = regs->di; break;
-		default: v = regs->bp; break;
-		}
-		return (u32)v;
+	return PICK_ARG(READ_TYPED, regs, n, compat);
+}
+
+/* Argument n of the system call that the current task is in. */
+static __always_inline u64 current_arg(struct task_struct *task, u32 n)
+{
+	bool compat = is_compat(task);
+	if (REGS_HELPER) {
+		struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+		return syscall_arg(regs, n, compat);
 	}
-	switch (n) {
-	case 0: return regs->di;
-	case 1: return regs->si;
-	case 2: return regs->dx;
-	case 3: return regs->r10;
-	case 4: return regs->r8;
-	default: return regs->r9;
-	}
-#else
-	u64 v;
-	switch (n) {
-	case 0: v = regs->orig_x0; break;
-	case 1: v = regs->regs[1]; break;
-	case 2: v = regs->regs[2]; break;
-	case 3: v = regs->regs[3]; break;
-	case 4: v = regs->regs[4]; break;
-	default: v = regs->regs[5]; break;
-	}
-	return compat ? (u32)v : v;
-#endif
+	struct pt_regs *saved = saved_regs(task);
+	return PICK_ARG(BPF_CORE_READ, saved, n, compat);
 }
 
 #define MAX_SYSCALLS 512
@@ -82,13 +117,5 @@ static __always_inline u64 syscall_arg(struct pt_regs *regs, u32 n, bool compat)
 #define NR32_openat2 437
 #endif
 #define SYSCALL(name, compat) ((compat) ? NR32_##name : NR_##name)
-
-/* The registers that the current task entered the kernel with; NULL where 5.15's helper is missing. */
-static __always_inline struct pt_regs *task_regs(struct task_struct *task)
-{
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs___x))
-		return (struct pt_regs *)bpf_task_pt_regs(task);
-	return NULL;
-}
 
 #endif

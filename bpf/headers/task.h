@@ -90,28 +90,35 @@ static __always_inline u32 task_flags(struct task_struct *task)
 	return flags;
 }
 
+#define REGS_HELPER bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs___x) /* since 5.15 */
+#define THREAD_SIZE 16384
+#if defined(__TARGET_ARCH_x86)
+#define STACK_TOP_PADDING 0
+#else
+#define STACK_TOP_PADDING 16 /* the frame record */
+#endif
+
+/* Where the registers of a task are saved while it is in the kernel: to be read by a helper. */
+static __always_inline struct pt_regs *saved_regs(struct task_struct *task)
+{
+	void *stack;
+	LOAD(stack, task, stack);
+	return stack + THREAD_SIZE - STACK_TOP_PADDING - bpf_core_type_size(struct pt_regs);
+}
+
 /* The number of the system call that the current task is in, or -1. */
 static __always_inline s32 current_syscall(struct task_struct *task, u32 task_flags)
 {
 	if (task_flags & (PF_KTHREAD | PF_IO_WORKER))
 		return -1;
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs___x)) {
-		struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-		return syscall_nr(regs);
-	}
-	void *stack;
-	long nr = -1;
-	LOAD(stack, task, stack);
-	stack += 16384 - bpf_core_type_size(struct pt_regs); /* THREAD_SIZE */
+	if (REGS_HELPER)
+		return syscall_nr((struct pt_regs *)bpf_task_pt_regs(task));
+	struct pt_regs *regs = saved_regs(task);
 #if defined(__TARGET_ARCH_x86)
-	bpf_core_read(&nr, sizeof(nr), &((struct pt_regs *)stack)->orig_ax);
+	return BPF_CORE_READ(regs, orig_ax);
 #else
-	int n = -1;
-	stack -= 16; /* the frame record at the top */
-	bpf_core_read(&n, sizeof(n), &((struct pt_regs *)stack)->syscallno);
-	nr = n;
+	return BPF_CORE_READ(regs, syscallno);
 #endif
-	return nr;
 }
 
 /* The number of pid in the pid namespace at the given depth; 0 when it is not visible there. */
