@@ -55,7 +55,7 @@ func TestBrokenConfig(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			file := harness.WriteFile(t, "tocsin.yaml", tt.config)
-			for _, args := range [][]string{{"config", "check", "-c", file}, {"run", "-c", file}} {
+			for _, args := range [][]string{{"config", "check", file}, {"run", "-c", file, "--data-dir", t.TempDir()}} {
 				if args[0] == "run" && os.Geteuid() != 0 {
 					continue
 				}

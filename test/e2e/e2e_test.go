@@ -151,7 +151,16 @@ func socket(t testing.TB, name string) string {
 	return path
 }
 
-// everything routes every finding to the given outputs at once.
+// everything routes every finding to the given outputs at once, each by itself.
 func everything(outputs string, names ...string) string {
-	return fmt.Sprintf("outputs:\n%s\nroutes:\n  - {name: all, outputs: [%s], group: none, suppress: never}\n", outputs, strings.Join(names, ", "))
+	return route(outputs, "none", names)
+}
+
+// alerting routes alerts to the given outputs as they come up.
+func alerting(outputs string, names ...string) string {
+	return route(outputs, "{by: [rule, host, container], wait: 0s, window: 10m}", names)
+}
+
+func route(outputs, group string, names []string) string {
+	return fmt.Sprintf("outputs:\n%s\nroutes:\n  - {name: all, outputs: [%s], group: %s, suppress: never}\n", outputs, strings.Join(names, ", "), group)
 }

@@ -25,7 +25,7 @@ func TestTwoProcesses(t *testing.T) {
 	}
 	sensorConfig := write("sensor.yaml", fmt.Sprintf("host: e2e\ndata_dir: %s/sensor\nsensor: {listen: %s, rules: [%s]}\n", dir, sensorAddr, tutorial(t)))
 	routerConfig := write("router.yaml", fmt.Sprintf("data_dir: %s/router\nserver: {listen: %s}\n%s", dir, api,
-		everything("  hook: {type: webhook, url: "+hook.URL+"}", "hook")))
+		alerting("  hook: {type: webhook, url: "+hook.URL+"}", "hook")))
 
 	startRouter := func() *node {
 		n := &node{harness.Start(t, "tocsin-router", "-c", routerConfig), "http://" + api}

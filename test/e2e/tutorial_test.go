@@ -75,7 +75,7 @@ func TestTutorialTraces(t *testing.T) {
 func TestTutorialAlerts(t *testing.T) {
 	hook, slack := harness.NewWebhook(t), harness.NewSlack(t)
 	tcp, udp := harness.NewSyslog(t, "tcp"), harness.NewSyslog(t, "udp")
-	s := newSetup(t, everything(fmt.Sprintf(`
+	s := newSetup(t, alerting(fmt.Sprintf(`
   hook: {type: webhook, url: %s}
   chat: {type: slack, channel: "#soc", token: xoxb-test, api_url: %s}
   tcp: {type: syslog, addr: %s}
