@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tocsin-io/tocsin/detect/native"
 	"github.com/tocsin-io/tocsin/detect/policy"
 	"github.com/tocsin-io/tocsin/event"
 	"github.com/tocsin-io/tocsin/finding"
@@ -42,6 +43,7 @@ type Engine struct {
 
 	eval    evalContext
 	scratch scratch
+	native  native.Scratch
 }
 
 // New returns an engine with the rules and exceptions of the options.
@@ -161,10 +163,13 @@ type rule struct {
 // dispatch is what happens to one kind of event.
 type dispatch struct {
 	entries []entry
+	// programs find candidates among the entries, by origin; nil for foreign documents, whose values have no fixed type.
+	programs [3]*native.Program
 }
 
 type entry struct {
 	rule    *rule
+	number  int32 // in ruleset.rules
 	origins event.Origins
 }
 
@@ -240,10 +245,27 @@ func (s *ruleset) build() {
 // dispatch gathers the rules that select the named event. def is nil for foreign documents.
 func (s *ruleset) dispatch(name string, def *event.Def) *dispatch {
 	d := &dispatch{}
-	for _, r := range s.rules {
+	for i, r := range s.rules {
 		if o, ok := originsOf(r.Selectors(), name); ok {
-			d.entries = append(d.entries, entry{rule: r, origins: o})
+			d.entries = append(d.entries, entry{rule: r, number: int32(i), origins: o})
 		}
+	}
+	if def == nil {
+		return d
+	}
+	for o := range d.programs {
+		b := native.NewBuilder(def, event.Origin(o))
+		for _, en := range d.entries {
+			if !en.origins.Has(event.Origin(o)) {
+				continue
+			}
+			if r, ok := en.rule.Rule.(*regoRule); ok {
+				b.Add(en.number, r.condition(), r.policy.AddressText)
+			} else {
+				b.Add(en.number, nil, false)
+			}
+		}
+		d.programs[o] = b.Build()
 	}
 	return d
 }
@@ -296,9 +318,20 @@ func (e *Engine) Handle(ev *event.Event) {
 	set := e.set.Load()
 	d := set.find(ev)
 	origin := ev.Origin()
-	for i := range d.entries {
-		if en := &d.entries[i]; en.origins.Has(origin) {
-			e.ask(en.rule, ev)
+	if p := d.programs[origin]; p != nil {
+		p.Match(&e.native, ev)
+		if len(e.native.Candidates) == 0 {
+			return
+		}
+		slices.Sort(e.native.Candidates)
+		for _, n := range e.native.Candidates {
+			e.ask(set.rules[n], ev)
+		}
+	} else {
+		for i := range d.entries {
+			if en := &d.entries[i]; en.origins.Has(origin) {
+				e.ask(en.rule, ev)
+			}
 		}
 	}
 	e.scratch.reset()

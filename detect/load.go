@@ -11,10 +11,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/tocsin-io/tocsin/detect/native"
 	"github.com/tocsin-io/tocsin/detect/policy"
 	"github.com/tocsin-io/tocsin/event"
 )
@@ -212,6 +214,8 @@ func addExceptions(rules []Rule, l *policy.Lists) (errs []error) {
 type regoRule struct {
 	meta   *Metadata
 	policy *policy.Rule
+	// condition is what the rule asks of an event, for native matchers.
+	condition func() *native.Node
 }
 
 func newRegoRule(mod *ast.Module, lib *policy.Library) (*regoRule, error) {
@@ -224,7 +228,7 @@ func newRegoRule(mod *ast.Module, lib *policy.Library) (*regoRule, error) {
 		return nil, &FileError{File: p.File, Line: p.Line("__rego_metadoc__"), Reason: err.Error()}
 	}
 	meta.File = p.File
-	return &regoRule{meta: meta, policy: p}, nil
+	return &regoRule{meta: meta, policy: p, condition: sync.OnceValue(p.Condition)}, nil
 }
 
 func (r *regoRule) Metadata() *Metadata   { return r.meta }

@@ -40,6 +40,7 @@ type addressFlow struct {
 	vars         map[*ast.Rule]map[ast.Var]bool
 	results      map[string]bool         // rules, by reference, whose value is an address
 	params       map[string]map[int]bool // … and functions' parameters
+	names        bool                    // the file has the name of an address argument as a constant
 	text, object bool
 	changed      bool
 }
@@ -48,6 +49,11 @@ type addressFlow struct {
 // and nowhere treats them as objects.
 func (r *Rule) readsAddressAsText() bool {
 	f := &addressFlow{vars: map[*ast.Rule]map[ast.Var]bool{}, results: map[string]bool{}, params: map[string]map[int]bool{}}
+	ast.WalkTerms(r.Module, func(t *ast.Term) bool {
+		s, ok := t.Value.(ast.String)
+		f.names = f.names || (ok && addressArgs[string(s)])
+		return f.names
+	})
 	for range 16 { // as deep as any chain of helpers is
 		f.changed = false
 		for name, m := range r.compiler.Modules {
@@ -183,8 +189,10 @@ func arity(op string, args []*ast.Term) int {
 func (f *addressFlow) call(c ast.Call, vars map[ast.Var]bool, isAddress func(*ast.Term) bool) bool {
 	op := c[0].String()
 	if op == "data.tracee.helpers.get_tracee_argument" && len(c) > 1 {
-		name, ok := c[1].Value.(ast.String)
-		return ok && addressArgs[string(name)]
+		if name, ok := c[1].Value.(ast.String); ok {
+			return addressArgs[string(name)]
+		}
+		return f.names // a name that is chosen at run time, from the file's constants
 	}
 	if isAddress == nil {
 		isAddress = func(t *ast.Term) bool { v, ok := t.Value.(ast.Var); return ok && vars[v] }

@@ -288,3 +288,6 @@ func Answer(v ast.Value) (Verdict, error) {
 	}
 	return Verdict{}, nil
 }
+
+// Compiled returns the compiled rules of the file.
+func (r *Rule) Compiled() []*ast.Rule { return r.compiler.Modules[r.File].Rules }

@@ -1,0 +1,148 @@
+package detect
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/tocsin-io/tocsin/detect/native"
+	"github.com/tocsin-io/tocsin/detect/policy"
+	"github.com/tocsin-io/tocsin/event"
+)
+
+var (
+	checks = flag.Int("checks", 25_000, "checks of the differential test: an event given to a rule by both ways")
+	seed   = flag.Uint64("seed", 1, "seed of the differential test")
+)
+
+// oracle is OPA's own evaluator.
+func oracle(t testing.TB, r *regoRule, ev *event.Event) (policy.Verdict, error) {
+	t.Helper()
+	input, err := policy.Input(ev, r.policy.AddressText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.policy.Eval(input, 0)
+}
+
+func differentialRules(t testing.TB) []*regoRule {
+	rules, errs := Load(Dir("../rules"), Dir("testdata/rules"), Dir("testdata/hard"))
+	for _, err := range errs {
+		t.Error(err)
+	}
+	var out []*regoRule
+	for _, r := range rules {
+		out = append(out, r.(*regoRule))
+	}
+	return out
+}
+
+// TestDifferential holds the compiled forms of every rule equal to OPA's evaluator: no match is lost by the native
+// conditions, a condition that claims to be exact is, and the compiled plan gives the same answer.
+func TestDifferential(t *testing.T) {
+	rules := differentialRules(t)
+	n := *checks / len(rules)
+	if testing.Short() {
+		n /= 4
+	}
+	total, fired, exact := 0, 0, 0
+	for i, r := range rules {
+		g := newGenerator(*seed+uint64(i)<<32, r)
+		if len(g.defs) == 0 {
+			t.Errorf("%s selects no event", r.meta.ID)
+			continue
+		}
+		d := newDifference(r)
+		for range n {
+			o := g.next()
+			hit, err := d.check(t, o)
+			if err != nil {
+				t.Errorf("%s: %v", r.meta.ID, err)
+				break
+			}
+			total++
+			if hit {
+				g.matched(o)
+				fired++
+			}
+		}
+		// A generator that never makes a rule fire proves nothing.
+		for tries := 0; len(g.hits) == 0 && tries < 50_000; tries++ {
+			o := g.next()
+			hit, err := d.check(t, o)
+			if err != nil {
+				t.Errorf("%s: %v", r.meta.ID, err)
+				break
+			}
+			if hit {
+				g.matched(o)
+			}
+		}
+		if len(g.hits) == 0 {
+			t.Errorf("%s never fired; its condition is %s", r.meta.ID, r.condition())
+		}
+		if d.exact() {
+			exact++
+		}
+	}
+	t.Logf("%d checks, %d matches, %d of %d rules exact", total, fired, exact, len(rules))
+}
+
+// difference compares the ways for one rule.
+type difference struct {
+	rule     *regoRule
+	programs map[*event.Def]*[3]*native.Program
+	scratch  native.Scratch
+}
+
+func newDifference(r *regoRule) *difference {
+	d := &difference{rule: r, programs: map[*event.Def]*[3]*native.Program{}}
+	defs := event.All()
+	for i := range defs {
+		if _, ok := originsOf(r.Selectors(), defs[i].Name); !ok {
+			continue
+		}
+		var p [3]*native.Program
+		for o := range p {
+			b := native.NewBuilder(&defs[i], event.Origin(o))
+			b.Add(0, r.condition(), r.policy.AddressText)
+			p[o] = b.Build()
+		}
+		d.programs[&defs[i]] = &p
+	}
+	return d
+}
+
+func (d *difference) exact() bool {
+	for _, p := range d.programs {
+		if !p[event.OriginContainer].Rules()[0].Exact {
+			return false
+		}
+	}
+	return true
+}
+
+func (d *difference) check(t testing.TB, o occurrence) (bool, error) {
+	ev := o.build()
+	want, wantErr := oracle(t, d.rule, ev)
+	p := d.programs[o.def][ev.Origin()]
+	p.Match(&d.scratch, ev)
+	candidate := slices.Contains(d.scratch.Candidates, 0)
+	describe := func() string { return fmt.Sprintf("%s\ncondition %s", ev.AppendJSON(nil), d.rule.condition()) }
+	if want.Match && !candidate {
+		return true, fmt.Errorf("a match is lost: %s", describe())
+	}
+	if candidate && !want.Match && wantErr == nil && p.Rules()[0].Exact {
+		return false, fmt.Errorf("the condition is not exact: %s", describe())
+	}
+	return want.Match, nil
+}
+
+func sameError(a, b error) bool {
+	if errors.Is(a, policy.ErrConflict) || errors.Is(b, policy.ErrConflict) {
+		return errors.Is(a, policy.ErrConflict) && errors.Is(b, policy.ErrConflict)
+	}
+	return (a == nil) == (b == nil)
+}

@@ -1,0 +1,253 @@
+package native
+
+import (
+	"slices"
+	"strings"
+)
+
+// textIndex finds, for one text, all the patterns that it relates to, in one pass for each relation.
+type textIndex struct {
+	equal    map[string][]int32
+	prefix   *trie
+	suffix   *trie
+	contains contains
+}
+
+func newTextIndex() *textIndex { return &textIndex{} }
+
+// add makes lookups that match the pattern yield id.
+func (x *textIndex) add(op Op, pattern string, id int32) {
+	switch op {
+	case Equal:
+		if x.equal == nil {
+			x.equal = map[string][]int32{}
+		}
+		x.equal[pattern] = append(x.equal[pattern], id)
+	case Prefix:
+		if x.prefix == nil {
+			x.prefix = newTrie(false)
+		}
+		x.prefix.add(pattern, id)
+	case Suffix:
+		if x.suffix == nil {
+			x.suffix = newTrie(true)
+		}
+		x.suffix.add(pattern, id)
+	case Contains:
+		x.contains.add(pattern, id)
+	}
+}
+
+// finish makes the index ready for lookups.
+func (x *textIndex) finish() { x.contains.finish() }
+
+// find appends the ids of the patterns that v relates to; an id may come more than once.
+func (x *textIndex) find(v string, dst []int32) []int32 {
+	if x.equal != nil {
+		dst = append(dst, x.equal[v]...)
+	}
+	if x.prefix != nil {
+		dst = x.prefix.find(v, dst)
+	}
+	if x.suffix != nil {
+		dst = x.suffix.find(v, dst)
+	}
+	return x.contains.find(v, dst)
+}
+
+// any reports whether v relates to a pattern.
+func (x *textIndex) any(v string) bool {
+	var buf [8]int32
+	return len(x.find(v, buf[:0])) > 0
+}
+
+// trie holds prefixes, or suffixes when it reads backwards.
+type trie struct {
+	nodes    []trieNode
+	root     [256]int32 // children of the root, 0 for none
+	all      []int32    // of the empty pattern
+	backward bool
+}
+
+type trieNode struct {
+	bytes []byte // of the children, parallel to next
+	next  []int32
+	ids   []int32
+}
+
+func newTrie(backward bool) *trie { return &trie{nodes: make([]trieNode, 1), backward: backward} }
+
+func (t *trie) add(p string, id int32) {
+	if p == "" {
+		t.all = append(t.all, id)
+		return
+	}
+	at := int32(0)
+	for i := range len(p) {
+		c := p[i]
+		if t.backward {
+			c = p[len(p)-1-i]
+		}
+		next := int32(0)
+		if i == 0 {
+			next = t.root[c]
+		} else if j := slices.Index(t.nodes[at].bytes, c); j >= 0 {
+			next = t.nodes[at].next[j]
+		}
+		if next == 0 {
+			next = int32(len(t.nodes))
+			t.nodes = append(t.nodes, trieNode{})
+			if i == 0 {
+				t.root[c] = next
+			} else {
+				n := &t.nodes[at]
+				n.bytes, n.next = append(n.bytes, c), append(n.next, next)
+			}
+		}
+		at = next
+	}
+	t.nodes[at].ids = append(t.nodes[at].ids, id)
+}
+
+func (t *trie) find(v string, dst []int32) []int32 {
+	dst = append(dst, t.all...)
+	if v == "" {
+		return dst
+	}
+	i, step := 0, 1
+	if t.backward {
+		i, step = len(v)-1, -1
+	}
+	at := t.root[v[i]]
+	for at != 0 {
+		n := &t.nodes[at]
+		if n.ids != nil {
+			dst = append(dst, n.ids...)
+		}
+		if i += step; i < 0 || i >= len(v) {
+			return dst
+		}
+		c := v[i]
+		at = 0
+		for j, b := range n.bytes {
+			if b == c {
+				at = n.next[j]
+				break
+			}
+		}
+	}
+	return dst
+}
+
+// contains finds substrings: a few one by one, many with the automaton of Aho and Corasick.
+type contains struct {
+	patterns []string
+	ids      [][]int32
+	all      []int32 // of the empty pattern
+	byText   map[string]int
+
+	class  [256]uint8 // of bytes; 0 is every byte that no pattern has
+	width  int
+	states []int32 // next state, by state × width + class
+	out    [][]int32
+}
+
+// fewSubstrings is how many patterns are looked for one by one: strings.Contains passes over a text much faster than the
+// automaton.
+const fewSubstrings = 3
+
+func (c *contains) add(p string, id int32) {
+	if p == "" {
+		c.all = append(c.all, id)
+		return
+	}
+	if c.byText == nil {
+		c.byText = map[string]int{}
+	}
+	i, ok := c.byText[p]
+	if !ok {
+		i = len(c.patterns)
+		c.byText[p] = i
+		c.patterns, c.ids = append(c.patterns, p), append(c.ids, nil)
+	}
+	c.ids[i] = append(c.ids[i], id)
+}
+
+func (c *contains) finish() {
+	if len(c.patterns) <= fewSubstrings {
+		return
+	}
+	c.width = 1
+	for _, p := range c.patterns {
+		for i := range len(p) {
+			if c.class[p[i]] == 0 && c.width < 256 {
+				c.class[p[i]] = uint8(c.width)
+				c.width++
+			}
+		}
+	}
+	newState := func() int32 {
+		c.states = append(c.states, make([]int32, c.width)...)
+		c.out = append(c.out, nil)
+		return int32(len(c.out) - 1)
+	}
+	newState()
+	for n, p := range c.patterns {
+		at := int32(0)
+		for i := range len(p) {
+			k := int(at)*c.width + int(c.class[p[i]])
+			if c.states[k] == 0 {
+				next := newState()
+				c.states[k] = next
+			}
+			at = c.states[k]
+		}
+		c.out[at] = append(c.out[at], c.ids[n]...)
+	}
+	// Breadth first: where a state has no way on, it goes where its longest proper suffix goes.
+	fail := make([]int32, len(c.out))
+	var queue []int32
+	for k := range c.width {
+		if s := c.states[k]; s != 0 {
+			queue = append(queue, s)
+		}
+	}
+	for len(queue) > 0 {
+		s := queue[0]
+		queue = queue[1:]
+		f := fail[s]
+		c.out[s] = append(c.out[s], c.out[f]...)
+		for k := range c.width {
+			i := int(s)*c.width + k
+			to := c.states[int(f)*c.width+k]
+			if next := c.states[i]; next != 0 {
+				fail[next] = to
+				queue = append(queue, next)
+			} else {
+				c.states[i] = to
+			}
+		}
+	}
+}
+
+func (c *contains) find(v string, dst []int32) []int32 {
+	if c.all != nil {
+		dst = append(dst, c.all...)
+	}
+	if len(c.patterns) <= fewSubstrings {
+		for i, p := range c.patterns {
+			if strings.Contains(v, p) {
+				dst = append(dst, c.ids[i]...)
+			}
+		}
+		return dst
+	}
+	at := 0
+	for i := range len(v) {
+		at = int(c.states[at*c.width+int(c.class[v[i]])])
+		if c.out[at] != nil {
+			dst = append(dst, c.out[at]...)
+		}
+	}
+	return dst
+}

@@ -1,0 +1,63 @@
+package native
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestTextIndex compares the index with looking for each pattern by itself.
+func TestTextIndex(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	word := func(n int) string {
+		b := make([]byte, r.IntN(n))
+		for i := range b {
+			b[i] = "ab/é"[r.IntN(5)]
+		}
+		return string(b)
+	}
+	for range 300 {
+		type pattern struct {
+			op   Op
+			text string
+		}
+		var ps []pattern
+		x := newTextIndex()
+		for i := range r.IntN(60) {
+			p := pattern{pickOp(r), word(6)}
+			ps = append(ps, p)
+			x.add(p.op, p.text, int32(i))
+		}
+		x.finish()
+		for range 50 {
+			v := word(14)
+			var want []int32
+			for i, p := range ps {
+				if (p.op == Equal && v == p.text) || (p.op == Prefix && strings.HasPrefix(v, p.text)) ||
+					(p.op == Suffix && strings.HasSuffix(v, p.text)) || (p.op == Contains && strings.Contains(v, p.text)) {
+					want = append(want, int32(i))
+				}
+			}
+			got := x.find(v, nil)
+			slices.Sort(got)
+			if got = slices.Compact(got); !slices.Equal(got, want) {
+				t.Fatalf("%q in %v: got %v, want %v", v, ps, got, want)
+			}
+		}
+	}
+}
+
+func pickOp(r *rand.Rand) Op { return []Op{Equal, Prefix, Suffix, Contains}[r.IntN(4)] }
+
+func TestSubstring(t *testing.T) {
+	for _, c := range []struct {
+		s        string
+		from, to int
+		want     string
+	}{{"\x7fELF", 1, 4, "ELF"}, {"éelfx", 1, 4, "elf"}, {"ab", 1, 9, "b"}, {"ab", 5, 9, ""}, {"abc", 1, -1, "bc"}, {"", 0, 2, ""}, {"\xff\xfeab", 1, 3, "\xfea"}, {"abc", 1, 1, ""}} {
+		if got := substring(c.s, c.from, c.to); got != c.want {
+			t.Errorf("substring(%q, %d, %d) = %q, want %q", c.s, c.from, c.to, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,419 @@
+package native
+
+import (
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"github.com/tocsin-io/tocsin/event"
+)
+
+func scratchText(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// test is a condition compiled for one kind of event.
+type test func(*Scratch, *event.Event) bool
+
+// leaf is an atom or a negation in a conjunction, with what an index needs of it.
+type leaf struct {
+	node *Node // as written
+	test test
+	cost int
+	// anchor: the condition is that the text (or one of the texts) relates by op to one of strs.
+	anchor bool
+	field  field
+}
+
+// specialise resolves a condition for events of one kind. The result is in terms of leaves, True and False.
+type specialised struct {
+	op   Op // True, False, And, Or, or Is for a leaf
+	kids []*specialised
+	leaf *leaf
+	// exact: nothing was left out, here or before.
+	exact bool
+}
+
+type specialiser struct {
+	def         *event.Def
+	origin      event.Origin
+	addressText bool
+}
+
+var (
+	yes      = &specialised{op: True, exact: true}
+	maybe    = &specialised{op: True}
+	noAnswer = &specialised{op: False, exact: true}
+)
+
+func (s *specialiser) node(n *Node) *specialised {
+	switch n.Op {
+	case True:
+		if n.Approx {
+			return maybe
+		}
+		return yes
+	case False:
+		return noAnswer
+	case And:
+		out := &specialised{op: And, exact: true}
+		for _, k := range n.Kids {
+			x := s.node(k)
+			out.exact = out.exact && x.exact
+			switch x.op {
+			case False:
+				return noAnswer
+			case True:
+			case And:
+				out.kids = append(out.kids, x.kids...)
+			default:
+				out.kids = append(out.kids, x)
+			}
+		}
+		switch len(out.kids) {
+		case 0:
+			return &specialised{op: True, exact: out.exact}
+		case 1:
+			return &specialised{op: out.kids[0].op, kids: out.kids[0].kids, leaf: out.kids[0].leaf, exact: out.exact}
+		}
+		return out
+	case Or:
+		out := &specialised{op: Or, exact: true}
+		for _, k := range n.Kids {
+			x := s.node(k)
+			out.exact = out.exact && x.exact
+			switch x.op {
+			case True:
+				return x
+			case False:
+			case Or:
+				out.kids = append(out.kids, x.kids...)
+			default:
+				out.kids = append(out.kids, x)
+			}
+		}
+		switch len(out.kids) {
+		case 0:
+			return noAnswer
+		case 1:
+			return &specialised{op: out.kids[0].op, kids: out.kids[0].kids, leaf: out.kids[0].leaf, exact: out.exact}
+		}
+		return out
+	case Not:
+		x := s.node(n.Kids[0])
+		switch {
+		case !x.exact:
+			return maybe
+		case x.op == True:
+			return noAnswer
+		case x.op == False:
+			return yes
+		}
+		inner, cost := compose(x)
+		return &specialised{op: Is, exact: true, leaf: &leaf{node: n, cost: cost, test: func(sc *Scratch, ev *event.Event) bool { return !inner(sc, ev) }}}
+	}
+	return s.atom(n)
+}
+
+// compose makes one test of a tree.
+func compose(x *specialised) (test, int) {
+	switch x.op {
+	case True:
+		return func(*Scratch, *event.Event) bool { return true }, 0
+	case False:
+		return func(*Scratch, *event.Event) bool { return false }, 0
+	case Is:
+		return x.leaf.test, x.leaf.cost
+	}
+	tests := make([]test, len(x.kids))
+	costs := make([]int, len(x.kids))
+	order := make([]int, len(x.kids))
+	total := 0
+	for i, k := range x.kids {
+		tests[i], costs[i] = compose(k)
+		order[i] = i
+		total += costs[i]
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return costs[a] - costs[b] })
+	sorted := make([]test, len(order))
+	for i, o := range order {
+		sorted[i] = tests[o]
+	}
+	if x.op == And {
+		return func(s *Scratch, ev *event.Event) bool {
+			for _, t := range sorted {
+				if !t(s, ev) {
+					return false
+				}
+			}
+			return true
+		}, total
+	}
+	return func(s *Scratch, ev *event.Event) bool {
+		for _, t := range sorted {
+			if t(s, ev) {
+				return true
+			}
+		}
+		return false
+	}, total
+}
+
+// atom resolves a condition on one term.
+func (s *specialiser) atom(n *Node) *specialised {
+	funcs := n.Term.Funcs
+	if n.Op == Defined && n.Term.Arg != "" && len(n.Term.Path) == 0 && len(funcs) == 0 && !n.Term.Count {
+		i := s.def.Arg(n.Term.Arg)
+		if i < 0 {
+			return noAnswer
+		}
+		return is(n, 1, func(_ *Scratch, ev *event.Event) bool { return ev.Has(i) })
+	}
+	base := resolve(n.Term, s.def, s.origin, s.addressText)
+	if n.Term.Count {
+		return s.count(n, base)
+	}
+	if len(funcs) > 0 && funcs[0].Name == "base64.decode" {
+		if i := s.def.Arg(n.Term.Arg); i < 0 || s.def.Args[i].Kind != event.KindBytes {
+			if base.kind == never {
+				return noAnswer
+			}
+			return maybe // decoding of a text that is not known to be base64
+		}
+	}
+	f := apply(base, funcs)
+	switch f.kind {
+	case never:
+		if n.Op == Assumed {
+			return maybe
+		}
+		return noAnswer
+	case unknown:
+		return maybe
+	}
+	switch n.Op {
+	case Defined, Truthy:
+		return s.defined(n, f)
+	case Assumed:
+		if f.always {
+			return yes
+		}
+		return maybe
+	case Equal, Prefix, Suffix, Contains, Regex:
+		return s.text(n, f)
+	case NumEqual, Less, LessEqual, Greater, GreaterEqual, BitsAny:
+		if f.kind != number {
+			if n.Op == NumEqual && f.kind != texts {
+				return noAnswer // a value of another type is never equal
+			}
+			return maybe // Rego orders values of all types
+		}
+		return is(n, 1, numberTest(n, f.num))
+	case Is:
+		if f.kind != boolean {
+			if f.kind == texts {
+				return maybe
+			}
+			return noAnswer
+		}
+		want := n.Nums[0] != 0
+		return is(n, 1, func(_ *Scratch, ev *event.Event) bool { v, ok := f.flag(ev); return ok && v == want })
+	}
+	return maybe
+}
+
+func is(n *Node, cost int, t test) *specialised {
+	return &specialised{op: Is, exact: true, leaf: &leaf{node: n, cost: cost, test: t}}
+}
+
+// count compares the length of a list.
+func (s *specialiser) count(n *Node, f field) *specialised {
+	if f.kind != texts {
+		return maybe
+	}
+	num := func(sc *Scratch, ev *event.Event) (int64, bool) {
+		sc.list = sc.list[:0]
+		ok := f.texts(sc, ev)
+		return int64(len(sc.list)), ok
+	}
+	switch n.Op {
+	case NumEqual, Less, LessEqual, Greater, GreaterEqual:
+		return is(n, 8, func(sc *Scratch, ev *event.Event) bool {
+			v, ok := num(sc, ev)
+			return ok && compare(n.Op, n.Nums, v)
+		})
+	}
+	return maybe
+}
+
+func (s *specialiser) defined(n *Node, f field) *specialised {
+	switch f.kind {
+	case text:
+		if f.isConst {
+			return yes
+		}
+		return is(n, 1, func(sc *Scratch, ev *event.Event) bool { _, ok := f.text(sc, ev); return ok })
+	case texts:
+		return is(n, 4, func(sc *Scratch, ev *event.Event) bool {
+			sc.list = sc.list[:0]
+			return f.texts(sc, ev) && len(sc.list) > 0
+		})
+	case number:
+		return is(n, 1, func(_ *Scratch, ev *event.Event) bool { _, ok := f.num(ev); return ok })
+	case boolean:
+		// Partial evaluation writes a bare reference both for "has a value" and for "is not false": let false through.
+		out := is(n, 1, func(_ *Scratch, ev *event.Event) bool { _, ok := f.flag(ev); return ok })
+		out.exact = n.Op == Defined
+		return out
+	}
+	return maybe
+}
+
+func numberTest(n *Node, get func(*event.Event) (int64, bool)) test {
+	op, nums := n.Op, n.Nums
+	if op == NumEqual && len(nums) == 1 {
+		want := nums[0]
+		return func(_ *Scratch, ev *event.Event) bool { v, ok := get(ev); return ok && v == want }
+	}
+	return func(_ *Scratch, ev *event.Event) bool { v, ok := get(ev); return ok && compare(op, nums, v) }
+}
+
+func compare(op Op, nums []int64, v int64) bool {
+	switch op {
+	case NumEqual:
+		return slices.Contains(nums, v)
+	case Less:
+		return v < nums[0]
+	case LessEqual:
+		return v <= nums[0]
+	case Greater:
+		return v > nums[0]
+	case GreaterEqual:
+		return v >= nums[0]
+	case BitsAny:
+		return v&nums[0] != 0
+	}
+	return true
+}
+
+// MaxNumber is the largest number that fields are compared with: larger unsigned ones are given as the greatest int64.
+const MaxNumber = math.MaxInt64 - 1
+
+// text compares a text, or any of a list, with the node's texts.
+func (s *specialiser) text(n *Node, f field) *specialised {
+	switch f.kind {
+	case number, boolean, other:
+		return noAnswer
+	}
+	for _, c := range n.Strs {
+		if !plain(c) {
+			return maybe
+		}
+	}
+	match := stringMatcher(n.Op, n.Strs)
+	if match == nil {
+		return maybe
+	}
+	if f.isConst {
+		if match(f.constant) {
+			return yes
+		}
+		return noAnswer
+	}
+	cost := map[Op]int{Equal: 2, Prefix: 2, Suffix: 2, Contains: 6, Regex: 60}[n.Op] + len(n.Strs)/8 + 3*len(n.Term.Funcs)
+	l := &leaf{node: n, cost: cost, anchor: n.Op != Regex, field: f}
+	switch {
+	case f.kind == texts:
+		l.cost += 10
+		l.test = func(sc *Scratch, ev *event.Event) bool {
+			sc.list = sc.list[:0]
+			if !f.texts(sc, ev) {
+				return false
+			}
+			return slices.ContainsFunc(sc.list, match)
+		}
+	case f.memo != nil:
+		l.cost, l.anchor = 1, false
+		l.test = memoised(f, match)
+	default:
+		l.test = func(sc *Scratch, ev *event.Event) bool { v, ok := f.text(sc, ev); return ok && match(v) }
+	}
+	return &specialised{op: Is, exact: true, leaf: l}
+}
+
+// memoised remembers the answer for the last values of the number that the text comes from.
+func memoised(f field, match func(string) bool) test {
+	const size = 32
+	var cache [size]struct {
+		value  uint64
+		answer uint8 // 0 not known, 1 no, 2 yes
+	}
+	return func(s *Scratch, ev *event.Event) bool {
+		v, ok := f.memo(ev)
+		if !ok {
+			return false
+		}
+		e := &cache[(v^v>>5^v>>11^v>>17)%size]
+		if e.answer == 0 || e.value != v {
+			t, ok := f.text(s, ev)
+			e.value, e.answer = v, 1
+			if ok && match(t) {
+				e.answer = 2
+			}
+		}
+		return e.answer == 2
+	}
+}
+
+// stringMatcher returns the comparison of a text with constants, or nil when there is none.
+func stringMatcher(op Op, strs []string) func(string) bool {
+	if len(strs) == 1 && op != Regex {
+		c := strs[0]
+		switch op {
+		case Equal:
+			return func(v string) bool { return v == c }
+		case Prefix:
+			return func(v string) bool { return strings.HasPrefix(v, c) }
+		case Suffix:
+			return func(v string) bool { return strings.HasSuffix(v, c) }
+		case Contains:
+			return func(v string) bool { return strings.Contains(v, c) }
+		}
+	}
+	switch op {
+	case Equal:
+		if len(strs) <= 4 {
+			return func(v string) bool { return slices.Contains(strs, v) }
+		}
+		set := make(map[string]struct{}, len(strs))
+		for _, c := range strs {
+			set[c] = struct{}{}
+		}
+		return func(v string) bool { _, ok := set[v]; return ok }
+	case Prefix, Suffix, Contains:
+		ix := newTextIndex()
+		for _, c := range strs {
+			ix.add(op, c, 0)
+		}
+		ix.finish()
+		return ix.any
+	case Regex:
+		res := make([]*regexp.Regexp, len(strs))
+		for i, c := range strs {
+			re, err := regexp.Compile(c)
+			if err != nil {
+				return nil
+			}
+			res[i] = re
+		}
+		return func(v string) bool {
+			for _, re := range res {
+				if re.MatchString(v) {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	return nil
+}

@@ -1,0 +1,779 @@
+package policy
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/tocsin-io/tocsin/detect/native"
+)
+
+// Condition is what partial evaluation leaves of the rule, as a condition on the event: the rule can match only where it
+// holds. What can't be expressed is left out of it, and says why.
+func (r *Rule) Condition() *native.Node {
+	res, err := r.Residue()
+	if err != nil {
+		return native.Unknown(err.Error())
+	}
+	if len(res.Bodies) > maxResidue {
+		return native.Unknown("more than " + strconv.Itoa(maxResidue) + " alternatives")
+	}
+	l := &lowering{support: map[string][]*ast.Rule{}}
+	for _, m := range res.Support {
+		for _, rule := range m.Rules {
+			key := rule.Ref().String()
+			l.support[key] = append(l.support[key], rule)
+		}
+	}
+	var any []*native.Node
+	for _, b := range res.Bodies {
+		any = append(any, l.body(b, nil))
+	}
+	return native.AnyOf(any...)
+}
+
+// maxResidue bounds the bodies that are looked at.
+const maxResidue = 20000
+
+// lowering turns residues into conditions.
+type lowering struct {
+	support map[string][]*ast.Rule
+	depth   int
+}
+
+// maxDepth bounds how deep support rules are put in the place of references to them.
+const maxDepth = 12
+
+// value is what a term of the residue stands for: a constant, a term of the event, or neither.
+type value struct {
+	konst ast.Value
+	term  *native.Term
+	// shared: a wildcard in the term may be bound elsewhere too, so that conditions on it are not independent.
+	shared bool
+	why    string // neither: why
+}
+
+func (v *value) known() bool { return v.konst != nil || v.term != nil }
+
+// scope is one body.
+type scope struct {
+	*lowering
+	args  map[ast.Var]string    // variables that index input.args, with the argument's name
+	alias map[ast.Var]*ast.Term // variables that stand for a term
+	bound map[ast.Var]*value    // parameters of a support rule
+	uses  map[ast.Var]int
+}
+
+func isInput(t *ast.Term) bool { return t.Equal(ast.InputRootDocument) }
+
+// argVar returns the variable of input.args[v].….
+func argVar(ref ast.Ref) (ast.Var, bool) {
+	if len(ref) < 4 || !isInput(ref[0]) || !ref[1].Equal(argsKey) {
+		return "", false
+	}
+	v, ok := ref[2].Value.(ast.Var)
+	return v, ok
+}
+
+var nameKey = ast.StringTerm("name")
+
+// body lowers a conjunction.
+func (l *lowering) body(b ast.Body, bound map[ast.Var]*value) *native.Node {
+	s := &scope{lowering: l, args: map[ast.Var]string{}, alias: map[ast.Var]*ast.Term{}, bound: bound, uses: map[ast.Var]int{}}
+	ast.WalkVars(b, func(v ast.Var) bool { s.uses[v]++; return false })
+	named := map[*ast.Expr]bool{}
+	for _, e := range b {
+		if e.Negated || len(e.With) > 0 || !e.IsEquality() || len(e.Operands()) != 2 {
+			continue
+		}
+		x, y := e.Operand(0), e.Operand(1)
+		for range 2 {
+			if ref, ok := x.Value.(ast.Ref); ok && len(ref) == 4 && ref[3].Equal(nameKey) {
+				if v, ok := argVar(ref); ok {
+					if name, ok := y.Value.(ast.String); ok {
+						if old, has := s.args[v]; has && old != string(name) {
+							return native.Const(false) // one argument does not have two names
+						}
+						s.args[v] = string(name)
+						named[e] = true
+					}
+				}
+			}
+			x, y = y, x
+		}
+	}
+	aliases := map[*ast.Expr]*ast.Term{}
+	for _, e := range b {
+		if e.Negated || len(e.With) > 0 || named[e] {
+			continue
+		}
+		if v, t := s.definition(e); t != nil && s.args[v] == "" && s.alias[v] == nil && s.bound[v] == nil {
+			s.alias[v] = t
+			aliases[e] = t
+		}
+	}
+	var all []*native.Node
+	for _, e := range b {
+		switch {
+		case named[e]:
+			ref, ok := e.Operand(0).Value.(ast.Ref)
+			if !ok {
+				ref = e.Operand(1).Value.(ast.Ref)
+			}
+			v, _ := argVar(ref)
+			all = append(all, &native.Node{Op: native.Defined, Term: native.Term{Arg: s.args[v]}})
+		case aliases[e] != nil:
+			all = append(all, s.hasValue(aliases[e]))
+		default:
+			all = append(all, s.expr(e))
+		}
+	}
+	return native.AllOf(all...)
+}
+
+// definition reads an expression that gives a variable its value: v = term, or f(x, v).
+func (s *scope) definition(e *ast.Expr) (ast.Var, *ast.Term) {
+	terms, ok := e.Terms.([]*ast.Term)
+	if !ok {
+		return "", nil
+	}
+	if e.IsEquality() && len(terms) == 3 {
+		for i := 1; i <= 2; i++ {
+			if v, ok := terms[i].Value.(ast.Var); ok && v != answer {
+				return v, terms[3-i]
+			}
+		}
+		return "", nil
+	}
+	op := terms[0].String()
+	if b := ast.BuiltinMap[op]; b != nil {
+		if n := len(b.Decl.FuncArgs().Args); len(terms) == n+2 {
+			if v, ok := terms[n+1].Value.(ast.Var); ok && v != answer {
+				return v, ast.CallTerm(terms[:n+1]...)
+			}
+		}
+	}
+	return "", nil
+}
+
+// hasValue is the condition that a term is defined.
+func (s *scope) hasValue(t *ast.Term) *native.Node {
+	v := s.value(t)
+	switch {
+	case v.konst != nil:
+		return native.Const(true)
+	case v.term != nil:
+		return s.on(v, &native.Node{Op: native.Defined, Term: *v.term})
+	}
+	return native.Unknown(v.why)
+}
+
+// on makes the condition approximate when its term shares a wildcard with others.
+func (s *scope) on(v *value, n *native.Node) *native.Node {
+	if v.shared {
+		return native.AllOf(n, native.Unknown("conditions on one element of a list"))
+	}
+	return n
+}
+
+// value reads a term.
+func (s *scope) value(t *ast.Term) *value {
+	switch x := t.Value.(type) {
+	case ast.Var:
+		if v := s.bound[x]; v != nil {
+			return v
+		}
+		if a := s.alias[x]; a != nil {
+			delete(s.alias, x) // no cycles
+			v := s.value(a)
+			s.alias[x] = a
+			if v.term != nil && v.term.Wildcard() {
+				c := *v
+				c.shared = true
+				return &c
+			}
+			return v
+		}
+		return &value{why: "a variable"}
+	case ast.Ref:
+		return s.ref(x)
+	case ast.Call:
+		return s.function(x)
+	}
+	if t.IsGround() {
+		ground := true
+		ast.WalkTerms(t, func(t *ast.Term) bool {
+			switch t.Value.(type) {
+			case ast.Ref, ast.Call, *ast.ArrayComprehension, *ast.SetComprehension, *ast.ObjectComprehension:
+				ground = false
+			}
+			return !ground
+		})
+		if ground {
+			return &value{konst: t.Value}
+		}
+	}
+	return &value{why: "a value made from the event"}
+}
+
+func (s *scope) ref(ref ast.Ref) *value {
+	var out native.Term
+	rest := ref
+	shared := false
+	switch {
+	case len(ref) > 1 && isInput(ref[0]):
+		rest = ref[1:]
+		if ref[1].Equal(argsKey) {
+			v, ok := argVar(ref)
+			name := s.args[v]
+			if !ok || name == "" || !ref[3].Equal(valueKey) {
+				return &value{why: "arguments read in another way than by a constant name"}
+			}
+			out.Arg, rest = name, ref[4:]
+		}
+	default:
+		// A path below a variable that stands for a part of the event.
+		v, ok := ref[0].Value.(ast.Var)
+		if !ok || (s.alias[v] == nil && s.bound[v] == nil) {
+			return &value{why: "a reference to " + ref[0].String()}
+		}
+		base := s.value(ref[0])
+		if base.term == nil || len(base.term.Funcs) > 0 {
+			return &value{why: "a part of a value"}
+		}
+		out = *base.term
+		out.Path = append([]string(nil), base.term.Path...)
+		rest, shared = ref[1:], base.shared
+	}
+	for _, t := range rest {
+		switch x := t.Value.(type) {
+		case ast.String:
+			out.Path = append(out.Path, string(x))
+		case ast.Number:
+			n, ok := x.Int()
+			if !ok || n < 0 {
+				return &value{why: "an element at " + x.String()}
+			}
+			out.Path = append(out.Path, "["+strconv.Itoa(n)+"]")
+		case ast.Var:
+			if s.alias[x] != nil || s.bound[x] != nil {
+				return &value{why: "an element chosen by a value"}
+			}
+			shared = shared || s.uses[x] > 1
+			out.Path = append(out.Path, "[]")
+		default:
+			return &value{why: "an element chosen by a value"}
+		}
+	}
+	return &value{term: &out, shared: shared}
+}
+
+// function reads a call that makes a value.
+func (s *scope) function(c ast.Call) *value {
+	op := c[0].String()
+	unknown := &value{why: op}
+	if len(c) < 2 {
+		return unknown
+	}
+	v := s.value(c[1])
+	if v.term == nil || v.term.Count {
+		if v.why != "" {
+			unknown.why = op + " of " + v.why
+		}
+		return unknown
+	}
+	out := *v.term
+	out.Funcs = append([]native.Func(nil), v.term.Funcs...)
+	text := func(i int) (string, bool) {
+		if i >= len(c) {
+			return "", false
+		}
+		s, ok := s.value(c[i]).konst.(ast.String)
+		return string(s), ok
+	}
+	number := func(i int) (int, bool) {
+		if i >= len(c) {
+			return 0, false
+		}
+		n, ok := s.value(c[i]).konst.(ast.Number)
+		if !ok {
+			return 0, false
+		}
+		return n.Int()
+	}
+	switch op {
+	case "lower", "upper", "base64.decode":
+		out.Funcs = append(out.Funcs, native.Func{Name: op})
+	case "trim_prefix", "trim_suffix":
+		t, ok := text(2)
+		if !ok {
+			return unknown
+		}
+		out.Funcs = append(out.Funcs, native.Func{Name: op, Text: t})
+	case "substring":
+		from, ok1 := number(2)
+		n, ok2 := number(3)
+		if !ok1 || !ok2 || from < 0 {
+			return unknown
+		}
+		f := native.Func{Name: op, From: from, To: -1}
+		if n >= 0 {
+			f.To = from + n
+		}
+		out.Funcs = append(out.Funcs, f)
+	case "count":
+		if len(out.Funcs) > 0 || out.Wildcard() {
+			return unknown
+		}
+		out.Count = true
+	default:
+		return unknown
+	}
+	return &value{term: &out, shared: v.shared}
+}
+
+// expr lowers one expression.
+func (s *scope) expr(e *ast.Expr) *native.Node {
+	if len(e.With) > 0 {
+		return native.Unknown("with")
+	}
+	if e.Negated {
+		c := e.Copy()
+		c.Negated = false
+		return native.AllOf(append(s.hoisted(c), native.Negate(s.expr(c)))...)
+	}
+	switch t := e.Terms.(type) {
+	case *ast.Term:
+		return s.holds(t)
+	case []*ast.Term:
+		op := t[0].String()
+		if e.IsEquality() && len(t) == 3 {
+			return s.equality(t[1], t[2])
+		}
+		b := ast.BuiltinMap[op]
+		if b == nil {
+			return s.supportCall(t)
+		}
+		n := len(b.Decl.FuncArgs().Args)
+		if len(t) == n+2 {
+			return s.result(op, t[1:n+1], t[n+1])
+		}
+		return s.relation(op, t[1:])
+	case *ast.Every:
+		return native.Unknown("every")
+	}
+	return native.Unknown("an expression")
+}
+
+// hoisted returns what must have a value for the negation of a call to hold: OPA's compiler takes references out of
+// negated calls (not f(input.x) is undefined where input.x is), but partial evaluation does not show it.
+func (s *scope) hoisted(e *ast.Expr) []*native.Node {
+	terms, ok := e.Terms.([]*ast.Term)
+	if !ok || e.IsEquality() {
+		return nil
+	}
+	var out []*native.Node
+	for _, t := range terms[1:] {
+		// A whole argument has a value, or its name would not have been found.
+		if v := s.value(t); v.term != nil && (v.term.Arg == "" || len(v.term.Path) > 0) {
+			out = append(out, &native.Node{Op: native.Assumed, Term: *v.term})
+		}
+	}
+	return out
+}
+
+// holds lowers a bare term: it has a value, which is not false. Partial evaluation writes that for "has a value" too, so
+// false is let through.
+func (s *scope) holds(t *ast.Term) *native.Node {
+	if ref, ok := t.Value.(ast.Ref); ok && ref.HasPrefix(ast.DefaultRootRef) {
+		return s.supportRef(ref, nil, truthy)
+	}
+	if c, ok := t.Value.(ast.Call); ok {
+		return s.expr(&ast.Expr{Terms: []*ast.Term(c)})
+	}
+	v := s.value(t)
+	switch {
+	case v.konst != nil:
+		return native.Const(!ast.Boolean(false).Equal(v.konst))
+	case v.term != nil:
+		return s.on(v, &native.Node{Op: native.Truthy, Term: *v.term})
+	}
+	return native.Unknown(v.why)
+}
+
+// truthy, matches and equals judge the value of a support rule: yes, no or don't know.
+type judge func(ast.Value) bool
+
+func truthy(v ast.Value) bool { return !ast.Boolean(false).Equal(v) }
+
+func matches(v ast.Value) bool {
+	_, isObject := v.(ast.Object)
+	return isObject || ast.Boolean(true).Equal(v)
+}
+
+func (s *scope) equality(a, b *ast.Term) *native.Node {
+	for range 2 {
+		if v, ok := a.Value.(ast.Var); ok && v == answer {
+			return s.answer(b)
+		}
+		if ref, ok := a.Value.(ast.Ref); ok && ref.HasPrefix(ast.DefaultRootRef) {
+			if c := s.value(b); c.konst != nil {
+				return s.supportRef(ref, nil, func(v ast.Value) bool { return v.Compare(c.konst) == 0 })
+			}
+			return native.Unknown("a rule compared with a value of the event")
+		}
+		a, b = b, a
+	}
+	x, y := s.value(a), s.value(b)
+	if x.konst != nil && y.konst == nil {
+		x, y = y, x
+	}
+	switch {
+	case x.konst != nil && y.konst != nil:
+		return native.Const(x.konst.Compare(y.konst) == 0)
+	case x.term != nil && y.konst != nil:
+		return s.on(x, equals(x.term, y.konst))
+	}
+	return native.AllOf(s.hasValue(a), s.hasValue(b), native.Unknown("two values of the event compared"))
+}
+
+// equals is the condition that a term has a constant value.
+func equals(t *native.Term, c ast.Value) *native.Node {
+	switch x := c.(type) {
+	case ast.String:
+		return &native.Node{Op: native.Equal, Term: *t, Strs: []string{string(x)}}
+	case ast.Number:
+		if n, ok := integer(x); ok {
+			return &native.Node{Op: native.NumEqual, Term: *t, Nums: []int64{n}}
+		}
+	case ast.Boolean:
+		n := int64(0)
+		if x {
+			n = 1
+		}
+		return &native.Node{Op: native.Is, Term: *t, Nums: []int64{n}}
+	}
+	return native.Unknown("a comparison with " + ast.ValueName(c))
+}
+
+// integer returns a constant that fields can be compared with.
+func integer(n ast.Number) (int64, bool) {
+	i, ok := n.Int64()
+	return i, ok && i < native.MaxNumber
+}
+
+// answer lowers what the rule answers: a match is true or an object.
+func (s *scope) answer(t *ast.Term) *native.Node {
+	switch x := t.Value.(type) {
+	case ast.Ref:
+		if x.HasPrefix(ast.DefaultRootRef) {
+			return s.supportRef(x, nil, matches)
+		}
+		return native.AllOf(s.hasValue(t), native.Unknown("a value of the event as the answer"))
+	case ast.Object:
+		// Every part must have a value.
+		var all []*native.Node
+		part := func(p *ast.Term) {
+			if p.IsGround() {
+				if v := s.value(p); v.konst != nil {
+					return
+				}
+			}
+			if _, ok := p.Value.(ast.Ref); !ok {
+				if _, ok := p.Value.(ast.Var); !ok {
+					all = append(all, native.Unknown("an answer made with functions"))
+					return
+				}
+			}
+			all = append(all, s.hasValue(p))
+		}
+		x.Foreach(func(k, v *ast.Term) { part(k); part(v) })
+		return native.AllOf(all...)
+	}
+	v := s.value(t)
+	if v.konst != nil {
+		return native.Const(matches(v.konst))
+	}
+	return native.Unknown("a value of the event as the answer")
+}
+
+// result lowers f(args) = out.
+func (s *scope) result(op string, args []*ast.Term, out *ast.Term) *native.Node {
+	v := s.value(out)
+	if b, ok := v.konst.(ast.Boolean); ok {
+		n := s.relation(op, args)
+		if bool(b) {
+			return n
+		}
+		// The function must have a value, which it has not for a value of another type.
+		all := []*native.Node{native.Unknown(op + " is false")}
+		for _, a := range args {
+			all = append(all, s.hasValue(a))
+		}
+		if n.Exact() && !wildcard(n) {
+			all = append(all, native.Negate(n))
+		}
+		return native.AllOf(all...)
+	}
+	f := s.function(append(ast.Call{ast.VarTerm(op)}, args...))
+	if f.term != nil && v.konst != nil {
+		return s.on(f, equals(f.term, v.konst))
+	}
+	return native.Unknown(op)
+}
+
+func wildcard(n *native.Node) bool {
+	if n.Term.Wildcard() {
+		return true
+	}
+	for _, k := range n.Kids {
+		if wildcard(k) {
+			return true
+		}
+	}
+	return false
+}
+
+var orderings = map[string]struct{ op, flipped native.Op }{
+	"lt": {native.Less, native.Greater}, "lte": {native.LessEqual, native.GreaterEqual},
+	"gt": {native.Greater, native.Less}, "gte": {native.GreaterEqual, native.LessEqual},
+}
+
+// relation lowers f(args) that must be true.
+func (s *scope) relation(op string, args []*ast.Term) *native.Node {
+	vals := make([]*value, len(args))
+	for i, a := range args {
+		vals[i] = s.value(a)
+		if !vals[i].known() {
+			return native.Unknown(op + " of " + vals[i].why)
+		}
+	}
+	if len(vals) < 2 {
+		return native.Unknown(op)
+	}
+	a, b := vals[0], vals[1]
+	compare := func(o native.Op, t *value, c *value) *native.Node {
+		strs, ok := texts(c.konst)
+		if t.term == nil || !ok {
+			return native.Unknown(op)
+		}
+		n := &native.Node{Op: o, Term: *t.term, Strs: strs}
+		if strings.HasPrefix(op, "strings.any_") && !t.term.Wildcard() && len(t.term.Funcs) == 0 { // takes a list of texts as well
+			el := *t.term
+			el.Path = append(append([]string(nil), t.term.Path...), "[]")
+			n = native.AnyOf(n, &native.Node{Op: o, Term: el, Strs: strs})
+		}
+		return s.on(t, n)
+	}
+	one := func(c *value) bool { _, ok := c.konst.(ast.String); return ok }
+	switch op {
+	case "equal":
+		return s.equality(args[0], args[1])
+	case "neq":
+		if a.konst != nil {
+			a, b = b, a
+		}
+		if a.term == nil || b.konst == nil {
+			return native.Unknown("two values of the event compared")
+		}
+		here := s.on(a, &native.Node{Op: native.Defined, Term: *a.term})
+		if a.term.Wildcard() {
+			return native.AllOf(here, native.Unknown("an element that differs"))
+		}
+		return native.AllOf(here, native.Negate(s.on(a, equals(a.term, b.konst))))
+	case "lt", "lte", "gt", "gte":
+		o := orderings[op].op
+		if a.konst != nil {
+			a, b, o = b, a, orderings[op].flipped
+		}
+		n, ok := b.konst.(ast.Number)
+		if a.term == nil || !ok {
+			return native.Unknown(op)
+		}
+		i, ok := integer(n)
+		if !ok {
+			return native.Unknown(op)
+		}
+		return s.on(a, &native.Node{Op: o, Term: *a.term, Nums: []int64{i}})
+	case "startswith":
+		if one(b) {
+			return compare(native.Prefix, a, b)
+		}
+	case "endswith":
+		if one(b) {
+			return compare(native.Suffix, a, b)
+		}
+	case "contains":
+		if one(b) {
+			return compare(native.Contains, a, b)
+		}
+	case "strings.any_prefix_match":
+		return compare(native.Prefix, a, b)
+	case "strings.any_suffix_match":
+		return compare(native.Suffix, a, b)
+	case "regex.match", "re_match":
+		if one(a) {
+			return compare(native.Regex, b, a)
+		}
+	case "internal.member_2":
+		return s.member(a, b)
+	}
+	return native.Unknown(op)
+}
+
+// member lowers `x in list`.
+func (s *scope) member(x, list *value) *native.Node {
+	switch {
+	case x.term != nil && list.konst != nil:
+		var strs []string
+		var nums []int64
+		ok := true
+		each(list.konst, func(t *ast.Term) {
+			switch v := t.Value.(type) {
+			case ast.String:
+				strs = append(strs, string(v))
+			case ast.Number:
+				n, fits := integer(v)
+				nums, ok = append(nums, n), ok && fits
+			default:
+				ok = false
+			}
+		})
+		if !ok {
+			return native.Unknown("in a list of mixed values")
+		}
+		var any []*native.Node
+		if strs != nil {
+			any = append(any, s.on(x, &native.Node{Op: native.Equal, Term: *x.term, Strs: strs}))
+		}
+		if nums != nil {
+			any = append(any, s.on(x, &native.Node{Op: native.NumEqual, Term: *x.term, Nums: nums}))
+		}
+		return native.AnyOf(any...)
+	case x.konst != nil && list.term != nil && len(list.term.Funcs) == 0 && !list.term.Wildcard():
+		t := *list.term
+		t.Path = append(append([]string(nil), t.Path...), "[]")
+		return s.on(list, equals(&t, x.konst))
+	}
+	return native.Unknown("in")
+}
+
+// each calls f with the values of a collection.
+func each(c ast.Value, f func(*ast.Term)) {
+	switch x := c.(type) {
+	case *ast.Array:
+		x.Foreach(f)
+	case ast.Set:
+		x.Foreach(f)
+	case ast.Object:
+		x.Foreach(func(_, v *ast.Term) { f(v) })
+	}
+}
+
+// texts reads a text or a collection of texts.
+func texts(c ast.Value) ([]string, bool) {
+	if s, ok := c.(ast.String); ok {
+		return []string{string(s)}, true
+	}
+	var out []string
+	ok := c != nil
+	switch c.(type) {
+	case *ast.Array, ast.Set:
+	default:
+		return nil, false
+	}
+	each(c, func(t *ast.Term) {
+		s, is := t.Value.(ast.String)
+		out, ok = append(out, string(s)), ok && is
+	})
+	return out, ok && len(out) > 0
+}
+
+// supportCall lowers a call of a support function: f(args), or f(args, out).
+func (s *scope) supportCall(terms []*ast.Term) *native.Node {
+	ref, ok := terms[0].Value.(ast.Ref)
+	if !ok {
+		return native.Unknown(terms[0].String())
+	}
+	rules := s.support[ref.String()]
+	if len(rules) == 0 {
+		return native.Unknown(ref.String())
+	}
+	n := len(rules[0].Head.Args)
+	judge := judge(truthy)
+	switch len(terms) {
+	case n + 1:
+	case n + 2:
+		out := s.value(terms[n+1])
+		if v, ok := terms[n+1].Value.(ast.Var); ok && v == answer {
+			judge = matches
+		} else if out.konst != nil {
+			judge = func(v ast.Value) bool { return v.Compare(out.konst) == 0 }
+		} else {
+			return native.Unknown("the value of " + ref.String())
+		}
+	default:
+		return native.Unknown(ref.String())
+	}
+	return s.supportRef(ref, terms[1:n+1], judge)
+}
+
+// supportRef puts support rules in the place of a reference to them.
+func (s *scope) supportRef(ref ast.Ref, args []*ast.Term, judge judge) *native.Node {
+	rules := s.support[ref.String()]
+	if len(rules) == 0 || s.depth >= maxDepth {
+		return native.Unknown(ref.String())
+	}
+	s.depth++
+	defer func() { s.depth-- }()
+	var any, others []*native.Node
+	var fallback *native.Node
+	for _, rule := range rules {
+		if rule.Else != nil || rule.Head.Key != nil || len(rule.Head.Args) != len(args) || rule.Head.Value == nil {
+			return native.Unknown("else, or a set, in " + ref.String())
+		}
+		bound := map[ast.Var]*value{}
+		var here []*native.Node
+		for i, p := range rule.Head.Args {
+			v := s.value(args[i])
+			if v.term != nil && v.term.Wildcard() {
+				c := *v
+				c.shared, v = true, &c
+			}
+			here = append(here, s.hasValue(args[i]))
+			switch x := p.Value.(type) {
+			case ast.Var:
+				bound[x] = v
+			default:
+				if v.term == nil || !p.IsGround() {
+					return native.Unknown("a pattern as parameter of " + ref.String())
+				}
+				here = append(here, s.on(v, equals(v.term, p.Value)))
+			}
+		}
+		if rule.Default {
+			if judge(rule.Head.Value.Value) {
+				fallback = native.AllOf(here...)
+			}
+			continue
+		}
+		cond := native.AllOf(append(here, s.lowering.body(rule.Body, bound))...)
+		others = append(others, cond)
+		switch head := rule.Head.Value; {
+		case !isKonst(head):
+			any = append(any, native.AllOf(cond, native.Unknown("the value of "+ref.String())))
+		case judge(head.Value):
+			any = append(any, cond)
+		}
+	}
+	if fallback != nil {
+		any = append(any, native.AllOf(fallback, native.Negate(native.AnyOf(others...))))
+	}
+	return native.AnyOf(any...)
+}
+
+func isKonst(t *ast.Term) bool { return (&scope{}).value(t).konst != nil }
+
+// String writes the rule's name, for messages.
+func (r *Rule) String() string { return strings.TrimPrefix(r.match.String(), "data.") }
