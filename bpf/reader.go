@@ -28,6 +28,7 @@ func (s *Sensor) Run(ctx context.Context, handle func(*event.Event)) error {
 	)
 	rec.RawSample = make([]byte, 0, 64<<10) // more than the largest record
 	boot := bootTime()
+	var sinceBoot int
 	s.reader.SetDeadline(time.Now().Add(pollInterval))
 	for {
 		switch err := s.reader.ReadInto(&rec); {
@@ -37,11 +38,14 @@ func (s *Sensor) Run(ctx context.Context, handle func(*event.Event)) error {
 				continue
 			}
 			handle(&e)
+			if sinceBoot++; sinceBoot >= 1<<16 { // a ring that is never empty must not keep an old clock
+				sinceBoot, boot = 0, bootTime()
+			}
 		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, ringbuf.ErrFlushed):
 			if ctx.Err() != nil {
 				return nil
 			}
-			boot = bootTime()
+			sinceBoot, boot = 0, bootTime()
 			s.reader.SetDeadline(time.Now().Add(pollInterval))
 		case errors.Is(err, ringbuf.ErrClosed):
 			return os.ErrClosed

@@ -36,6 +36,8 @@ type Sensor struct {
 	reader   *ringbuf.Reader
 	existing map[uint64]string
 
+	hierarchy hierarchy
+
 	undecoded atomic.Uint64
 
 	mu       sync.Mutex
@@ -74,11 +76,11 @@ func Open(o Options) (*Sensor, error) {
 }
 
 func (s *Sensor) open(o Options) error {
-	hierarchy, err := findHierarchy(s.features.kernel)
-	if err != nil {
+	var err error
+	if s.hierarchy, err = findHierarchy(s.features.kernel); err != nil {
 		return err
 	}
-	if s.loader, err = newLoader(s.features, hierarchy, o.RingBytes); err != nil {
+	if s.loader, err = newLoader(s.features, s.hierarchy, o.RingBytes); err != nil {
 		return err
 	}
 	if s.reader, err = ringbuf.NewReader(s.loader.maps["ring"]); err != nil {
@@ -88,7 +90,7 @@ func (s *Sensor) open(o Options) error {
 		return err
 	}
 	// Programs that follow new containers run by now: none is missed between the two.
-	if s.existing, err = hierarchy.containers(); err != nil {
+	if s.existing, err = s.hierarchy.containers(); err != nil {
 		return err
 	}
 	for id := range s.existing {
@@ -103,6 +105,12 @@ func (s *Sensor) open(o Options) error {
 // Containers returns the containers that existed when the sensor started: the id of their control group, and the
 // container's id. Later ones come as cgroup_mkdir events.
 func (s *Sensor) Containers() map[uint64]string { return s.existing }
+
+// CgroupHierarchy returns where the tree of control groups is mounted that Header.CgroupID belongs to ("" when it is not),
+// and its hierarchy_id, 0 for version 2.
+func (s *Sensor) CgroupHierarchy() (mount string, id uint32) {
+	return s.hierarchy.mount, s.hierarchy.id
+}
 
 // Features returns what the kernel offers.
 func (s *Sensor) Features() *Features { return s.features }
