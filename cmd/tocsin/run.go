@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tocsin-io/tocsin/api"
 	"github.com/tocsin-io/tocsin/cmd/internal/lifecycle"
 	"github.com/tocsin-io/tocsin/cmd/internal/logging"
 	"github.com/tocsin-io/tocsin/cmd/internal/metrics"
@@ -22,6 +23,7 @@ import (
 	"github.com/tocsin-io/tocsin/cmd/internal/table"
 	"github.com/tocsin-io/tocsin/cmd/internal/version"
 	"github.com/tocsin-io/tocsin/configs"
+	"github.com/tocsin-io/tocsin/finding"
 	"github.com/tocsin-io/tocsin/rules"
 )
 
@@ -64,6 +66,7 @@ func (c *runCmd) Run(e *env) error {
 	router := routing.New(routing.Options{Config: cfg, Name: "tocsin", Registry: registry, Log: e.log})
 	part := &sensor.Part{Config: cfg, Builtin: rules.FS(), Bus: router.Bus, Registry: registry, Log: e.log}
 	router.Ready = part.Ready
+	router.Rules = func() []api.RuleInfo { return ruleInfos(part) }
 	g := lifecycle.New(e.log)
 	router.AddTo(g)
 	part.AddTo(g)
@@ -132,6 +135,20 @@ func (c *runCmd) reload(ctx context.Context, e *env, hangup <-chan os.Signal, ro
 		}
 		_ = part.Sensor().Reload() // it has logged why
 	}
+}
+
+// ruleInfos describes the rules in force for the API.
+func ruleInfos(part *sensor.Part) []api.RuleInfo {
+	out := []api.RuleInfo{}
+	for _, r := range part.Sensor().RuleList() {
+		m := r.Metadata()
+		out = append(out, api.RuleInfo{
+			Rule: finding.Rule{ID: m.ID, Name: m.Name, Version: m.Version, Description: m.Description, Tags: m.Tags, References: m.References,
+				FalsePositives: m.FalsePositives, Response: m.Response, Properties: m.Properties},
+			Severity: m.Severity, Attack: m.Attack, Events: strings.Fields(eventNames(r.Selectors())), Source: m.File,
+		})
+	}
+	return out
 }
 
 // banner says what is watched, where the API is, and what to try next.

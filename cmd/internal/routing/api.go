@@ -1,20 +1,87 @@
 package routing
 
 import (
+	"context"
+	"fmt"
 	"net/http"
+	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/tocsin-io/tocsin/api"
+	"github.com/tocsin-io/tocsin/bus"
+	"github.com/tocsin-io/tocsin/cmd/internal/version"
+	"github.com/tocsin-io/tocsin/configs"
+	"github.com/tocsin-io/tocsin/finding"
+	"github.com/tocsin-io/tocsin/outputs"
 )
 
+// tokens reads the tokens of the API.
+func tokens(cfg *configs.Config) ([]api.Token, error) {
+	if cfg.Server.Tokens.IsZero() {
+		return nil, nil
+	}
+	text, err := cfg.Server.Tokens.Value()
+	if err != nil {
+		return nil, fmt.Errorf("server.tokens: %w", err)
+	}
+	list, err := api.ParseTokens(text)
+	if err != nil {
+		return nil, cfg.Errorf([]string{"server", "tokens"}, "%v", err)
+	}
+	return list, nil
+}
+
 // handler is everything that the API's address serves.
-func (r *Router) handler() (http.Handler, error) {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := r.ready(); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-		}
+func (r *Router) handler() http.Handler {
+	return api.New(api.Options{
+		Store: r.store, Table: r.pipeline.Table, Findings: r.ingest, Outputs: outputView{r}, Rules: r.Rules, Tokens: r.tokens,
+		Ready: r.ready, Registry: r.opts.Registry, Version: version.Get().Version, Log: r.log,
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(r.opts.Registry, promhttp.HandlerOpts{}))
-	return mux, nil
+}
+
+// outputView shows the outputs to the API.
+type outputView struct{ r *Router }
+
+func (v outputView) List() []api.OutputInfo {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	backlogs, err := v.r.bus.Backlogs(ctx)
+	if err != nil {
+		v.r.log.Warn("backlogs of outputs", "error", err)
+	}
+	cfg := v.r.config.Load()
+	out := []api.OutputInfo{}
+	for _, s := range v.r.outputs.status() {
+		out = append(out, api.OutputInfo{Name: s.Output, Type: cfg.Outputs[s.Output].Type, State: s.State, Backlog: backlogs[bus.Token(s.Output)]})
+	}
+	return out
+}
+
+// Test sends a test notification past the queue, and returns what the destination said.
+func (v outputView) Test(ctx context.Context, name string) error {
+	return TestOutput(ctx, v.r.config.Load(), name, v.r.bus.State())
+}
+
+// TestOutput sends a test notification to a configured output.
+func TestOutput(ctx context.Context, cfg *configs.Config, name string, state outputs.State) error {
+	o, ok := cfg.Outputs[name]
+	if !ok {
+		return fmt.Errorf("no output is named %q", name)
+	}
+	out, err := outputs.Open(o.Settings, outputEnv(cfg, name, state))
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	timeout := o.Timeout
+	if timeout == 0 {
+		timeout = 15 * time.Second
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	now := time.Now()
+	return out.Send(ctx, []finding.Notification{{ID: fmt.Sprintf("test-%s-%d", name, now.UnixNano()), Kind: finding.KindTest, Output: name, Time: now}})
+}
+
+func outputEnv(cfg *configs.Config, name string, state outputs.State) outputs.Env {
+	return outputs.Env{Name: name, State: state, Version: version.Get().Version, ExternalURL: cfg.Server.ExternalURL, Templates: cfg.Templates}
 }

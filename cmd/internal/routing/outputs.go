@@ -11,7 +11,6 @@ import (
 	"sync"
 
 	"github.com/tocsin-io/tocsin/bus"
-	"github.com/tocsin-io/tocsin/cmd/internal/version"
 	"github.com/tocsin-io/tocsin/configs"
 	"github.com/tocsin-io/tocsin/finding"
 	"github.com/tocsin-io/tocsin/outputs"
@@ -53,10 +52,9 @@ func (s *outputSet) apply(ctx context.Context, cfg *configs.Config) error {
 		if run := s.running[name]; run != nil && reflect.DeepEqual(run.config, o) {
 			continue
 		}
-		out, err := outputs.Open(o.Settings, outputs.Env{
-			Name: name, Log: s.r.log.With("output", name), State: s.r.bus.State(), Version: version.Get().Version,
-			ExternalURL: cfg.Server.ExternalURL, Templates: cfg.Templates,
-		})
+		env := outputEnv(cfg, name, s.r.bus.State())
+		env.Log = s.r.log.With("output", name)
+		out, err := outputs.Open(o.Settings, env)
 		if err != nil {
 			for _, x := range opened {
 				x.Close()

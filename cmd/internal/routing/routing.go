@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tocsin-io/tocsin/api"
 	"github.com/tocsin-io/tocsin/bus"
 	"github.com/tocsin-io/tocsin/bus/embedded"
 	"github.com/tocsin-io/tocsin/cmd/internal/connect"
@@ -42,10 +43,13 @@ type Router struct {
 	store    *store.Store
 	pipeline *pipeline.Pipeline
 	outputs  *outputSet
+	ingest   *bus.Publisher // of what others found
+	tokens   []api.Token
 	config   atomic.Pointer[configs.Config]
 
-	// Ready, when set, must also hold for /readyz: in one process, the sensor's.
+	// Ready, when set, must also hold for /readyz: in one process, the sensor's. Rules, when set, are shown by the API.
 	Ready func() error
+	Rules func() []api.RuleInfo
 }
 
 // New prepares a router.
@@ -82,10 +86,13 @@ func (r *Router) URL() string {
 }
 
 func (r *Router) listen(context.Context) (lifecycle.Stop, error) {
-	addr := r.opts.Config.Server.Listen
-	l, err := net.Listen("tcp", addr)
+	var err error
+	if r.tokens, err = tokens(r.opts.Config); err != nil {
+		return nil, err
+	}
+	l, err := api.Listen(r.opts.Config.Server.Listen, r.tokens)
 	if err != nil {
-		return nil, fmt.Errorf("%w; choose another address with server.listen", err)
+		return nil, err
 	}
 	r.listener = l
 	return func(context.Context) error {
@@ -134,7 +141,12 @@ func (r *Router) connect(context.Context) (lifecycle.Stop, error) {
 		return nil, err
 	}
 	r.bus = b
-	return func(context.Context) error { b.Close(); return nil }, nil
+	r.ingest = b.NewPublisher(bus.PublisherOptions{Cluster: r.opts.Config.Cluster, Host: r.opts.Config.Host})
+	return func(ctx context.Context) error {
+		err := r.ingest.Close(ctx)
+		b.Close()
+		return err
+	}, nil
 }
 
 func (r *Router) open(ctx context.Context) (lifecycle.Stop, error) {
@@ -182,11 +194,7 @@ func (r *Router) deliver(ctx context.Context) (lifecycle.Stop, error) {
 }
 
 func (r *Router) serve(context.Context) (lifecycle.Stop, error) {
-	h, err := r.handler()
-	if err != nil {
-		return nil, err
-	}
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(r.log.Handler(), slog.LevelDebug)}
+	srv := &http.Server{Handler: r.handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(r.log.Handler(), slog.LevelDebug)}
 	go func() {
 		var err error
 		if t := r.opts.Config.Server.TLS; t != nil {

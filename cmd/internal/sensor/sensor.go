@@ -48,6 +48,7 @@ type Sensor struct {
 	unsent   atomic.Uint64
 	reload   sync.Mutex
 	problems atomic.Pointer[[]error]
+	rules    atomic.Pointer[[]detect.Rule]
 	missing  atomic.Pointer[[]error]
 }
 
@@ -62,6 +63,7 @@ func New(opts Options) (*Sensor, error) {
 		return nil, err
 	}
 	s.engine = engine
+	s.rules.Store(&rules)
 	s.enricher = enrich.New(opts.Enrich)
 	s.choose(engine.Selections())
 	return s, nil
@@ -129,6 +131,7 @@ func (s *Sensor) Reload() error {
 		return fmt.Errorf("reload rules: %w", err)
 	}
 	s.choose(s.engine.Selections())
+	s.rules.Store(&rules)
 	none := []error(nil)
 	s.problems.Store(&none)
 	s.log.Info("rules reloaded", "rules", len(rules))
@@ -173,6 +176,9 @@ func (s *Sensor) Missing() []error { return *s.missing.Load() }
 
 // Rules returns the metadata of the rules that are in force.
 func (s *Sensor) Rules() []*detect.Metadata { return s.engine.Rules() }
+
+// RuleList returns the rules that are in force, for their metadata and selectors.
+func (s *Sensor) RuleList() []detect.Rule { return *s.rules.Load() }
 
 // Events returns the names of the events that the rules need.
 func (s *Sensor) Events() []string {

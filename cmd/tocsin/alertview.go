@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/tocsin-io/tocsin/cmd/internal/table"
+	"github.com/tocsin-io/tocsin/finding"
+)
+
+// delivery is one line of who was told, as the API gives it.
+type delivery struct {
+	Output   string    `json:"output"`
+	Kind     string    `json:"kind"`
+	Status   string    `json:"status"`
+	Attempts int       `json:"attempts"`
+	Time     time.Time `json:"time"`
+	Error    string    `json:"error"`
+}
+
+func tokenFromEnvironment() string { return strings.TrimSpace(os.Getenv("TOCSIN_TOKEN")) }
+
+// showAlert writes all of an alert for people.
+func showAlert(w io.Writer, a *finding.Alert, told []delivery) error {
+	var b bytes.Buffer
+	line := func(name, format string, args ...any) {
+		if text := table.Printable(fmt.Sprintf(format, args...)); text != "" {
+			fmt.Fprintf(&b, "%-11s %s\n", name, text)
+		}
+	}
+	line("Alert", "%s", a.ID)
+	line("Rule", "%s — %s", a.Rule.ID, a.Rule.Name)
+	line("Severity", "%s", a.Severity)
+	status := string(a.Status)
+	if a.Reason != "" {
+		status += ", " + string(a.Reason)
+	}
+	if a.Assignee != "" {
+		status += ", assigned to " + a.Assignee
+	}
+	line("Status", "%s", status)
+	for _, x := range a.Attack {
+		line("ATT&CK", "%s", attackText(x))
+	}
+	line("Seen", "%s to %s, %s", stamp(a.FirstSeen), stamp(a.LastSeen), plural(int(a.Count), "time"))
+	line("What", "%s", a.Message)
+	line("Host", "%s", a.Host)
+	if c := a.Container; c != nil {
+		line("Container", "%s", strings.Join(nonEmpty(c.Name, c.Image, c.ID, c.Runtime), "  "))
+	}
+	if k := a.Kubernetes; k != nil {
+		line("Pod", "%s/%s", k.Namespace, k.PodName)
+	}
+	if p := a.Process; p != nil {
+		line("Process", "%s", processText(p))
+		for i := range p.Ancestors {
+			name := ""
+			if i == 0 {
+				name = "Started by"
+			}
+			line(name, "%s%s", strings.Repeat("  ", i), processText(&p.Ancestors[i]))
+		}
+	}
+	for _, s := range a.Suppressed {
+		line("Suppressed", "%s %s, %s", s.Kind, s.Name, plural(int(s.Count), "time"))
+	}
+	for i, d := range told {
+		name := ""
+		if i == 0 {
+			name = "Told"
+		}
+		line(name, "%s  %s %s, %s %s", d.Output, d.Kind, d.Status, plural(d.Attempts, "try"), d.Error)
+	}
+	line("Response", "%s", a.Rule.Response)
+	for _, x := range a.Rule.FalsePositives {
+		line("Harmless if", "%s", x)
+	}
+	if f := a.Finding; f != nil && len(f.Event) > 0 {
+		eventText(&b, f.Event)
+	}
+	_, err := b.WriteTo(w)
+	return err
+}
+
+// eventText writes an event's name and arguments.
+func eventText(b *bytes.Buffer, doc json.RawMessage) {
+	var ev struct {
+		Name string `json:"eventName"`
+		Args []struct {
+			Name  string          `json:"name"`
+			Value json.RawMessage `json:"value"`
+		} `json:"args"`
+	}
+	if json.Unmarshal(doc, &ev) != nil {
+		return
+	}
+	fmt.Fprintf(b, "%-11s %s\n", "Event", ev.Name)
+	for _, a := range ev.Args {
+		text := string(a.Value)
+		var s string
+		if json.Unmarshal(a.Value, &s) == nil {
+			text = s
+		}
+		fmt.Fprintf(b, "%-11s   %s = %s\n", "", a.Name, table.Printable(text))
+	}
+}
+
+func processText(p *finding.Process) string {
+	what := strings.Join(p.Args, " ")
+	if what == "" {
+		what = first(p.Executable, p.Name)
+	}
+	user := p.User
+	if user == "" {
+		user = fmt.Sprint(p.UID)
+	}
+	return fmt.Sprintf("%s (pid %d, %s, %s)", what, p.PID, first(p.Executable, p.Name), user)
+}
+
+func stamp(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
+
+func nonEmpty(list ...string) []string {
+	var out []string
+	for _, s := range list {
+		if s != "" {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func first(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
