@@ -22,6 +22,8 @@ var ErrClosed = errors.New("publisher is closed")
 type PublisherOptions struct {
 	Cluster, Host string // of the subject; a finding's own come first
 	Queue         int    // findings waiting in memory; 0 means 8,192
+	Spool         *Spool // where findings wait while NATS can't be reached; nil: in memory, and then Publish blocks
+	DrainRate     int    // findings a second out of the spool, once NATS is back; 0 means 2,000
 }
 
 // Publisher sends findings to the stream. Publish only queues; one worker sends what has gathered as a batch, so that
@@ -34,7 +36,9 @@ type Publisher struct {
 	stop  chan struct{}
 	once  sync.Once
 
-	published, oversized atomic.Uint64
+	published, spooled, oversized atomic.Uint64
+	drained                       chan struct{} // closed when the drainer has ended
+	filled                        chan struct{} // the spool has something
 }
 
 // item is one finding on its way, or, without a message, a mark whose turn tells that all before it are stored.
@@ -49,8 +53,19 @@ func (b *Bus) NewPublisher(opts PublisherOptions) *Publisher {
 	if opts.Queue <= 0 {
 		opts.Queue = 8192
 	}
-	p := &Publisher{bus: b, opts: opts, queue: make(chan item, opts.Queue), done: make(chan struct{}), stop: make(chan struct{})}
+	if opts.DrainRate <= 0 {
+		opts.DrainRate = 2000
+	}
+	p := &Publisher{
+		bus: b, opts: opts, queue: make(chan item, opts.Queue), done: make(chan struct{}), stop: make(chan struct{}),
+		drained: make(chan struct{}), filled: make(chan struct{}, 1),
+	}
 	go p.run()
+	if opts.Spool != nil {
+		go p.drain()
+	} else {
+		close(p.drained)
+	}
 	return p
 }
 
@@ -113,15 +128,6 @@ func (p *Publisher) encode(f *finding.Finding) (*nats.Msg, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode finding %s: %w", f.ID, err)
 	}
-	if limit := p.bus.maxPayload(); len(data) > limit { // the fact is worth more than its attachment
-		p.oversized.Add(1)
-		short := *f
-		short.Event, short.Data = nil, nil
-		short.Message += fmt.Sprintf(" (event of %d bytes left out: the bus takes %d)", len(data), limit)
-		if data, err = json.Marshal(&short); err != nil {
-			return nil, fmt.Errorf("encode finding %s: %w", f.ID, err)
-		}
-	}
 	cluster, host := f.Cluster, f.Host
 	if cluster == "" {
 		cluster = p.opts.Cluster
@@ -132,12 +138,30 @@ func (p *Publisher) encode(f *finding.Finding) (*nats.Msg, error) {
 	return &nats.Msg{Subject: FindingsSubject(cluster, host), Data: data, Header: nats.Header{jetstream.MsgIDHeader: {f.ID}}}, nil
 }
 
-// maxPayload is the largest message the server takes, less room for headers.
-func (b *Bus) maxPayload() int {
-	if n := int(b.nc.MaxPayload()); n > 4096 {
-		return n - 4096
+// fit shortens findings that the server would refuse: the fact is worth more than its attachment.
+func (p *Publisher) fit(msgs []*nats.Msg) error {
+	limit := int(p.bus.nc.MaxPayload()) - 4096 // less room for headers
+	if limit <= 0 {
+		return nats.ErrConnectionReconnecting // not connected yet: nobody knows
 	}
-	return 1<<20 - 4096 // the server's default, while it can't be asked
+	for _, m := range msgs {
+		if len(m.Data) <= limit {
+			continue
+		}
+		var f finding.Finding
+		if err := json.Unmarshal(m.Data, &f); err != nil {
+			return fmt.Errorf("decode finding: %w", err)
+		}
+		f.Event, f.Data = nil, nil
+		f.Message += fmt.Sprintf(" (event left out: with its %d bytes the finding is more than NATS takes)", len(m.Data))
+		data, err := json.Marshal(&f)
+		if err != nil {
+			return fmt.Errorf("encode finding: %w", err)
+		}
+		m.Data = data
+		p.oversized.Add(1)
+	}
+	return nil
 }
 
 // run takes what has gathered, and keeps it until it is stored.
@@ -187,18 +211,104 @@ func (p *Publisher) keep(batch []item) error {
 		return nil
 	}
 	for delay := 50 * time.Millisecond; ; delay = min(2*delay, 5*time.Second) {
-		ctx, cancel := context.WithTimeout(context.Background(), asyncTimeout)
-		err := p.bus.publishAll(ctx, msgs)
-		cancel()
-		if err == nil {
-			p.published.Add(uint64(len(msgs)))
-			return nil
+		var err error
+		// What is in the spool comes first.
+		if p.opts.Spool == nil || p.opts.Spool.Len() == 0 {
+			if err = p.send(msgs); err == nil {
+				return nil
+			}
+		}
+		if p.opts.Spool != nil {
+			spoolErr := p.spool(batch)
+			if spoolErr == nil {
+				return nil
+			}
+			err = errors.Join(err, spoolErr)
 		}
 		p.bus.log.Warn("findings are not stored, trying again", "findings", len(msgs), "error", err)
 		select {
 		case <-p.stop:
 			return fmt.Errorf("%w: %d findings are lost: %w", ErrClosed, len(msgs), err)
 		case <-time.After(delay):
+		}
+	}
+}
+
+// send stores messages in the stream, and does not wait for a server that is away.
+func (p *Publisher) send(msgs []*nats.Msg) error {
+	if !p.bus.nc.IsConnected() {
+		return nats.ErrConnectionReconnecting
+	}
+	if err := p.fit(msgs); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), asyncTimeout)
+	defer cancel()
+	if err := p.bus.publishAll(ctx, msgs); err != nil {
+		return err
+	}
+	p.published.Add(uint64(len(msgs)))
+	return nil
+}
+
+func (p *Publisher) spool(batch []item) error {
+	list := make([]*record, 0, len(batch))
+	for _, it := range batch {
+		if it.msg != nil {
+			list = append(list, &record{severity: it.severity, subject: it.msg.Subject, id: it.msg.Header.Get(jetstream.MsgIDHeader), data: it.msg.Data})
+		}
+	}
+	if err := p.opts.Spool.append(list); err != nil {
+		return err
+	}
+	p.spooled.Add(uint64(len(list)))
+	select {
+	case p.filled <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// drain publishes what is in the spool, oldest first, no faster than DrainRate: the router has other sensors, too.
+func (p *Publisher) drain() {
+	defer close(p.drained)
+	pause := func(d time.Duration) bool {
+		select {
+		case <-p.stop:
+			return false
+		case <-time.After(d):
+			return true
+		}
+	}
+	for {
+		list, err := p.opts.Spool.take(maxBatch)
+		if err != nil {
+			p.bus.log.Error("the spool is damaged", "error", err)
+			p.opts.Spool.rewind()
+			continue
+		}
+		if len(list) == 0 {
+			select {
+			case <-p.stop:
+				return
+			case <-p.filled:
+			case <-time.After(time.Second):
+			}
+			continue
+		}
+		msgs := make([]*nats.Msg, len(list))
+		for i, t := range list {
+			msgs[i] = &nats.Msg{Subject: t.subject, Data: t.data, Header: nats.Header{jetstream.MsgIDHeader: {t.id}}}
+		}
+		wait := time.Duration(len(list)) * time.Second / time.Duration(p.opts.DrainRate)
+		if err := p.send(msgs); err != nil {
+			p.opts.Spool.rewind()
+			wait = time.Second
+		} else {
+			p.opts.Spool.commit(list)
+		}
+		if !pause(wait) {
+			return
 		}
 	}
 }
@@ -224,9 +334,11 @@ func (p *Publisher) Close(ctx context.Context) error {
 		err = nil
 	}
 	p.once.Do(func() { close(p.stop) })
-	select {
-	case <-p.done:
-	case <-time.After(2 * asyncTimeout):
+	for _, c := range []chan struct{}{p.done, p.drained} {
+		select {
+		case <-c:
+		case <-time.After(2 * asyncTimeout):
+		}
 	}
 	return err
 }
@@ -234,11 +346,12 @@ func (p *Publisher) Close(ctx context.Context) error {
 // PublisherStats counts since the start.
 type PublisherStats struct {
 	Published uint64 // stored in the stream
+	Spooled   uint64 // stored in the spool, to be published later
 	Oversized uint64 // sent without their event
 	Queued    int    // waiting in memory now
 }
 
 // Stats returns the counts.
 func (p *Publisher) Stats() PublisherStats {
-	return PublisherStats{p.published.Load(), p.oversized.Load(), len(p.queue)}
+	return PublisherStats{p.published.Load(), p.spooled.Load(), p.oversized.Load(), len(p.queue)}
 }
