@@ -33,6 +33,9 @@ package_manager if {
 	ancestor.executable in data.tocsin.lists.package_managers
 }
 
+# The program that started this one is one of the list.
+parent_in(list) if input.process.ancestors[0].executable in list
+
 # An address that is another machine's, or at least may be: neither this host's nor unset.
 remote_ip(addr) := ip if {
 	ip := addr.sin_addr

@@ -2,6 +2,7 @@ package rules_test
 
 import (
 	"io/fs"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/tocsin-io/tocsin/detect/ruletest"
 	"github.com/tocsin-io/tocsin/finding"
 	"github.com/tocsin-io/tocsin/rules"
+	"github.com/tocsin-io/tocsin/simulate"
 )
 
 var builtin = detect.Source{FS: rules.FS(), Name: "rules"}
@@ -55,6 +57,42 @@ func TestCheck(t *testing.T) {
 		if d.Level != detect.LevelNote {
 			t.Error(d)
 		}
+	}
+}
+
+// TestRecordings replays what a real kernel said while each rule's simulation ran: the rule must find it.
+// "go test ./simulate -run TestDetected -record" writes the recordings.
+func TestRecordings(t *testing.T) {
+	list, errs := detect.Load(builtin)
+	if errs != nil {
+		t.Fatal(errs)
+	}
+	var all []string
+	for _, r := range list {
+		all = append(all, r.Metadata().ID)
+	}
+	found := map[string]bool{}
+	engine, err := detect.New(detect.Options{Rules: list, Enable: all, Sink: func(f *finding.Finding) { found[f.Rule.ID] = true }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range rules.Files() {
+		file, err := os.Open(strings.TrimSuffix(f.Path, ".rego") + ".jsonl")
+		if err != nil {
+			if s, ok := simulate.ByRule(f.ID); !ok || s.Untriggerable == "" {
+				t.Error(err)
+			}
+			continue
+		}
+		clear(found)
+		_, err = ruletest.Replay(t.Context(), file, engine, func(err error) error { return err })
+		if err != nil {
+			t.Errorf("%s: %v", file.Name(), err)
+		}
+		if !found[f.ID] {
+			t.Errorf("%s does not trigger its rule", file.Name())
+		}
+		_ = file.Close() // it was only read
 	}
 }
 

@@ -96,6 +96,7 @@ func (c container) run(e *env, name string, args ...string) (err error) {
 	made := absentParents()
 	e.log("runc run %s", id[:12])
 	cmd := exec.Command("runc", append([]string{"--root", state, "run", "--bundle", bundle}, append(noPivot(), id)...)...)
+	cmd.Dir = "/"
 	defer func() {
 		// The container may still run, or be half made, when the simulation was cancelled.
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

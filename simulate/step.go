@@ -117,7 +117,7 @@ func (s step) environ() []string {
 // command prepares a process that runs a step with the program at exe, this binary or a link to it.
 func command(exe, name string, args ...string) *exec.Cmd {
 	c := exec.Command(exe)
-	c.Args = []string{filepath.Base(exe)}
+	c.Args, c.Dir = []string{filepath.Base(exe)}, "/"
 	c.Env = step{Name: name, Args: args}.environ()
 	return c
 }
@@ -169,7 +169,7 @@ func (e *env) inRoot(r root, name string, args ...string) error {
 	if err := os.Mkdir(r.Dir, 0o755); err != nil {
 		return err
 	}
-	c := exec.Command(e.exe)
+	c := command(e.exe, name)
 	c.Env = step{Name: name, Args: args, Root: &r}.environ()
 	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 	return e.run(c)

@@ -29,7 +29,7 @@ tracee_match := {"argv": argv} if {
 	endswith(helpers.get_tracee_argument("pathname"), "/auditctl")
 	argv := helpers.get_tracee_argument("argv")
 	"-D" in argv
-	not input.process.ancestors[0].executable in data.tocsin.lists.security_tools
+	not tocsin.parent_in(data.tocsin.lists.security_tools)
 	not tocsin.package_manager
 }
 

@@ -1,5 +1,6 @@
 package tocsin.rules.firewall_flushed
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -33,7 +34,7 @@ tracee_match := {"argv": argv} if {
 	flush in argv
 	not "-t" in argv
 	not "--table" in argv
-	not input.process.ancestors[0].executable in data.tocsin.lists.firewall_programs
+	not tocsin.parent_in(data.tocsin.lists.firewall_programs)
 }
 
 tracee_match := {"argv": argv} if {
@@ -41,7 +42,7 @@ tracee_match := {"argv": argv} if {
 	argv := helpers.get_tracee_argument("argv")
 	"flush" in argv
 	"ruleset" in argv
-	not input.process.ancestors[0].executable in data.tocsin.lists.firewall_programs
+	not tocsin.parent_in(data.tocsin.lists.firewall_programs)
 }
 
 tracee_match := {"argv": argv} if {

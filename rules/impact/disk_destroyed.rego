@@ -27,7 +27,7 @@ tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec
 
 tracee_match := {"path": path, "argument": arg} if {
 	path := helpers.get_tracee_argument("pathname")
-	some name in {"/mkfs", "/mke2fs", "/mkfs.xfs", "/mkfs.btrfs", "/mkswap", "/wipefs", "/blkdiscard", "/shred", "/sgdisk", "/cryptsetup"}
+	some name in data.tocsin.lists.disk_wipers
 	endswith(path, name)
 	some arg in helpers.get_tracee_argument("argv")
 	some disk in data.tocsin.lists.disks
