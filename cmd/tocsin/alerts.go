@@ -107,12 +107,12 @@ func (c *alertsListCmd) Run(e *env) error {
 		fmt.Fprintln(e.stderr, "No alerts.")
 		return nil
 	}
-	t := table.New(e.stdout, table.Column{Title: "ID"}, table.Column{Title: "LAST SEEN"}, table.Column{Title: "SEVERITY"}, table.Column{Title: "STATUS"},
-		table.Column{Title: "RULE"}, table.Column{Title: "ATT&CK"}, table.Column{Title: "WHERE"}, table.Column{Title: "COUNT", Right: true}, table.Column{Title: "WHAT", Flex: true})
+	t := table.New(e.stdout, table.Column{Title: "ID"}, table.Column{Title: "AGE", Right: true}, table.Column{Title: "SEVERITY"}, table.Column{Title: "STATUS"},
+		table.Column{Title: "RULE"}, table.Column{Title: "WHERE"}, table.Column{Title: "COUNT", Right: true}, table.Column{Title: "WHAT", Flex: true})
 	for i := range res.Alerts {
 		a := &res.Alerts[i]
-		cells := alertCells(a, ago(a.LastSeen))
-		t.Add(append([]table.Cell{table.T(shortID(a.ID)), cells[0], cells[1], statusCell(a)}, cells[2:]...)...)
+		t.Add(table.Cell{Text: shortID(a.ID), Style: table.Dim}, table.T(age(a.LastSeen)), severityCell(a.Severity), statusCell(a), table.T(a.Rule.ID),
+			table.T(where(a.Container, a.Kubernetes, a.Host)), table.T(fmt.Sprint(a.Count)), table.T(what(a)))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -124,31 +124,30 @@ func (c *alertsListCmd) Run(e *env) error {
 }
 
 // shortID is as much of an id as tells alerts apart; every command takes it.
-func shortID(id string) string { return id[:min(len(id), 14)] }
+func shortID(id string) string { return id[:min(len(id), 10)] }
 
 func statusCell(a *finding.Alert) table.Cell {
-	style := table.Plain
 	switch a.Status {
-	case finding.Open:
-		style = table.Bold
+	case finding.Acknowledged:
+		return table.Cell{Text: "acked"}
 	case finding.Closed:
-		style = table.Dim
+		return table.Cell{Text: "closed", Style: table.Dim}
 	}
-	return table.Cell{Text: string(a.Status), Style: style}
+	return table.Cell{Text: string(a.Status), Style: table.Bold}
 }
 
-// ago writes how long ago something was.
-func ago(t time.Time) string {
-	d := time.Since(t)
+// age writes how long ago something was: "17s", "5m", "3h", "12d".
+func age(t time.Time) string {
+	d := max(0, time.Since(t))
 	switch {
 	case d < time.Minute:
-		return fmt.Sprintf("%ds ago", max(0, int(d.Seconds())))
+		return fmt.Sprintf("%ds", int(d.Seconds()))
 	case d < time.Hour:
-		return fmt.Sprintf("%dm ago", int(d.Minutes()))
+		return fmt.Sprintf("%dm", int(d.Minutes()))
 	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh ago", int(d.Hours()))
+		return fmt.Sprintf("%dh", int(d.Hours()))
 	}
-	return fmt.Sprintf("%dd ago", int(d.Hours()/24))
+	return fmt.Sprintf("%dd", int(d.Hours()/24))
 }
 
 type alertsShowCmd struct {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mattn/go-runewidth"
+
 	"github.com/tocsin-io/tocsin/cmd/internal/table"
 	"github.com/tocsin-io/tocsin/finding"
 )
@@ -28,10 +30,18 @@ func tokenFromEnvironment() string { return strings.TrimSpace(os.Getenv("TOCSIN_
 // showAlert writes all of an alert for people.
 func showAlert(w io.Writer, a *finding.Alert, told []delivery) error {
 	var b bytes.Buffer
+	width, _ := table.Terminal(w)
 	line := func(name, format string, args ...any) {
 		if text := table.Printable(fmt.Sprintf(format, args...)); text != "" {
 			fmt.Fprintf(&b, "%-11s %s\n", name, text)
 		}
+	}
+	process := func(name, indent string, p *finding.Process) {
+		text := indent + table.Printable(processText(p))
+		if width > 20 {
+			text = runewidth.Truncate(text, width-12, "…")
+		}
+		fmt.Fprintf(&b, "%-11s %s\n", name, text)
 	}
 	line("Alert", "%s", a.ID)
 	line("Rule", "%s — %s", a.Rule.ID, a.Rule.Name)
@@ -57,13 +67,13 @@ func showAlert(w io.Writer, a *finding.Alert, told []delivery) error {
 		line("Pod", "%s/%s", k.Namespace, k.PodName)
 	}
 	if p := a.Process; p != nil {
-		line("Process", "%s", processText(p))
+		process("Process", "", p)
 		for i := range p.Ancestors {
 			name := ""
 			if i == 0 {
 				name = "Started by"
 			}
-			line(name, "%s%s", strings.Repeat("  ", i), processText(&p.Ancestors[i]))
+			process(name, strings.Repeat("  ", i), &p.Ancestors[i])
 		}
 	}
 	for _, s := range a.Suppressed {
@@ -119,7 +129,10 @@ func processText(p *finding.Process) string {
 	if user == "" {
 		user = fmt.Sprint(p.UID)
 	}
-	return fmt.Sprintf("%s (pid %d, %s, %s)", what, p.PID, first(p.Executable, p.Name), user)
+	if p.Executable != "" && (len(p.Args) == 0 || p.Args[0] != p.Executable) {
+		return fmt.Sprintf("%s (pid %d, %s, %s)", what, p.PID, user, p.Executable)
+	}
+	return fmt.Sprintf("%s (pid %d, %s)", what, p.PID, user)
 }
 
 func stamp(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }

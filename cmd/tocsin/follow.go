@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/tocsin-io/tocsin/cmd/internal/table"
@@ -26,7 +27,7 @@ func newAlertWriter(w io.Writer, asJSON bool) *alertWriter {
 		return &alertWriter{enc: enc}
 	}
 	return &alertWriter{table: table.New(w, table.Column{Title: "TIME", Width: 8}, table.Column{Title: "SEVERITY", Width: 8},
-		table.Column{Title: "RULE", Width: 26}, table.Column{Title: "ATT&CK", Width: 9}, table.Column{Title: "WHERE", Width: 14},
+		table.Column{Title: "RULE", Width: 28}, table.Column{Title: "ATT&CK", Width: 9}, table.Column{Title: "WHERE", Width: 14},
 		table.Column{Title: "COUNT", Width: 5, Right: true}, table.Column{Title: "WHAT", Flex: true})}
 }
 
@@ -51,8 +52,16 @@ func alertCells(a *finding.Alert, when string) []table.Cell {
 	}
 	return []table.Cell{
 		{Text: when, Style: table.Dim}, severityCell(a.Severity), table.T(a.Rule.ID), {Text: technique, Style: table.Dim},
-		table.T(where(a.Container, a.Kubernetes, a.Host)), table.T(fmt.Sprint(a.Count)), table.T(a.Message),
+		table.T(where(a.Container, a.Kubernetes, a.Host)), table.T(fmt.Sprint(a.Count)), table.T(what(a)),
 	}
+}
+
+// what says who did it: the command line, or else the message, without the rule's name that stands beside it.
+func what(a *finding.Alert) string {
+	if p := a.Process; p != nil && len(p.Args) > 0 {
+		return processText(p)
+	}
+	return strings.TrimPrefix(a.Message, a.Rule.Name+": ")
 }
 
 const (

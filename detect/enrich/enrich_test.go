@@ -132,6 +132,24 @@ func TestPublishedIsImmutable(t *testing.T) {
 	}
 }
 
+func TestArgumentsAreBounded(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.fork(1, 0, 100, 5*second)
+	long := strings.Repeat("x", 3000)
+	p := w.exec(100, 5*second, "/bin/sh", "sh", long, long, long).Process
+	if len(p.Args) != 3 || p.Args[1] != long || len(p.Args[2]) != argsMax-3002+len("…") {
+		t.Errorf("%d arguments", len(p.Args))
+	}
+	w.fork(100, 5*second, 101, 6*second)
+	child := w.apply("openat", 101, 6*second, nil).Process
+	if len(child.Args) != 3 || len(child.Args[1]) != 3000 {
+		t.Errorf("child: %d arguments", len(child.Args))
+	}
+	if a := child.Ancestors[0].Args; len(a) != 2 || len(a[1]) != ancestorArgsMax-2+len("…") {
+		t.Errorf("ancestor: %d arguments", len(a))
+	}
+}
+
 func TestPIDReuse(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.fork(1, 0, 100, 5*second)

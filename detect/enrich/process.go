@@ -11,8 +11,38 @@ import (
 // tick is the unit of start times in /proc: a hundredth of a second (USER_HZ), in ns.
 const tick = 10_000_000
 
-// argsMax bounds the bytes of arguments kept per process.
-const argsMax = 4096
+// argsMax and ancestorArgsMax bound the bytes of arguments kept for a process, and for it as an ancestor of others: every
+// finding carries them.
+const (
+	argsMax         = 4096
+	ancestorArgsMax = 512
+)
+
+// appendArg adds an argument, cut to what is left of limit bytes. It reports whether more may follow.
+func appendArg(args []string, arg string, left *int) ([]string, bool) {
+	if len(arg) <= *left {
+		*left -= len(arg)
+		return append(args, arg), true
+	}
+	return append(args, arg[:*left]+"…"), false
+}
+
+// cutArgs returns the first arguments, of at most limit bytes in all.
+func cutArgs(args []string, limit int) []string {
+	size := 0
+	for _, a := range args {
+		size += len(a)
+	}
+	if size <= limit {
+		return args
+	}
+	var out []string
+	more := true
+	for i := 0; i < len(args) && more; i++ {
+		out, more = appendArg(out, args[i], &limit)
+	}
+	return out
+}
 
 // node is a process that runs or has run.
 type node struct {
@@ -84,7 +114,9 @@ func (n *node) is(start uint64) bool {
 // current returns the facts of the process, to be changed and set.
 func (n *node) current() event.Process {
 	if n.pub != nil {
-		return n.pub.self
+		p := n.pub.full
+		p.Ancestors = nil
+		return p
 	}
 	return *n.draft
 }
@@ -104,6 +136,7 @@ func (e *Enricher) publish(n *node) {
 		p.ContainerID = ""
 	}
 	n.pub = &published{self: p, full: p}
+	n.pub.self.Args = cutArgs(p.Args, ancestorArgsMax)
 	n.draft = nil
 	n.pub.full.Ancestors = n.ancestors
 }
@@ -195,7 +228,7 @@ func (e *Enricher) fork(parent *node, ev *event.Event) {
 	if parent.pub == nil {
 		e.publish(parent)
 	}
-	p := parent.pub.self
+	p := parent.current()
 	p.PID, p.PPID, p.StartTime = pid, parent.pid, e.bootTime+start
 	n := &node{
 		pid: pid, start: start, exact: true, comm: parent.comm, uid: parent.uid, euid: parent.euid, caps: parent.caps, draft: &p,
@@ -216,12 +249,11 @@ func (e *Enricher) exec(n *node, ev *event.Event) {
 	}
 	if ev.Has(args.argv) {
 		p.Args = nil
-		size := 0
+		left, more := argsMax, true
 		for _, s := range ev.StrList(args.argv) {
-			if size += len(s); size > argsMax {
+			if p.Args, more = appendArg(p.Args, strings.Clone(s), &left); !more {
 				break
 			}
-			p.Args = append(p.Args, strings.Clone(s))
 		}
 	}
 	if ev.Has(args.pwd) {
