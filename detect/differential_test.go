@@ -1,13 +1,16 @@
 package detect
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
 	"slices"
 	"testing"
 
+	"github.com/tocsin-io/tocsin/detect/input"
 	"github.com/tocsin-io/tocsin/detect/native"
+	"github.com/tocsin-io/tocsin/detect/plan"
 	"github.com/tocsin-io/tocsin/detect/policy"
 	"github.com/tocsin-io/tocsin/event"
 )
@@ -20,11 +23,11 @@ var (
 // oracle is OPA's own evaluator.
 func oracle(t testing.TB, r *regoRule, ev *event.Event) (policy.Verdict, error) {
 	t.Helper()
-	input, err := policy.Input(ev, r.policy.AddressText)
+	doc, err := input.Document(ev, r.policy.AddressText)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r.policy.Eval(input, 0)
+	return r.policy.Eval(doc, 0)
 }
 
 func differentialRules(t testing.TB) []*regoRule {
@@ -49,6 +52,9 @@ func TestDifferential(t *testing.T) {
 	}
 	total, fired, exact := 0, 0, 0
 	for i, r := range rules {
+		if _, err := r.policy.Plan(); err != nil {
+			t.Errorf("%s has no plan: %v", r.meta.ID, err)
+		}
 		g := newGenerator(*seed+uint64(i)<<32, r)
 		if len(g.defs) == 0 {
 			t.Errorf("%s selects no event", r.meta.ID)
@@ -95,6 +101,7 @@ type difference struct {
 	rule     *regoRule
 	programs map[*event.Def]*[3]*native.Program
 	scratch  native.Scratch
+	machine  plan.Machine
 }
 
 func newDifference(r *regoRule) *difference {
@@ -136,6 +143,11 @@ func (d *difference) check(t testing.TB, o occurrence) (bool, error) {
 	}
 	if candidate && !want.Match && wantErr == nil && p.Rules()[0].Exact {
 		return false, fmt.Errorf("the condition is not exact: %s", describe())
+	}
+	d.machine.Begin(ev)
+	got, gotErr := d.rule.policy.Confirm(&d.machine, ev, 0)
+	if got.Match != want.Match || !bytes.Equal(got.Data, want.Data) || !sameError(gotErr, wantErr) {
+		return want.Match, fmt.Errorf("plan: %v %s %v, OPA: %v %s %v: %s", got.Match, got.Data, gotErr, want.Match, want.Data, wantErr, describe())
 	}
 	return want.Match, nil
 }

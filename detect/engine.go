@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tocsin-io/tocsin/detect/native"
+	"github.com/tocsin-io/tocsin/detect/plan"
 	"github.com/tocsin-io/tocsin/detect/policy"
 	"github.com/tocsin-io/tocsin/event"
 	"github.com/tocsin-io/tocsin/finding"
@@ -44,6 +45,8 @@ type Engine struct {
 	eval    evalContext
 	scratch scratch
 	native  native.Scratch
+	machine plan.Machine
+	began   bool // the machine looks at the event at hand
 }
 
 // New returns an engine with the rules and exceptions of the options.
@@ -335,6 +338,7 @@ func (e *Engine) Handle(ev *event.Event) {
 		}
 	}
 	e.scratch.reset()
+	e.began = false
 }
 
 func (s *ruleset) find(ev *event.Event) *dispatch {
@@ -393,6 +397,13 @@ func (e *Engine) match(r *rule, ev *event.Event) (m *Match, err error) {
 			m, err = nil, fmt.Errorf("the rule panicked: %v", p)
 		}
 	}()
+	if rr, ok := r.Rule.(*regoRule); ok {
+		if !e.began {
+			e.machine.Begin(ev)
+			e.began = true
+		}
+		return rr.confirm(&e.machine, ev, e.opts.Timeout)
+	}
 	return r.Match(&e.eval, ev)
 }
 

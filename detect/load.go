@@ -17,6 +17,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/tocsin-io/tocsin/detect/native"
+	"github.com/tocsin-io/tocsin/detect/plan"
 	"github.com/tocsin-io/tocsin/detect/policy"
 	"github.com/tocsin-io/tocsin/event"
 )
@@ -234,16 +235,19 @@ func newRegoRule(mod *ast.Module, lib *policy.Library) (*regoRule, error) {
 func (r *regoRule) Metadata() *Metadata   { return r.meta }
 func (r *regoRule) Selectors() []Selector { return r.policy.Selectors }
 
+// Match is for whoever has a rule and no engine; an engine has its own machine.
 func (r *regoRule) Match(ctx context.Context, ev *event.Event) (*Match, error) {
-	input, err := policy.Input(ev, r.policy.AddressText)
-	if err != nil {
-		return nil, err
-	}
 	timeout := time.Duration(0)
 	if d, ok := ctx.Deadline(); ok {
 		timeout = time.Until(d)
 	}
-	v, err := r.policy.Eval(input, timeout)
+	var m plan.Machine
+	m.Begin(ev)
+	return r.confirm(&m, ev, timeout)
+}
+
+func (r *regoRule) confirm(m *plan.Machine, ev *event.Event, timeout time.Duration) (*Match, error) {
+	v, err := r.policy.Confirm(m, ev, timeout)
 	if !v.Match {
 		return nil, err
 	}

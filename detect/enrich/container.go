@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -63,7 +62,7 @@ func (cs *containers) init(opts *Options) {
 	cs.ctx, cs.stop = context.WithCancel(context.Background())
 	cs.slots = make(chan struct{}, 8)
 	p := procfs(opts.ProcRoot)
-	cs.tree = findHierarchy(opts.CgroupRoot, p)
+	cs.tree = hierarchy{opts.CgroupMount, uint64(opts.CgroupHierarchy)}
 	cs.mntNS, cs.pidNS = p.namespace(1, "mnt"), p.namespace(1, "pid")
 }
 
@@ -76,29 +75,6 @@ func (cs *containers) close() {
 type hierarchy struct {
 	mount string // "" when it is not to be seen from here
 	id    uint64 // as events and /proc/<pid>/cgroup number it; 0 is version 2
-}
-
-// findHierarchy returns the one that names containers: version 2 where it is alone, else a controller of version 1.
-func findHierarchy(root string, proc procfs) hierarchy {
-	var st unix.Statfs_t
-	if unix.Statfs(root, &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC {
-		return hierarchy{mount: root}
-	}
-	own, _ := os.ReadFile(filepath.Join(string(proc), "self", "cgroup"))
-	for line := range strings.Lines(string(own)) {
-		number, rest, _ := strings.Cut(line, ":")
-		controllers, _, _ := strings.Cut(rest, ":")
-		id, err := strconv.ParseUint(number, 10, 32)
-		if err != nil || !slices.Contains(strings.Split(controllers, ","), "pids") {
-			continue
-		}
-		mount := filepath.Join(root, "pids")
-		if unix.Statfs(mount, &st) != nil || st.Type != unix.CGROUP_SUPER_MAGIC {
-			mount = ""
-		}
-		return hierarchy{mount, id}
-	}
-	return hierarchy{}
 }
 
 // scan finds the containers that run now by the folders of their control groups, whose inode numbers are their ids.

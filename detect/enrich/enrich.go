@@ -23,8 +23,12 @@ var Events = []string{"sched_process_fork", "sched_process_exec", "sched_process
 
 // Options configure an Enricher. The zero value works on the host it runs on.
 type Options struct {
-	// ProcRoot and CgroupRoot are where procfs and the control groups are mounted: /proc and /sys/fs/cgroup.
-	ProcRoot, CgroupRoot string
+	// ProcRoot is where procfs is mounted: /proc.
+	ProcRoot string
+	// CgroupMount and CgroupHierarchy are the hierarchy of control groups whose ids the events carry: where it is
+	// mounted, and its number (0 for version 2). Without a mount containers are found through procfs alone.
+	CgroupMount     string
+	CgroupHierarchy uint32
 	// MaxProcesses bounds the process table; 0 means 16,384. When it is full, exited processes go first.
 	MaxProcesses int
 	// MaxAncestors bounds Process.Ancestors; 0 means 16.
@@ -68,9 +72,6 @@ type Enricher struct {
 func New(opts Options) *Enricher {
 	if opts.ProcRoot == "" {
 		opts.ProcRoot = "/proc"
-	}
-	if opts.CgroupRoot == "" {
-		opts.CgroupRoot = "/sys/fs/cgroup"
 	}
 	if opts.MaxProcesses <= 0 {
 		opts.MaxProcesses = 16384

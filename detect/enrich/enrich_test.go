@@ -25,7 +25,7 @@ type world struct {
 
 func newWorld(t testing.TB, opts Options) *world {
 	w := &world{t: t, proc: t.TempDir(), now: uint64(time.Now().UnixNano())}
-	opts.ProcRoot, opts.CgroupRoot = w.proc, t.TempDir()
+	opts.ProcRoot = w.proc
 	w.process(1, 0, 0, "init")
 	w.e = New(opts)
 	t.Cleanup(w.e.Close)

@@ -76,7 +76,11 @@ func argVar(ref ast.Ref) (ast.Var, bool) {
 	return v, ok
 }
 
-var nameKey = ast.StringTerm("name")
+var (
+	argsKey  = ast.StringTerm("args")
+	nameKey  = ast.StringTerm("name")
+	valueKey = ast.StringTerm("value")
+)
 
 // body lowers a conjunction.
 func (l *lowering) body(b ast.Body, bound map[ast.Var]*value) *native.Node {

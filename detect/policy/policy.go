@@ -7,17 +7,23 @@ package policy
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/tocsin-io/tocsin/detect/input"
+	"github.com/tocsin-io/tocsin/detect/plan"
+	"github.com/tocsin-io/tocsin/event"
 )
 
 // Library is what the rules of one folder tree share: helper modules by file name, and data.
@@ -26,6 +32,7 @@ type Library struct {
 	Data    map[string]any
 
 	store storage.Store
+	doc   ast.Value
 }
 
 // Store returns the library's data as a store, made once.
@@ -59,6 +66,7 @@ type Rule struct {
 	compiler *ast.Compiler
 	library  *Library
 	match    ast.Ref // data.<package>.tracee_match
+	planned  func() (*plan.Plan, error)
 }
 
 // NewCompiler returns a compiler with the built-in functions that rules may use.
@@ -111,6 +119,7 @@ func Compile(mod *ast.Module, lib *Library) (*Rule, error) {
 		return nil, &Error{File: file, Line: 1, Reason: "the rule has no tracee_match", Advice: "define tracee_match: true or an object when the event is a finding"}
 	}
 	r.AddressText = r.readsAddressAsText()
+	r.planned = sync.OnceValues(r.plan)
 	return r, nil
 }
 
@@ -249,10 +258,31 @@ type Verdict struct {
 
 // Errors of an evaluation.
 var (
-	ErrTimeout = errors.New("evaluation took longer than its time-out")
+	ErrTimeout = plan.ErrTimeout
 	// ErrConflict: the rule gave two different answers. It counts as a match without data, since it did match.
-	ErrConflict = errors.New("the rule gives two different answers")
+	ErrConflict = plan.ErrConflict
 )
+
+// Confirm gives the rule's answer to the event that the machine looks at: by the rule's compiled plan, or, if the plan can't
+// be compiled, by OPA's evaluator.
+func (r *Rule) Confirm(m *plan.Machine, ev *event.Event, timeout time.Duration) (Verdict, error) {
+	p, err := r.Plan()
+	if err != nil {
+		doc, err := input.Document(ev, r.AddressText)
+		if err != nil {
+			return Verdict{}, err
+		}
+		return r.Eval(doc, timeout)
+	}
+	v, err := m.Run(p, r.AddressText, timeout)
+	switch {
+	case errors.Is(err, ErrConflict):
+		return Verdict{Match: true}, err
+	case err != nil || v == nil:
+		return Verdict{}, err
+	}
+	return Answer(v)
+}
 
 // Eval asks OPA's evaluator. It is the reference for every faster way.
 func (r *Rule) Eval(input *ast.Term, timeout time.Duration) (Verdict, error) {
@@ -289,5 +319,11 @@ func Answer(v ast.Value) (Verdict, error) {
 	return Verdict{}, nil
 }
 
-// Compiled returns the compiled rules of the file.
-func (r *Rule) Compiled() []*ast.Rule { return r.compiler.Modules[r.File].Rules }
+// marshal writes a rule's answer as JSON; sets become sorted lists.
+func marshal(v ast.Value) ([]byte, error) {
+	x, err := ast.JSONWithOpt(v, ast.JSONOpt{SortSets: true})
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(x)
+}

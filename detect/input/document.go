@@ -1,8 +1,9 @@
-package policy
+// Package input gives OPA an event: as the whole document, or piece by piece as an evaluation asks for it. Both give the
+// same values; the document, which is the event's JSON, is the definition.
+package input
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -11,13 +12,12 @@ import (
 	"github.com/tocsin-io/tocsin/event"
 )
 
-// Input returns the event as OPA's value, socket addresses as objects or as one text.
-func Input(ev *event.Event, addressText bool) (*ast.Term, error) {
-	return InputJSON(ev.AppendJSON(nil), addressText)
+// Document returns the event as OPA's value, socket addresses as objects or as one text.
+func Document(ev *event.Event, addressText bool) (*ast.Term, error) {
+	return parse(ev.AppendJSON(nil), addressText)
 }
 
-// InputJSON is Input for an event document.
-func InputJSON(doc []byte, addressText bool) (*ast.Term, error) {
+func parse(doc []byte, addressText bool) (*ast.Term, error) {
 	v, err := ast.ValueFromReader(bytes.NewReader(doc))
 	if err != nil {
 		return nil, fmt.Errorf("read event: %w", err)
@@ -133,13 +133,4 @@ func convertAddress(v ast.Value, text bool) ast.Value {
 		}
 	}
 	return nil
-}
-
-// marshal writes a rule's answer as JSON; sets become sorted lists.
-func marshal(v ast.Value) ([]byte, error) {
-	x, err := ast.JSONWithOpt(v, ast.JSONOpt{SortSets: true})
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(x)
 }

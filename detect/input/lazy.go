@@ -1,0 +1,291 @@
+package input
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/tocsin-io/tocsin/event"
+)
+
+// Lazy is an event's document of which only what is asked for is made, once. The zero value is ready for Reset.
+// Values are copies: they may outlive the event.
+type Lazy struct {
+	ev     *event.Event
+	text   bool // socket addresses as text
+	doc    *ast.Term
+	fields map[string]*ast.Term
+	values [event.MaxArgs]*ast.Term
+	args   *ast.Term
+}
+
+// Reset makes l the document of another event.
+func (l *Lazy) Reset(ev *event.Event, addressText bool) {
+	if l.fields == nil {
+		l.fields = map[string]*ast.Term{}
+	}
+	clear(l.fields)
+	l.ev, l.text, l.doc, l.args = ev, addressText, nil, nil
+	l.values = [event.MaxArgs]*ast.Term{}
+}
+
+// Document returns the whole document.
+func (l *Lazy) Document() *ast.Term {
+	if l.doc == nil {
+		doc, err := Document(l.ev, l.text)
+		if err != nil { // an event's own JSON is JSON
+			panic(err)
+		}
+		l.doc = doc
+	}
+	return l.doc
+}
+
+// Field returns a member of the document, nil when it has none of that name.
+func (l *Lazy) Field(name string) *ast.Term {
+	if t, ok := l.fields[name]; ok {
+		return t
+	}
+	t := l.field(name)
+	l.fields[name] = t
+	return t
+}
+
+func (l *Lazy) field(name string) *ast.Term {
+	e := l.ev
+	switch name {
+	case "args":
+		return l.Args()
+	case "eventName":
+		return str(e.Def.Name)
+	case "origin":
+		return str(e.Origin().String())
+	case "processName":
+		return str(e.CommString())
+	case "hostName":
+		return str(e.HostName())
+	case "containerId":
+		if e.Container == nil {
+			return str("")
+		}
+		return str(e.Container.ID)
+	case "containerImage":
+		if e.Container == nil {
+			return str("")
+		}
+		return str(e.Container.Image)
+	case "executable":
+		path := ""
+		if e.Process != nil {
+			path = e.Process.Executable
+		}
+		return ast.ObjectTerm(ast.Item(pathKey, str(path)))
+	case "timestamp":
+		return unsigned(e.Timestamp)
+	case "processId":
+		return unsigned(uint64(e.PID))
+	case "threadId":
+		return unsigned(uint64(e.TID))
+	case "parentProcessId":
+		return unsigned(uint64(e.PPID))
+	case "hostProcessId":
+		return unsigned(uint64(e.HostPID))
+	case "hostThreadId":
+		return unsigned(uint64(e.HostTID))
+	case "hostParentProcessId":
+		return unsigned(uint64(e.HostPPID))
+	case "userId":
+		return unsigned(uint64(e.UID))
+	case "effectiveUserId":
+		return unsigned(uint64(e.EUID))
+	case "mountNamespace":
+		return unsigned(uint64(e.MntNS))
+	case "pidNamespace":
+		return unsigned(uint64(e.PidNS))
+	case "cgroupId":
+		return unsigned(e.CgroupID)
+	case "returnValue":
+		return signed(e.Return)
+	case "syscall":
+		return str(event.SyscallName(e.Syscall))
+	case "process":
+		if e.Process == nil {
+			return nil
+		}
+		return marshalled(e.Process)
+	case "container":
+		if e.Container == nil {
+			return ast.ObjectTerm()
+		}
+		return marshalled(e.Container)
+	case "kubernetes":
+		if e.Kubernetes == nil {
+			return ast.ObjectTerm()
+		}
+		return marshalled(e.Kubernetes)
+	}
+	return l.Document().Value.(ast.Object).Get(ast.StringTerm(name))
+}
+
+func marshalled(v any) *ast.Term {
+	raw, err := json.Marshal(v)
+	if err != nil { // plain structs
+		panic(err)
+	}
+	return fromJSON(raw)
+}
+
+func fromJSON(raw []byte) *ast.Term {
+	if !json.Valid(raw) {
+		return ast.NullTerm()
+	}
+	v, err := ast.ValueFromReader(strings.NewReader(string(raw)))
+	if err != nil {
+		return ast.NullTerm()
+	}
+	return ast.NewTerm(v)
+}
+
+var (
+	pathKey = ast.StringTerm("path")
+	nameKey = ast.StringTerm("name")
+	userKey = ast.StringTerm("user")
+	trueVal = ast.BooleanTerm(true)
+)
+
+// Args returns input.args.
+func (l *Lazy) Args() *ast.Term {
+	if l.args != nil {
+		return l.args
+	}
+	var list []*ast.Term
+	for i := range l.ev.Def.Args {
+		if !l.ev.Has(i) {
+			continue
+		}
+		a := &l.ev.Def.Args[i]
+		items := [4][2]*ast.Term{{nameKey, ast.StringTerm(a.Name)}, {typeKey, ast.StringTerm(a.Type)}, {valueKey, l.value(i)}, {userKey, trueVal}}
+		n := 3
+		if l.ev.FromUser(i) {
+			n = 4
+		}
+		list = append(list, ast.ObjectTerm(items[:n]...))
+	}
+	l.args = ast.ArrayTerm(list...)
+	return l.args
+}
+
+// ErrTwice is returned for a document that has two different values for one argument.
+var ErrTwice = errors.New("an argument has two values")
+
+// Arg returns the value of the named argument, nil when the event does not have it: what get_tracee_argument does.
+func (l *Lazy) Arg(name string) (*ast.Term, error) {
+	def := l.ev.Def
+	if !def.Dynamic {
+		if i := def.Arg(name); i >= 0 && l.ev.Has(i) {
+			return l.value(i), nil
+		}
+		return nil, nil
+	}
+	var found *ast.Term
+	for i := range def.Args {
+		if def.Args[i].Name != name || !l.ev.Has(i) {
+			continue
+		}
+		v := l.value(i)
+		if found != nil && found.Value.Compare(v.Value) != 0 {
+			return nil, fmt.Errorf("%w: %s", ErrTwice, name)
+		}
+		found = v
+	}
+	return found, nil
+}
+
+// value returns the value of argument i, which the event has, as event.AppendArg writes it.
+func (l *Lazy) value(i int) *ast.Term {
+	if l.values[i] == nil {
+		l.values[i] = l.makeValue(i)
+	}
+	return l.values[i]
+}
+
+func (l *Lazy) makeValue(i int) *ast.Term {
+	e := l.ev
+	a := &e.Def.Args[i]
+	switch a.Kind {
+	case event.KindString:
+		return str(e.Str(i))
+	case event.KindStrings:
+		var list []*ast.Term
+		for _, s := range e.StrList(i) {
+			list = append(list, str(s))
+		}
+		return ast.ArrayTerm(list...)
+	case event.KindSockaddr:
+		sa := e.Sockaddr(i)
+		if l.text {
+			return str(sa.Text())
+		}
+		fields := sa.Fields()
+		items := make([][2]*ast.Term, len(fields))
+		for n, f := range fields {
+			items[n] = ast.Item(ast.StringTerm(f.Name), str(f.Value))
+		}
+		return ast.ObjectTerm(items...)
+	case event.KindBytes:
+		return ast.StringTerm(base64.StdEncoding.EncodeToString(e.Bytes(i)))
+	case event.KindPointer:
+		return ast.StringTerm("0x" + strconv.FormatUint(e.Uint(i), 16))
+	case event.KindBool:
+		return ast.InternedTerm(e.Uint(i) != 0)
+	case event.KindJSON:
+		t := fromJSON(e.Bytes(i))
+		if strings.Contains(a.Type, "sockaddr") {
+			if c := convertAddress(t.Value, l.text); c != nil {
+				return ast.NewTerm(c)
+			}
+		}
+		return t
+	case event.KindCred:
+		return fromJSON(e.AppendArg(nil, i))
+	}
+	switch {
+	case a.Enc != event.EncNone:
+		return ast.StringTerm(a.Enc.Text(e.Uint(i)))
+	case a.Kind.Signed():
+		return signed(e.Int(i))
+	}
+	return unsigned(e.Uint(i))
+}
+
+// str copies a text of the event, with U+FFFD for each byte that is not UTF-8, as JSON has it.
+func str(s string) *ast.Term {
+	if utf8.ValidString(s) {
+		return ast.StringTerm(strings.Clone(s))
+	}
+	var b strings.Builder
+	for _, r := range s { // a byte that is not UTF-8 is one U+FFFD
+		b.WriteRune(r)
+	}
+	return ast.StringTerm(b.String())
+}
+
+func unsigned(v uint64) *ast.Term {
+	if v < 512 {
+		return ast.InternedTerm(int(v))
+	}
+	return ast.NumberTerm(json.Number(strconv.FormatUint(v, 10)))
+}
+
+func signed(v int64) *ast.Term {
+	if v >= 0 {
+		return unsigned(uint64(v))
+	}
+	return ast.NumberTerm(json.Number(strconv.FormatInt(v, 10)))
+}

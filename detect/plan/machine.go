@@ -1,0 +1,296 @@
+// Package plan runs rules quickly and exactly: OPA plans a rule into its intermediate representation, and this package
+// compiles that to closures. Built-in functions are OPA's own. Whatever the plan asks of the event is made when it is
+// asked for; get_tracee_argument is a look-up.
+//
+// A Plan is immutable. A Machine runs plans, one at a time; it belongs to one goroutine.
+package plan
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/open-policy-agent/opa/v1/topdown/builtins"
+
+	"github.com/tocsin-io/tocsin/detect/input"
+	"github.com/tocsin-io/tocsin/event"
+)
+
+// Errors of an evaluation.
+var (
+	ErrTimeout  = errors.New("evaluation took longer than its time-out")
+	ErrConflict = errors.New("the rule gives two different answers")
+)
+
+// Plan is a compiled rule.
+type Plan struct {
+	entry *function
+	data  *ast.Term
+	funcs int
+}
+
+// Machine runs plans. The zero value is ready for Begin.
+type Machine struct {
+	event   *event.Event
+	forms   [2]input.Lazy // the event with addresses as objects, and as text
+	begun   [2]bool
+	lazy    *input.Lazy
+	root    *ast.Term // stands for input: what is below it is made when it is asked for
+	plan    *Plan
+	memo    []memo
+	stack   []*ast.Term
+	result  *ast.Term // of the function that has just returned
+	err     error
+	steps   int
+	depth   int
+	stop    time.Time
+	context topdown.BuiltinContext
+	operand [8]*ast.Term
+}
+
+// memo is the value of a rule in one evaluation.
+type memo struct {
+	known bool
+	value *ast.Term
+}
+
+// Begin makes the machine look at an event. What was made of it is shared by all plans that run until the next Begin.
+func (m *Machine) Begin(ev *event.Event) {
+	if m.root == nil {
+		m.root = ast.NewTerm(ast.Null{})
+		m.context = topdown.BuiltinContext{Context: context.Background(), Seed: rand.Reader, Cache: builtins.Cache{}, Cancel: topdown.NewCancel()}
+	}
+	m.event = ev
+	m.begun = [2]bool{}
+}
+
+// Run asks a plan about the event. The value is nil when the rule is undefined. timeout 0 is none.
+func (m *Machine) Run(p *Plan, addressText bool, timeout time.Duration) (ast.Value, error) {
+	form := 0
+	if addressText {
+		form = 1
+	}
+	m.lazy = &m.forms[form]
+	if !m.begun[form] {
+		m.lazy.Reset(m.event, addressText)
+		m.begun[form] = true
+	}
+	m.plan, m.err, m.steps, m.depth = p, nil, 0, 0
+	m.stack = m.stack[:0]
+	if cap(m.memo) < p.funcs {
+		m.memo = make([]memo, p.funcs)
+	}
+	m.memo = m.memo[:p.funcs]
+	clear(m.memo)
+	clear(m.context.Cache)
+	m.context.Time = nil
+	m.stop = time.Time{}
+	if timeout > 0 {
+		m.stop = time.Now().Add(timeout)
+	}
+	out := m.call(p.entry, m.root, p.data)
+	if m.err != nil {
+		return nil, m.err
+	}
+	if out == nil {
+		return nil, nil
+	}
+	return m.force(out).Value, nil
+}
+
+// force makes the real value of a term that may stand for the whole input.
+func (m *Machine) force(t *ast.Term) *ast.Term {
+	if t == m.root {
+		return m.lazy.Document()
+	}
+	return t
+}
+
+func (m *Machine) fail(err error) ctrl {
+	if m.err == nil {
+		m.err = err
+	}
+	return failed
+}
+
+const (
+	checkEvery = 256  // steps between looks at the clock
+	maxDepth   = 1000 // calls within calls; Rego has no recursion
+)
+
+// step counts work, and ends an evaluation that takes too long.
+func (m *Machine) step() bool {
+	m.steps++
+	if m.steps%checkEvery == 0 && !m.stop.IsZero() && time.Now().After(m.stop) {
+		m.fail(ErrTimeout)
+		return false
+	}
+	return true
+}
+
+// locals takes a frame from the stack.
+func (m *Machine) locals(n int) []*ast.Term {
+	at := len(m.stack)
+	if at+n > cap(m.stack) {
+		// Frames in use keep the old memory.
+		grown := make([]*ast.Term, at, 2*(at+n)+64)
+		copy(grown, m.stack)
+		m.stack = grown
+	}
+	m.stack = m.stack[:at+n]
+	f := m.stack[at : at+n : at+n]
+	clear(f)
+	return f
+}
+
+// call runs a function. The value is nil when it is undefined, or when m.err is set.
+func (m *Machine) call(fn *function, args ...*ast.Term) *ast.Term {
+	if !m.step() {
+		return nil
+	}
+	if fn.argument && args[0] == m.root {
+		return m.argument(args[2])
+	}
+	memoize := len(fn.params) == 2
+	if memoize && m.memo[fn.index].known {
+		return m.memo[fn.index].value
+	}
+	if m.depth >= maxDepth {
+		m.fail(errors.New("calls are nested too deep"))
+		return nil
+	}
+	m.depth++
+	at := len(m.stack)
+	f := m.locals(fn.size)
+	for i, p := range fn.params {
+		f[p] = args[i]
+	}
+	var out *ast.Term
+	for _, b := range fn.blocks {
+		c := b.run(m, f)
+		if c == returned {
+			out = m.result
+			break
+		}
+		if c == failed {
+			break
+		}
+	}
+	m.stack = m.stack[:at]
+	m.depth--
+	if m.err != nil {
+		return nil
+	}
+	if memoize {
+		m.memo[fn.index] = memo{true, out}
+	}
+	return out
+}
+
+// argument is get_tracee_argument.
+func (m *Machine) argument(name *ast.Term) *ast.Term {
+	s, ok := m.force(name).Value.(ast.String)
+	if !ok {
+		return nil // no argument has such a name
+	}
+	t, err := m.lazy.Arg(string(s))
+	if err != nil {
+		m.fail(fmt.Errorf("%w: %w", ErrConflict, err))
+		return nil
+	}
+	return t
+}
+
+// get is value[key].
+func (m *Machine) get(src, key *ast.Term) *ast.Term {
+	key = m.force(key)
+	if src == m.root {
+		if s, ok := key.Value.(ast.String); ok {
+			return m.lazy.Field(string(s))
+		}
+		return nil
+	}
+	switch x := src.Value.(type) {
+	case ast.Object:
+		return x.Get(key)
+	case *ast.Array:
+		n, ok := key.Value.(ast.Number)
+		if !ok {
+			return nil
+		}
+		i, ok := n.Int()
+		if !ok || i < 0 || i >= x.Len() {
+			return nil
+		}
+		return x.Elem(i)
+	case ast.Set:
+		if x.Contains(key) {
+			return key
+		}
+	}
+	return nil
+}
+
+func (m *Machine) equal(a, b *ast.Term) bool {
+	if a == nil || b == nil {
+		return false
+	}
+	if a == b {
+		return true
+	}
+	a, b = m.force(a), m.force(b)
+	if x, ok := a.Value.(ast.String); ok {
+		y, ok := b.Value.(ast.String)
+		return ok && x == y
+	}
+	return a.Value.Compare(b.Value) == 0
+}
+
+// now sets the time that built-in functions see, once an evaluation.
+func (m *Machine) now() {
+	if m.context.Time == nil {
+		m.context.Time = ast.NumberTerm(json.Number(strconv.FormatInt(time.Now().UnixNano(), 10)))
+	}
+}
+
+// builtin calls a built-in function of OPA. An error in it is an undefined value, as in OPA's evaluator.
+func (m *Machine) builtin(b *builtin, args []*ast.Term) (*ast.Term, ctrl) {
+	if !m.step() {
+		return nil, failed
+	}
+	for i, a := range args {
+		args[i] = m.force(a)
+	}
+	if b.fast != nil {
+		if out, ok := b.fast(args); ok {
+			return out, next
+		}
+	}
+	m.now()
+	var out *ast.Term
+	var all []*ast.Term
+	err := b.call(m.context, args, func(t *ast.Term) error {
+		out = t
+		if b.relation {
+			all = append(all, t)
+		}
+		return nil
+	})
+	if b.relation {
+		out = ast.ArrayTerm(all...)
+	}
+	if err != nil {
+		var halt topdown.Halt
+		if errors.As(err, &halt) {
+			return nil, m.fail(halt.Err)
+		}
+		return nil, next
+	}
+	return out, next
+}
