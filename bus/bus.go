@@ -27,12 +27,14 @@ const (
 	StreamDead     = "DEAD"
 	SubjectRoot    = "tocsin"
 	routerDurable  = "router"
+	queuePrefix    = "DELIVER_"
+	queueDurable   = "deliver"
 
 	// dedupWindow is how long the server remembers message ids. Whoever replays after that meets the store's ids.
 	dedupWindow = 30 * time.Second
 	// What a killed router had in hand comes to another one, or to the next, after these times.
 	findingAckWait = 10 * time.Second
-	ackWait        = 30 * time.Second
+	ackWait        = 15 * time.Second
 	// asyncTimeout bounds the wait for the server's word that a message is stored.
 	asyncTimeout = 10 * time.Second
 )
@@ -122,7 +124,7 @@ func (b *Bus) Close() {
 type Streams struct {
 	Outputs  []string
 	MaxAge   time.Duration // of findings and dead letters; 0 means 7 days
-	MaxBytes int64         // of FINDINGS, and of each queue; 0 means 1 GiB
+	MaxBytes int64         // of FINDINGS, and of each queue; 0 means 1 GiB, or less on a small disk
 	Replicas int           // 0 means 1
 }
 
@@ -137,7 +139,7 @@ func Token(s string) string {
 }
 
 // QueueStream is the name of an output's work queue.
-func QueueStream(output string) string { return "DELIVER_" + Token(output) }
+func QueueStream(output string) string { return queuePrefix + Token(output) }
 
 func queueSubject(output string) string { return SubjectRoot + ".deliver." + Token(output) }
 func deadSubject(output string) string  { return SubjectRoot + ".dead." + Token(output) }
@@ -151,7 +153,8 @@ func FindingsSubject(cluster, host string) string {
 }
 
 // configs are the streams as data. All refuse new messages when full: the publisher then keeps them (spool, outbox)
-// instead of the server dropping what nobody has read.
+// instead of the server dropping what nobody has read. Not even the queues let the server delete what is acknowledged:
+// its own work queues pay an fsync for each acknowledgement under sync: always. A sweeper deletes in bulk.
 func (s Streams) configs() []jetstream.StreamConfig {
 	age, size, replicas := s.MaxAge, s.MaxBytes, max(s.Replicas, 1)
 	if age == 0 {
@@ -173,7 +176,7 @@ func (s Streams) configs() []jetstream.StreamConfig {
 	for _, o := range s.Outputs {
 		list = append(list, jetstream.StreamConfig{
 			Name: QueueStream(o), Description: "notifications waiting for output " + o, Subjects: []string{queueSubject(o)},
-			Retention: jetstream.WorkQueuePolicy, MaxBytes: size,
+			Retention: jetstream.LimitsPolicy, MaxBytes: size,
 		})
 	}
 	for i := range list {
@@ -194,22 +197,62 @@ func (b *Bus) Ensure(ctx context.Context, s Streams) error {
 		seen[Token(o)] = o
 	}
 	for _, c := range s.configs() {
-		if _, err := b.js.CreateOrUpdateStream(ctx, c); err != nil {
-			return fmt.Errorf("create stream %s: %w", c.Name, err)
+		if err := b.ensure(ctx, c, s.MaxBytes == 0); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// Backlogs returns how many notifications wait for each output that has a queue, also for outputs that are no longer
-// configured.
+// minStream is the least bound that a small disk is asked for, in bytes.
+const minStream = 1 << 20
+
+// ensure creates one stream. NATS sets the bound of each stream aside, so that a small disk may not have it: a default
+// then shrinks, what somebody has asked for is an error.
+func (b *Bus) ensure(ctx context.Context, c jetstream.StreamConfig, shrink bool) error {
+	if shrink { // a stream that had to be small stays so while its disk does
+		if old, err := b.js.Stream(ctx, c.Name); err == nil {
+			c.MaxBytes = old.CachedInfo().Config.MaxBytes
+		}
+	}
+	for {
+		_, err := b.js.CreateOrUpdateStream(ctx, c)
+		if err == nil {
+			return nil
+		}
+		var api *jetstream.APIError
+		full := errors.As(err, &api) && (api.ErrorCode == 10047 || api.ErrorCode == 10028 || api.ErrorCode == 10023)
+		switch {
+		case full && shrink && c.MaxBytes/8 >= minStream:
+			c.MaxBytes /= 8 // the others need some, too
+		case full:
+			return fmt.Errorf("create stream %s: the disk of NATS has no %d MiB to set aside for it: free some space, or set nats.max_bytes: %w", c.Name, c.MaxBytes>>20, err)
+		default:
+			return fmt.Errorf("create stream %s: %w", c.Name, err)
+		}
+	}
+}
+
+// Backlogs returns how many notifications wait for each output that has a queue, by its name as a Token, also for outputs
+// that are no longer configured.
 func (b *Bus) Backlogs(ctx context.Context) (map[string]uint64, error) {
 	out := map[string]uint64{}
 	list := b.js.ListStreams(ctx)
 	for info := range list.Info() {
-		if name, ok := strings.CutPrefix(info.Config.Name, "DELIVER_"); ok {
-			out[name] = info.State.Msgs
+		name, ok := strings.CutPrefix(info.Config.Name, queuePrefix)
+		if !ok {
+			continue
 		}
+		out[name] = info.State.Msgs
+		cons, err := b.js.Consumer(ctx, info.Config.Name, queueDurable)
+		if errors.Is(err, jetstream.ErrConsumerNotFound) {
+			continue // nobody has ever read it
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read queue %s: %w", info.Config.Name, err)
+		}
+		ci := cons.CachedInfo()
+		out[name] = ci.NumPending + uint64(ci.NumAckPending)
 	}
 	if err := list.Err(); err != nil {
 		return nil, fmt.Errorf("list queues: %w", err)

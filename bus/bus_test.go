@@ -207,6 +207,18 @@ func TestFullStreamRefuses(t *testing.T) {
 	must(t, p.Close(t.Context()))
 }
 
+func TestSmallDisk(t *testing.T) {
+	b, err := bus.Connect(bus.Options{Server: start(t, embedded.Options{MaxBytes: 100 << 20})})
+	must(t, err)
+	defer b.Close()
+	must(t, b.Ensure(t.Context(), bus.Streams{Outputs: []string{"a", "b", "c", "d"}}))
+	must(t, b.Ensure(t.Context(), bus.Streams{Outputs: []string{"a", "b", "c", "d", "e"}}))
+	err = b.Ensure(t.Context(), bus.Streams{MaxBytes: 1 << 30})
+	if err == nil || !strings.Contains(err.Error(), "nats.max_bytes") {
+		t.Error(err)
+	}
+}
+
 func TestListenNeedsASecret(t *testing.T) {
 	if _, err := embedded.Start(embedded.Options{Dir: t.TempDir(), Listen: "127.0.0.1:0"}); err == nil {
 		t.Error("it listens without one")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -16,18 +17,21 @@ import (
 // FindingMessage is one finding with its acknowledgement.
 type FindingMessage struct {
 	Finding finding.Finding
-	Size    int
 	msg     jetstream.Msg
 }
+
+// Body is the finding's JSON.
+func (m *FindingMessage) Body() []byte { return m.msg.Data() }
 
 // Ack tells the server that the finding is in the store. It is not waited for: a lost one causes a harmless repeat.
 func (m *FindingMessage) Ack() error { return m.msg.Ack() }
 
 // Findings is the router's durable consumer of the stream.
 type Findings struct {
-	bus  *Bus
-	msgs chan jetstream.Msg
-	cc   jetstream.ConsumeContext
+	bus   *Bus
+	msgs  chan jetstream.Msg
+	cc    jetstream.ConsumeContext
+	sweep *sweeper
 }
 
 // Findings starts to consume. Several routers that do so share the work.
@@ -42,6 +46,7 @@ func (b *Bus) Findings(ctx context.Context) (*Findings, error) {
 	if f.cc, err = consume(b, cons, f.msgs, 2*maxBatch); err != nil {
 		return nil, fmt.Errorf("consume %s: %w", StreamFindings, err)
 	}
+	f.sweep = b.sweep(StreamFindings, routerDurable, true)
 	return f, nil
 }
 
@@ -80,7 +85,7 @@ func (f *Findings) Next(ctx context.Context, limit int) ([]FindingMessage, error
 }
 
 func (f *Findings) decode(out []FindingMessage, m jetstream.Msg) []FindingMessage {
-	out = append(out, FindingMessage{msg: m, Size: len(m.Data())})
+	out = append(out, FindingMessage{msg: m})
 	err := json.Unmarshal(m.Data(), &out[len(out)-1].Finding)
 	if err == nil && out[len(out)-1].Finding.ID == "" {
 		err = errors.New("it has no id")
@@ -96,7 +101,10 @@ func (f *Findings) decode(out []FindingMessage, m jetstream.Msg) []FindingMessag
 }
 
 // Close stops the consumer; what was fetched and not acknowledged comes again.
-func (f *Findings) Close() { stopConsuming(f.cc, f.msgs) }
+func (f *Findings) Close() {
+	f.sweep.stop()
+	stopConsuming(f.cc, f.msgs)
+}
 
 // stopConsuming gives back at once what was fetched and nobody has seen; otherwise it would come again only when its
 // acknowledgement is overdue.
@@ -156,6 +164,7 @@ type Queue struct {
 	output string
 	msgs   chan jetstream.Msg
 	cc     jetstream.ConsumeContext
+	sweep  *sweeper
 }
 
 // Deliveries opens the queue of an output. ahead bounds how many deliveries are fetched before they are asked for.
@@ -164,7 +173,7 @@ func (b *Bus) Deliveries(ctx context.Context, output string, ahead int) (*Queue,
 		ahead = 64
 	}
 	cons, err := b.js.CreateOrUpdateConsumer(ctx, QueueStream(output), jetstream.ConsumerConfig{
-		Durable: "deliver", AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxAckPending: 8192, MaxDeliver: -1,
+		Durable: queueDurable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxAckPending: 8192, MaxDeliver: -1,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the queue of output %s: %w", output, err)
@@ -173,6 +182,7 @@ func (b *Bus) Deliveries(ctx context.Context, output string, ahead int) (*Queue,
 	if q.cc, err = consume(b, cons, q.msgs, ahead); err != nil {
 		return nil, fmt.Errorf("open the queue of output %s: %w", output, err)
 	}
+	q.sweep = b.sweep(QueueStream(output), queueDurable, false)
 	return q, nil
 }
 
@@ -181,15 +191,17 @@ func (q *Queue) Next(ctx context.Context) (*Delivery, error) {
 	for {
 		select {
 		case m := <-q.msgs:
-			d := &Delivery{bus: q.bus, output: q.output, msg: m}
+			d := &Delivery{queue: q, msg: m}
+			if wait := notBefore(m); wait > 0 {
+				m.NakWithDelay(wait)
+				continue
+			}
 			if err := json.Unmarshal(m.Data(), &d.n); err != nil {
 				q.bus.log.Error("a notification can't be decoded: it goes to the dead letters", "output", q.output, "error", err)
 				d.Dead(fmt.Errorf("decode notification: %w", err))
 				continue
 			}
-			if meta, err := m.Metadata(); err == nil {
-				d.n.Attempt = int(meta.NumDelivered) - 1
-			}
+			d.n.Attempt = attempts(m)
 			return d, nil
 		case <-ctx.Done():
 			return nil, ctx.Err()
@@ -198,15 +210,17 @@ func (q *Queue) Next(ctx context.Context) (*Delivery, error) {
 }
 
 // Close stops the consumer; deliveries that were not acknowledged come again.
-func (q *Queue) Close() { stopConsuming(q.cc, q.msgs) }
+func (q *Queue) Close() {
+	q.sweep.stop()
+	stopConsuming(q.cc, q.msgs)
+}
 
 // Delivery is one notification to be delivered. Exactly one of Ack, Retry and Dead ends it; without one it comes again
-// after 30 seconds, unless Extend says that it is being worked on.
+// after 15 seconds, unless Extend says that it is being worked on.
 type Delivery struct {
-	bus    *Bus
-	output string
-	msg    jetstream.Msg
-	n      finding.Notification
+	queue *Queue
+	msg   jetstream.Msg
+	n     finding.Notification
 }
 
 // Notification is what to deliver. It is this delivery's own.
@@ -219,14 +233,50 @@ func (d *Delivery) Attempt() int { return d.n.Attempt }
 func (d *Delivery) Ack() error { return d.msg.Ack() }
 
 // Retry gives it back to the queue, to come again after delay.
-func (d *Delivery) Retry(delay time.Duration, _ error) error { return d.msg.NakWithDelay(delay) }
+func (d *Delivery) Retry(delay time.Duration, _ error) error {
+	if d.queue.sweep.crowded.Load() && d.again(delay) == nil {
+		return d.msg.Ack()
+	}
+	return d.msg.NakWithDelay(delay)
+}
+
+// again puts a copy at the end of the queue. Where it stands it holds up the sweeping of all that came after it.
+func (d *Delivery) again(delay time.Duration) error {
+	n := attempts(d.msg) + 1
+	m := &nats.Msg{Subject: d.msg.Subject(), Data: d.msg.Data(), Header: nats.Header{
+		jetstream.MsgIDHeader: {fmt.Sprintf("%s~%d", d.n.ID, n)}, headerAttempts: {strconv.Itoa(n)},
+		headerNotBefore: {strconv.FormatInt(time.Now().Add(delay).UnixMilli(), 10)},
+	}}
+	ctx, cancel := context.WithTimeout(context.Background(), asyncTimeout)
+	defer cancel()
+	_, err := d.queue.bus.js.PublishMsg(ctx, m)
+	return err
+}
+
+// attempts counts the tries before this one, those of the copies before included.
+func attempts(m jetstream.Msg) int {
+	n, _ := strconv.Atoi(m.Headers().Get(headerAttempts))
+	if meta, err := m.Metadata(); err == nil {
+		n += int(meta.NumDelivered) - 1
+	}
+	return n
+}
+
+// notBefore is how long a copy has still to wait. What a clock that jumped makes of it is bounded.
+func notBefore(m jetstream.Msg) time.Duration {
+	ms, err := strconv.ParseInt(m.Headers().Get(headerNotBefore), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return min(time.Until(time.UnixMilli(ms)), time.Hour)
+}
 
 // Extend says that the delivery is still being worked on.
 func (d *Delivery) Extend() error { return d.msg.InProgress() }
 
 // Dead moves it to the dead letters with the error, and returns when it is stored there.
 func (d *Delivery) Dead(cause error) error {
-	if err := d.bus.bury(d.msg, d.output, cause); err != nil {
+	if err := d.queue.bus.bury(d.msg, d.queue.output, cause); err != nil {
 		d.msg.NakWithDelay(5 * time.Second)
 		return err
 	}

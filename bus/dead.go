@@ -11,19 +11,20 @@ import (
 )
 
 const (
-	headerError    = "Tocsin-Error"
-	headerOutput   = "Tocsin-Output"
-	headerAttempts = "Tocsin-Attempts"
+	headerError     = "Tocsin-Error"
+	headerOutput    = "Tocsin-Output"
+	headerAttempts  = "Tocsin-Attempts"
+	headerNotBefore = "Tocsin-Not-Before" // Unix milliseconds
 )
 
 // bury stores a message in DEAD, with why.
 func (b *Bus) bury(m jetstream.Msg, output string, cause error) error {
-	attempts, id := uint64(1), ""
+	id := ""
 	if meta, err := m.Metadata(); err == nil {
-		attempts, id = meta.NumDelivered, fmt.Sprintf("%s.%d", meta.Stream, meta.Sequence.Stream)
+		id = fmt.Sprintf("%s.%d", meta.Stream, meta.Sequence.Stream)
 	}
 	dead := &nats.Msg{Subject: deadSubject(output), Data: m.Data(), Header: nats.Header{
-		jetstream.MsgIDHeader: {id}, headerOutput: {output}, headerAttempts: {strconv.FormatUint(attempts, 10)},
+		jetstream.MsgIDHeader: {id}, headerOutput: {output}, headerAttempts: {strconv.Itoa(attempts(m) + 1)},
 		headerError: {headerText(cause)},
 	}}
 	ctx, cancel := context.WithTimeout(context.Background(), asyncTimeout)

@@ -79,6 +79,7 @@ type State struct {
 type Added struct {
 	Finding *finding.Finding
 	Alerts  []string
+	Body    []byte // the finding's JSON, where it is at hand
 }
 
 // NewState returns an empty state for a piece of work at now.

@@ -247,9 +247,12 @@ func orNull(t time.Time) any {
 
 func (t *Tx) addFinding(ctx context.Context, x router.Added) error {
 	f := x.Finding
-	body, err := json.Marshal(f)
-	if err != nil {
-		return err
+	body := x.Body
+	if body == nil {
+		var err error
+		if body, err = json.Marshal(f); err != nil {
+			return err
+		}
 	}
 	if _, err := t.exec(ctx, `INSERT INTO findings (id, time, severity, rule, host, body) VALUES (?, ?, ?, ?, ?, ?)`,
 		f.ID, nanos(f.Time), int(f.Severity), f.Rule.ID, f.Host, string(body)); err != nil {

@@ -77,7 +77,7 @@ func (p *Pipeline) flush() error {
 			return err
 		}
 		table.Flush(st)
-		return p.save(ctx, tx, st, &w)
+		return p.save(ctx, tx, st, &w, nil)
 	})
 	if err != nil {
 		return err

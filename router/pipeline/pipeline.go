@@ -138,11 +138,13 @@ func (p *Pipeline) consume(ctx context.Context, from *bus.Findings, to chan<- wo
 			return err
 		}
 		list := make([]finding.Finding, len(msgs))
+		bodies := make(map[string][]byte, len(msgs))
 		for i := range msgs {
 			list[i] = msgs[i].Finding
+			bodies[list[i].ID] = msgs[i].Body()
 		}
 		// A batch that is begun is finished, also when ctx is done: it takes milliseconds.
-		w, err := p.insist(ctx, func() (work, error) { return p.storeFindings(list) })
+		w, err := p.insist(ctx, func() (work, error) { return p.storeFindings(list, bodies) })
 		if err != nil {
 			return err
 		}
@@ -171,7 +173,7 @@ func (p *Pipeline) insist(ctx context.Context, f func() (work, error)) (work, er
 	}
 }
 
-func (p *Pipeline) storeFindings(list []finding.Finding) (work, error) {
+func (p *Pipeline) storeFindings(list []finding.Finding, bodies map[string][]byte) (work, error) {
 	table := p.table.Load()
 	needs := table.Needs(list)
 	ctx := context.Background()
@@ -190,7 +192,7 @@ func (p *Pipeline) storeFindings(list []finding.Finding) (work, error) {
 			return err
 		}
 		table.Apply(st, list)
-		return p.save(ctx, tx, st, &w)
+		return p.save(ctx, tx, st, &w, bodies)
 	})
 	if err != nil {
 		return w, err
@@ -201,14 +203,17 @@ func (p *Pipeline) storeFindings(list []finding.Finding) (work, error) {
 	return w, nil
 }
 
-// save writes the changes and the outbox, and encodes the notifications.
-func (p *Pipeline) save(ctx context.Context, tx *store.Tx, st *router.State, w *work) error {
+// save writes the changes and the outbox, and encodes the notifications. bodies are the findings' JSON, where it is at hand.
+func (p *Pipeline) save(ctx context.Context, tx *store.Tx, st *router.State, w *work, bodies map[string][]byte) error {
+	for i := range st.Added {
+		st.Added[i].Body = bodies[st.Added[i].Finding.ID]
+	}
 	if err := tx.Save(ctx, st.Changes()); err != nil {
 		return err
 	}
 	for i := range st.Notifications {
 		n := &st.Notifications[i]
-		body, err := json.Marshal(n)
+		body, err := encode(n, bodies)
 		if err != nil {
 			return fmt.Errorf("encode notification: %w", err)
 		}
@@ -223,6 +228,25 @@ func (p *Pipeline) save(ctx context.Context, tx *store.Tx, st *router.State, w *
 		w.kept = append(w.kept, q)
 	}
 	return nil
+}
+
+// encode writes a notification. A single finding is taken over as it came, without being encoded again.
+func encode(n *finding.Notification, bodies map[string][]byte) ([]byte, error) {
+	if n.Kind != finding.KindFinding || bodies[n.Findings[0].ID] == nil {
+		return json.Marshal(n)
+	}
+	frame := *n
+	frame.Findings = nil
+	b, err := json.Marshal(&frame)
+	if err != nil {
+		return nil, err
+	}
+	body := bodies[n.Findings[0].ID]
+	out := make([]byte, 0, len(b)+len(body)+len(`,"findings":[]}`))
+	out = append(out, b[:len(b)-1]...)
+	out = append(out, `,"findings":[`...)
+	out = append(out, body...)
+	return append(out, ']', '}'), nil
 }
 
 // forward queues what is stored and acknowledges the findings. It ends when its channel is closed, with all done.

@@ -9,7 +9,6 @@ CREATE TABLE findings (
     body     TEXT   NOT NULL
 );
 CREATE INDEX findings_time ON findings (time);
-CREATE INDEX findings_rule ON findings (rule, time);
 
 CREATE TABLE alerts (
     id         TEXT    NOT NULL PRIMARY KEY,
@@ -46,7 +45,6 @@ CREATE TABLE alert_findings (
     finding TEXT   NOT NULL,
     PRIMARY KEY (alert, time, finding)
 ) WITHOUT ROWID;
-CREATE INDEX alert_findings_finding ON alert_findings (finding);
 
 CREATE TABLE alert_attack (
     alert     TEXT NOT NULL,
