@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tocsin-io/tocsin/cmd/internal/routing"
 	"github.com/tocsin-io/tocsin/configs"
 	"github.com/tocsin-io/tocsin/outputs"
 	_ "github.com/tocsin-io/tocsin/outputs/all"
@@ -18,7 +19,7 @@ type configFile struct {
 	Config string `short:"c" placeholder:"FILE" help:"Configuration file; without one the defaults apply." env:"TOCSIN_CONFIG"`
 }
 
-// load reads the configuration and prints its warnings.
+// load reads and checks the configuration and prints its warnings.
 func (c configFile) load(e *env) (*configs.Config, error) { return loadConfig(e, c.Config) }
 
 func loadConfig(e *env, path string) (*configs.Config, error) {
@@ -28,6 +29,9 @@ func loadConfig(e *env, path string) (*configs.Config, error) {
 	}
 	for _, w := range cfg.Warnings {
 		fmt.Fprintln(e.stderr, "warning:", w)
+	}
+	if _, err := routing.Compile(cfg); err != nil {
+		return nil, err
 	}
 	return cfg, nil
 }
@@ -72,6 +76,10 @@ func configErrors(err error) (configs.Errors, error) {
 	}
 	if errors.As(err, &list) {
 		return list, nil
+	}
+	var one *configs.Error
+	if errors.As(err, &one) {
+		return configs.Errors{one}, nil
 	}
 	return nil, err
 }

@@ -50,9 +50,6 @@ func (c *runCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	if _, err := routing.Compile(cfg); err != nil {
-		return err
-	}
 	if err := privileges(); err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/tocsin-io/tocsin/cmd/internal/filter"
 	"github.com/tocsin-io/tocsin/cmd/internal/table"
 	"github.com/tocsin-io/tocsin/detect/enrich"
+	"github.com/tocsin-io/tocsin/detect/enrich/runtimes"
 	"github.com/tocsin-io/tocsin/event"
 )
 
@@ -78,7 +79,10 @@ func (c *traceCmd) trace(e *env, f *filter.Filter, out *eventWriter) (err error)
 		return err
 	}
 	defer kernel.Close()
-	enricher := enrich.New(enrich.Options{Logger: e.log})
+	mount, hierarchy := kernel.CgroupHierarchy()
+	names := runtimes.New(runtimes.Options{})
+	defer names.Close()
+	enricher := enrich.New(enrich.Options{CgroupMount: mount, CgroupHierarchy: hierarchy, Resolve: names, Logger: e.log})
 	defer enricher.Close()
 	if err := kernel.Select(f.Selections()); err != nil {
 		return err

@@ -168,6 +168,9 @@ func (r *Router) open(ctx context.Context) (lifecycle.Stop, error) {
 	table, err := Compile(r.opts.Config)
 	if err == nil {
 		n := r.opts.Config.NATS
+		if n.MaxBytes == configs.Default().NATS.MaxBytes {
+			n.MaxBytes = 0 // not chosen by anyone: the bus fits it to the disk
+		}
 		r.pipeline, err = pipeline.New(ctx, table, pipeline.Options{
 			Bus: r.bus, Store: s, Retain: r.opts.Config.Store.Retain, Log: r.log, Registry: r.opts.Registry,
 			Streams: bus.Streams{MaxAge: n.Retain, MaxBytes: int64(n.MaxBytes), Replicas: n.Replicas},

@@ -77,11 +77,12 @@ func (p *Part) start(context.Context) (lifecycle.Stop, error) {
 		return nil, err
 	}
 	p.kernel = kernel
+	mount, hierarchy := kernel.CgroupHierarchy()
 	c := p.Config.Sensor.Container
 	names := runtimes.New(runtimes.Options{CRI: c.CRI, Docker: c.Docker})
 	p.sensor, err = New(Options{
 		Kernel: kernel, Rules: p.rules(), Host: p.Config.Host, Cluster: p.Config.Cluster, Publish: p.publisher.Publish,
-		Enrich: enrich.Options{Resolve: names, Logger: p.Log}, Log: p.Log,
+		Enrich: enrich.Options{CgroupMount: mount, CgroupHierarchy: hierarchy, Resolve: names, Logger: p.Log}, Log: p.Log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, kernel.Close(), names.Close())
