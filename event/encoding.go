@@ -28,13 +28,15 @@ const (
 	EncSyscall
 	EncBPFProgType
 	EncSignal
+	// EncEnviron marks the list of a process's environment, whose values are often secrets: see AppendRedactedJSON.
+	EncEnviron
 )
 
 var encodings = map[string]Encoding{
 	"open": EncOpenFlags, "ptrace": EncPtraceRequest, "cap": EncCapability, "domain": EncSocketDomain, "socktype": EncSocketType,
 	"prctl": EncPrctlOption, "bpfcmd": EncBPFCommand, "clone": EncCloneFlags, "mode": EncInodeMode, "prot": EncProt,
 	"mmap": EncMmapFlags, "mount": EncMountFlags, "kread": EncKernelRead, "memalert": EncMemAlert, "syscall": EncSyscall,
-	"progtype": EncBPFProgType, "signal": EncSignal,
+	"progtype": EncBPFProgType, "signal": EncSignal, "environ": EncEnviron,
 }
 
 type name struct {
@@ -276,4 +278,5 @@ var codecs = [...]codec{
 	// signal.h
 	EncSignal: {names: sequence("SIG", 1, "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM", "STKFLT",
 		"CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS")},
+	EncEnviron: {},
 }

@@ -19,7 +19,13 @@ import (
 func (e *Event) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil), nil }
 
 // AppendJSON appends the event as one line of JSON, without a newline.
-func (e *Event) AppendJSON(dst []byte) []byte {
+func (e *Event) AppendJSON(dst []byte) []byte { return e.appendJSON(dst, false) }
+
+// AppendRedactedJSON is AppendJSON for all that leaves the sensor: of environments it keeps the names, and the values of
+// those variables that say how a program is loaded. Other values are often passwords and tokens.
+func (e *Event) AppendRedactedJSON(dst []byte) []byte { return e.appendJSON(dst, true) }
+
+func (e *Event) appendJSON(dst []byte, redact bool) []byte {
 	o := object{buf: append(dst, '{')}
 	o.uint("timestamp", e.Timestamp)
 	o.uint("threadStartTime", e.ThreadStart)
@@ -124,7 +130,7 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 		o.raw(`,"type":`)
 		o.buf = appendString(o.buf, a.Type)
 		o.raw(`,"value":`)
-		o.buf = e.AppendArg(o.buf, i)
+		o.buf = e.appendArg(o.buf, i, redact)
 		if e.FromUser(i) {
 			o.raw(`,"user":true`)
 		}
@@ -135,7 +141,9 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 }
 
 // AppendArg appends argument i as the JSON value that rules see; null when it is absent.
-func (e *Event) AppendArg(dst []byte, i int) []byte {
+func (e *Event) AppendArg(dst []byte, i int) []byte { return e.appendArg(dst, i, false) }
+
+func (e *Event) appendArg(dst []byte, i int, redact bool) []byte {
 	if !e.Has(i) {
 		return append(dst, "null"...)
 	}
@@ -148,6 +156,9 @@ func (e *Event) AppendArg(dst []byte, i int) []byte {
 		for n, s := range e.StrList(i) {
 			if n > 0 {
 				dst = append(dst, ',')
+			}
+			if redact && a.Enc == EncEnviron {
+				s = redactVariable(s)
 			}
 			dst = appendString(dst, s)
 		}
@@ -189,7 +200,26 @@ func (e *Event) AppendArg(dst []byte, i int) []byte {
 	return strconv.AppendUint(dst, e.Uint(i), 10)
 }
 
-// ArgText returns argument i as people read it in a table: text bare, lists as JSON.
+// plainVariables are the environment variables whose values are shown: paths, locales and what the dynamic linker obeys.
+var plainVariables = []string{"LD_", "LC_", "PATH", "HOME", "PWD", "OLDPWD", "USER", "LOGNAME", "SHELL", "LANG", "TERM", "HOSTNAME", "TZ", "HISTFILE", "TMPDIR"}
+
+func redactVariable(s string) string {
+	name, value, ok := strings.Cut(s, "=")
+	if !ok || value == "" {
+		return s
+	}
+	for _, p := range plainVariables {
+		if name == p || p[len(p)-1] == '_' && strings.HasPrefix(name, p) {
+			return s
+		}
+	}
+	return name + "=" + Redacted
+}
+
+// Redacted stands for a value that is not shown.
+const Redacted = "•••"
+
+// ArgText returns argument i as people read it in a table: text bare, lists as JSON, environments redacted.
 func (e *Event) ArgText(i int) string {
 	if !e.Has(i) {
 		return ""
@@ -200,7 +230,7 @@ func (e *Event) ArgText(i int) string {
 	case KindSockaddr:
 		return e.Sockaddr(i).Text()
 	default:
-		s := string(e.AppendArg(nil, i))
+		s := string(e.appendArg(nil, i, true))
 		if len(s) > 1 && s[0] == '"' && (a.Kind.Scalar() || a.Kind == KindBytes) {
 			return s[1 : len(s)-1]
 		}
