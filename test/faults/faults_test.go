@@ -105,7 +105,7 @@ func TestFaults(t *testing.T) {
 				case <-time.After(p.hang):
 				case <-r.Context().Done(): // the router gave up on it
 				}
-				return true
+				panic(http.ErrAbortHandler) // no answer: returning would be a 200
 			})
 		}, func() { w.sink.behave(nil) })
 		w.sink.mu.Lock()
@@ -134,6 +134,10 @@ func TestFaults(t *testing.T) {
 		during(w, p.fault, w.nats.Stop, w.nats.Start)
 		return ""
 	})
+	row("more findings than the stream holds", options{maxBytes: "4MiB"}, func(t *testing.T, w *world) string {
+		w.publish(2000, 5*time.Second)
+		return "12 MB through streams of 4 MiB"
+	})
 	if dir, umount, ok := smallDisk(t); ok {
 		defer umount()
 		for _, sub := range []string{"nats", "router"} {
@@ -141,7 +145,7 @@ func TestFaults(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		row(fmt.Sprintf("disk full for %v", p.fault), options{natsDir: dir + "/nats", routerDir: dir + "/router"}, func(t *testing.T, w *world) string {
+		row(fmt.Sprintf("disk full for %v", p.fault), options{natsDir: dir + "/nats", routerDir: dir + "/router", maxBytes: "32MiB"}, func(t *testing.T, w *world) string {
 			during(w, p.fault, func() { fill(t, filepath.Join(dir, "ballast")) }, func() {
 				os.Remove(filepath.Join(dir, "ballast"))
 				// Who runs NATS restarts it after a full disk: it turns JetStream off by itself.
@@ -156,6 +160,8 @@ func TestFaults(t *testing.T) {
 
 // killRouter ends the router at random moments while findings arrive.
 func (w *world) killRouter(t *testing.T, p plan, sig syscall.Signal) string {
+	// A receiver that takes a moment, so that there is always something in flight.
+	w.sink.behave(func(http.ResponseWriter, *http.Request) bool { time.Sleep(5 * time.Millisecond); return false })
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -190,6 +196,9 @@ func check(t *testing.T, r result) {
 	if r.Lost > 0 {
 		t.Errorf("%d of %d accepted findings were lost", r.Lost, r.Accepted)
 	}
+	if r.Refused > 0 {
+		t.Errorf("%d findings were refused", r.Refused)
+	}
 	if r.Unmarked > 0 {
 		t.Errorf("%d duplicates had another webhook-id", r.Unmarked)
 	}
@@ -198,14 +207,14 @@ func check(t *testing.T, r result) {
 	}
 }
 
-// smallDisk mounts a file system of 64 MiB.
+// smallDisk mounts a file system of 192 MiB.
 func smallDisk(t *testing.T) (dir string, umount func(), ok bool) {
 	if os.Geteuid() != 0 {
 		t.Run("disk full", func(t *testing.T) { t.Skip("needs root to mount a small file system") })
 		return "", nil, false
 	}
 	dir = t.TempDir()
-	if err := syscall.Mount("none", dir, "tmpfs", 0, "size=64m,mode=0755"); err != nil {
+	if err := syscall.Mount("none", dir, "tmpfs", 0, "size=192m,mode=0755"); err != nil {
 		t.Fatalf("mount tmpfs: %v", err)
 	}
 	return dir, func() { syscall.Unmount(dir, syscall.MNT_DETACH) }, true

@@ -48,6 +48,7 @@ type world struct {
 // options of a world; the zero value is usable.
 type options struct {
 	natsDir, routerDir string
+	maxBytes           string // bound of each stream
 	extra              string // YAML for the output
 }
 
@@ -58,16 +59,19 @@ func newWorld(t testing.TB, o options) *world {
 	if o.routerDir == "" {
 		o.routerDir = t.TempDir()
 	}
+	if o.maxBytes != "" {
+		o.maxBytes = ", max_bytes: " + o.maxBytes
+	}
 	w.config = harness.WriteFile(t, "router.yaml", fmt.Sprintf(`version: 1
 data_dir: %s
 log: {level: warn}
 server: {listen: %s}
-nats: {url: %s}
+nats: {url: %s%s}
 outputs:
   hook: {type: webhook, url: "http://%s/"%s}
 routes:
   - {name: all, outputs: [hook], group: none, suppress: never}
-`, o.routerDir, w.api, w.nats.URL, w.sink.addr, o.extra))
+`, o.routerDir, w.api, w.nats.URL, o.maxBytes, w.sink.addr, o.extra))
 	w.startRouter()
 
 	var err error
@@ -122,7 +126,7 @@ func (w *world) noteUsage() {
 // holds up no other.
 func (w *world) publish(rate int, duration time.Duration) {
 	const tick = 10 * time.Millisecond
-	ctx, cancel := context.WithTimeout(context.Background(), duration+5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), duration+90*time.Second*harness.Slow())
 	defer cancel()
 	var wg sync.WaitGroup
 	start := time.Now()
