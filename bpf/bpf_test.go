@@ -433,6 +433,7 @@ func startTrigger(t testing.TB, name, arg string) (pid int) {
 // Every event, by every hook that this kernel has for it, triggered by a real system call.
 func TestHooks(t *testing.T) {
 	f := testFeatures(t)
+	r := startRecorder(t, Options{})
 	for _, tr := range triggers {
 		if tr.event == "" {
 			continue // of other tests
@@ -447,13 +448,12 @@ func TestHooks(t *testing.T) {
 			if !h.Usable {
 				continue
 			}
-			t.Run(tr.name+"/"+string(h.Kind), func(t *testing.T) { runTrigger(t, tr, h) })
+			t.Run(tr.name+"/"+string(h.Kind), func(t *testing.T) { runTrigger(t, r, tr, h) })
 		}
 	}
 }
 
-func runTrigger(t *testing.T, tr trigger, h *Hook) {
-	r := startRecorder(t, Options{RingBytes: 1 << 20})
+func runTrigger(t *testing.T, r *recorder, tr trigger, h *Hook) {
 	r.Sensor.prefer = map[string]*Hook{tr.event: h}
 	selectAll(t, r.Sensor, tr.event)
 	arg := ""

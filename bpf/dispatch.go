@@ -11,59 +11,166 @@ import (
 
 const maxSyscalls = 512 // MAX_SYSCALLS of syscall.h: 32-bit system calls follow the native ones
 
-// configure tells the programs what is wanted.
-func (l *loader) configure(configs map[event.ID]eventConfig) error {
+// configure tells the programs what is wanted: filters and system calls first, the switch of each event last.
+func (l *loader) configure(wanted map[event.ID]*selected) error {
+	if err := l.mapSyscalls(wanted); err != nil {
+		return err
+	}
+	configs := map[event.ID]eventConfig{}
+	for _, name := range alwaysEvents {
+		configs[event.ByName(name).ID] = eventConfig{Flags: configAlways}
+	}
+	retired := l.retired
+	l.retired = nil
+	for _, f := range retired { // nobody has looked at them since the last time
+		if err := l.removeFilter(f); err != nil {
+			return err
+		}
+	}
+	for id, w := range wanted {
+		c := configs[id]
+		c.Flags |= configWanted
+		c.Origins = w.origins()
+		if w.def.Urgent {
+			c.Flags |= configUrgent
+		}
+		if err := l.setFilter(w); err != nil {
+			return err
+		}
+		if f := l.filters[id]; f != nil {
+			c.Filter = f.index
+		}
+		configs[id] = c
+	}
 	for id := range l.configs {
 		if _, ok := configs[id]; !ok {
-			if err := l.maps["event_configs"].Put(uint32(id), eventConfig{}); err != nil {
-				return fmt.Errorf("configure event: %w", err)
-			}
+			configs[id] = eventConfig{}
 		}
 	}
 	for id, c := range configs {
-		if l.configs[id] == c {
-			continue
+		if l.configs[id] != c {
+			if err := l.maps["event_configs"].Put(uint32(id), c); err != nil {
+				return fmt.Errorf("configure event: %w", err)
+			}
 		}
-		if err := l.maps["event_configs"].Put(uint32(id), c); err != nil {
-			return fmt.Errorf("configure event: %w", err)
+		if c == (eventConfig{}) {
+			delete(configs, id)
 		}
 	}
 	l.configs = configs
+	for id, f := range l.filters {
+		if wanted[id] == nil {
+			l.retired = append(l.retired, f)
+			delete(l.filters, id)
+		}
+	}
 	return nil
 }
 
-// mapSyscalls writes which events are recorded from which system calls.
-func (l *loader) mapSyscalls(hooks map[event.ID]*Hook) error {
-	mappings := []syscallMapping{{}} // 0 means none
-	first := map[uint32]uint32{}
-	add := func(nr uint32, m syscallMapping) {
-		m.Next = uint16(first[nr])
-		first[nr] = uint32(len(mappings))
-		mappings = append(mappings, m)
+// An installedFilter is in the kernel.
+type installedFilter struct {
+	*filter
+	index uint32
+}
+
+// setFilter makes the event's filter what its clauses say. The one that it replaces stays until the next time: a program
+// may be looking at it.
+func (l *loader) setFilter(w *selected) error {
+	var f *filter
+	if !w.all {
+		f = compileFilter(w.def, w.clauses, func() uint32 { l.tables++; return l.tables })
 	}
-	for id, h := range hooks {
-		for _, m := range h.mappings {
+	old := l.filters[w.def.ID]
+	if f != nil && old != nil && equalFilters(f, old.filter) {
+		return nil
+	}
+	if old != nil {
+		l.retired = append(l.retired, old)
+		delete(l.filters, w.def.ID)
+	}
+	if f == nil {
+		return nil
+	}
+	if len(l.freeFilters) == 0 {
+		return nil // more filters than there is room for: let everything through
+	}
+	in := &installedFilter{f, l.freeFilters[len(l.freeFilters)-1]}
+	l.freeFilters = l.freeFilters[:len(l.freeFilters)-1]
+	for _, e := range f.texts {
+		if err := l.maps["text_filters"].Put(e.key(), e.grants); err != nil {
+			return errors.Join(fmt.Errorf("install filter of %s: %w", w.def.Name, err), l.removeFilter(in))
+		}
+	}
+	for k, grants := range f.numbers {
+		if err := l.maps["number_filters"].Put(k, grants); err != nil {
+			return errors.Join(fmt.Errorf("install filter of %s: %w", w.def.Name, err), l.removeFilter(in))
+		}
+	}
+	if err := l.maps["filters"].Put(in.index, &f.value); err != nil {
+		return errors.Join(fmt.Errorf("install filter of %s: %w", w.def.Name, err), l.removeFilter(in))
+	}
+	l.filters[w.def.ID] = in
+	return nil
+}
+
+func (l *loader) removeFilter(f *installedFilter) error {
+	for _, e := range f.texts {
+		if err := l.maps["text_filters"].Delete(e.key()); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("remove filter: %w", err)
+		}
+	}
+	for k := range f.numbers {
+		if err := l.maps["number_filters"].Delete(k); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("remove filter: %w", err)
+		}
+	}
+	l.freeFilters = append(l.freeFilters, f.index)
+	return nil
+}
+
+const maxMappings = 1024 // syscall_mappings
+
+// mapSyscalls writes which events are recorded from which system calls. There is room for the mappings of two times: the
+// new ones are written beside those that programs are looking at, and then each system call is switched over at once.
+func (l *loader) mapSyscalls(wanted map[event.ID]*selected) error {
+	l.half = (l.half + 1) % 2
+	at := uint32(l.half*maxMappings/2) + 1 // 0 means none
+	first := map[uint32]uint32{}
+	add := func(nr uint32, m syscallMapping) error {
+		m.Next = uint16(first[nr])
+		if at == uint32((l.half+1)*maxMappings/2) {
+			return errors.New("configure system calls: too many events are selected")
+		}
+		if err := l.maps["syscall_mappings"].Put(at, &m); err != nil {
+			return fmt.Errorf("configure system calls: %w", err)
+		}
+		first[nr] = at
+		at++
+		return nil
+	}
+	for id, w := range wanted {
+		for _, m := range w.hook.mappings {
 			enc, err := m.encode(event.ByID(id))
 			if err != nil {
 				return err
 			}
 			if nr := event.SyscallNumber(m.call); nr >= 0 && nr < maxSyscalls {
-				add(uint32(nr), enc)
+				if err := add(uint32(nr), enc); err != nil {
+					return err
+				}
 			}
 			if nr, ok := compatNumbers[m.call]; ok && nr < maxSyscalls {
-				add(maxSyscalls+nr, enc)
+				if err := add(maxSyscalls+nr, enc); err != nil {
+					return err
+				}
 			}
 		}
 	}
-	// An entry is emptied before the mapping behind it changes: a program never reads one as another.
 	for nr := range l.mapped {
-		if err := l.maps["syscall_events"].Put(nr, uint32(0)); err != nil {
-			return fmt.Errorf("configure system calls: %w", err)
-		}
-	}
-	for i := range mappings {
-		if err := l.maps["syscall_mappings"].Put(uint32(i), &mappings[i]); err != nil {
-			return fmt.Errorf("configure system calls: %w", err)
+		if _, ok := first[nr]; !ok {
+			if err := l.maps["syscall_events"].Put(nr, uint32(0)); err != nil {
+				return fmt.Errorf("configure system calls: %w", err)
+			}
 		}
 	}
 	for nr, i := range first {
@@ -77,7 +184,7 @@ func (l *loader) mapSyscalls(hooks map[event.ID]*Hook) error {
 
 // dispatch fills the tables of the dispatchers, and attaches these while they have something to call.
 // Where a system call has a handler and is also recorded, the handler goes on to the recorder.
-func (l *loader) dispatch(attached map[attachment]*program) error {
+func (l *loader) dispatch(attached map[attachment]bool) error {
 	type tables struct{ native, compat map[uint32]*ebpf.Program }
 	want := map[Kind]tables{
 		SysExit:  {map[uint32]*ebpf.Program{}, map[uint32]*ebpf.Program{}},
@@ -90,6 +197,9 @@ func (l *loader) dispatch(attached map[attachment]*program) error {
 			continue
 		}
 		p := l.programs[a.prog]
+		if p == nil {
+			continue // could not be loaded
+		}
 		set := func(table map[uint32]*ebpf.Program, nr uint32) {
 			if table[nr] == nil || p != recorder {
 				table[nr] = p

@@ -32,12 +32,17 @@ type loader struct {
 	maps     map[string]*ebpf.Map // those that programs share
 	consts   map[string]any
 
-	programs map[string]*ebpf.Program // behind dispatchers, by name
-	refused  map[string]error         // those that cannot be loaded, and why
-	exit     *program                 // dispatchers, while needed
-	enter    *program
-	configs  map[event.ID]eventConfig
-	mapped   map[uint32]uint32 // entries of syscall_events
+	programs    map[string]*ebpf.Program // behind dispatchers, by name
+	refused     map[string]error         // those that cannot be loaded, and why
+	exit        *program                 // dispatchers, while needed
+	enter       *program
+	configs     map[event.ID]eventConfig
+	half        int                           // of syscall_mappings in use
+	tables      uint32                        // last number of a table of filters
+	filters     map[event.ID]*installedFilter // in use
+	retired     []*installedFilter
+	freeFilters []uint32
+	mapped      map[uint32]uint32 // entries of syscall_events
 }
 
 // A program is loaded and attached.
@@ -53,13 +58,16 @@ func (p *program) close() error {
 
 func newLoader(f *Features, h hierarchy, ringBytes int) (*loader, error) {
 	l := &loader{features: f, specs: map[string]*ebpf.CollectionSpec{}, maps: map[string]*ebpf.Map{},
-		programs: map[string]*ebpf.Program{}, refused: map[string]error{}, configs: map[event.ID]eventConfig{}, mapped: map[uint32]uint32{}}
+		programs: map[string]*ebpf.Program{}, refused: map[string]error{}, filters: map[event.ID]*installedFilter{}, configs: map[event.ID]eventConfig{}, mapped: map[uint32]uint32{}}
+	for i := range uint32(maxFilters - 1) {
+		l.freeFilters = append(l.freeFilters, i+1) // 0 means none
+	}
 	l.consts = map[string]any{
 		"self_tgid":        hostPID(),
 		"host_mnt_ns":      inodeOf("/proc/1/ns/mnt"),
 		"cgroup_subsys":    h.subsys,
 		"cgroup_hierarchy": h.id,
-		"wakeup_bytes":     uint64(ringBytes / 4),
+		"ring_bytes":       uint64(ringBytes),
 	}
 	for name, load := range objectFiles {
 		spec, err := load()

@@ -116,7 +116,10 @@ func (s *Sensor) CgroupHierarchy() (mount string, id uint32) {
 func (s *Sensor) Features() *Features { return s.features }
 
 // eventConfig is struct event_config of sensor.h.
-type eventConfig struct{ Flags, Origins uint32 }
+type eventConfig struct {
+	Flags, Origins uint16
+	Filter         uint32
+}
 
 const (
 	configWanted = 1 << iota
@@ -124,8 +127,9 @@ const (
 	configUrgent
 )
 
-// Select makes the given events, and those that enrichment needs, the ones that the sensor sees. Programs that stay are
-// not touched. An event that this kernel cannot show is reported in the error, and the others work.
+// Select makes the given events, and those that enrichment needs, the ones that the sensor sees. Conditions that the kernel
+// can judge are judged there. Programs that stay are not touched, and what was selected before and still is does not stop
+// meanwhile. An event that this kernel cannot show is reported in the error, and the others work.
 func (s *Sensor) Select(selections []event.Selection) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,15 +137,7 @@ func (s *Sensor) Select(selections []event.Selection) error {
 		return os.ErrClosed
 	}
 	var errs []error
-	configs := map[event.ID]eventConfig{}
-	for _, name := range alwaysEvents {
-		configs[event.ByName(name).ID] = eventConfig{Flags: configAlways}
-	}
-	wanted := map[attachment]bool{}
-	for _, a := range always {
-		wanted[a] = true
-	}
-	hooks := map[event.ID]*Hook{}
+	wanted := map[event.ID]*selected{}
 	for _, sel := range selections {
 		def := event.ByName(sel.Event)
 		if def == nil {
@@ -151,66 +147,69 @@ func (s *Sensor) Select(selections []event.Selection) error {
 		if len(def.Derived) > 0 {
 			continue // whoever derives it selects its sources
 		}
-		if hooks[def.ID] == nil {
+		if w := wanted[def.ID]; w != nil {
+			w.add(sel)
+			continue
+		}
+		hook := s.prefer[sel.Event]
+		if hook == nil {
 			choice := s.features.Hooks(sel.Event)
-			if choice.Hook == nil {
+			if hook = choice.Hook; hook == nil {
 				errs = append(errs, fmt.Errorf("select %s: %s", sel.Event, choice.Reason))
 				continue
 			}
-			hooks[def.ID] = choice.Hook
-			if h := s.prefer[sel.Event]; h != nil {
-				hooks[def.ID] = h
-			}
 		}
-		for _, p := range hooks[def.ID].progs {
-			wanted[p] = true
+		wanted[def.ID] = &selected{def: def, hook: hook}
+		wanted[def.ID].add(sel)
+	}
+	// New programs come before anything is wanted of them, old ones go when nothing is any more.
+	progs := map[attachment]bool{}
+	for _, a := range always {
+		progs[a] = true
+	}
+	for _, w := range wanted {
+		for _, a := range w.hook.progs {
+			progs[a] = true
 		}
-		c := configs[def.ID]
-		c.Flags |= configWanted
-		c.Origins |= origins(sel)
-		if def.Urgent {
-			c.Flags |= configUrgent
-		}
-		configs[def.ID] = c
 	}
-	// First what no longer counts is made quiet, then programs come and go, then the rest may be heard.
-	if err := s.loader.configure(configs); err != nil {
-		errs = append(errs, err)
-	}
-	if err := s.loader.mapSyscalls(hooks); err != nil {
-		errs = append(errs, err)
-	}
-	errs = append(errs, s.attach(wanted)...)
+	errs = append(errs, s.attach(progs)...)
+	errs = append(errs, s.loader.configure(wanted), s.loader.dispatch(progs))
+	errs = append(errs, s.detach(progs)...)
 	return errors.Join(errs...)
 }
 
-// origins returns the union of the origins that a selection's clauses allow.
-func origins(sel event.Selection) uint32 {
-	const all = uint32(event.InHost | event.InContainer | event.InContainerInit)
-	if len(sel.Clauses) == 0 {
-		return all
+// A selected event is what all selections of one event come to.
+type selected struct {
+	def     *event.Def
+	hook    *Hook
+	all     bool // without any condition
+	clauses []event.Clause
+}
+
+func (w *selected) add(sel event.Selection) {
+	w.all = w.all || len(sel.Clauses) == 0
+	w.clauses = append(w.clauses, sel.Clauses...)
+}
+
+// origins returns the union of the origins that the clauses allow.
+func (w *selected) origins() uint16 {
+	const everywhere = uint16(event.InHost | event.InContainer | event.InContainerInit)
+	if w.all {
+		return everywhere
 	}
-	var o uint32
-	for _, c := range sel.Clauses {
+	var o uint16
+	for _, c := range w.clauses {
 		if c.Origins == 0 {
-			return all
+			return everywhere
 		}
-		o |= uint32(c.Origins)
+		o |= uint16(c.Origins)
 	}
 	return o
 }
 
-// attach makes the attached programs those that are wanted.
+// attach attaches what is wanted and not attached yet.
 func (s *Sensor) attach(wanted map[attachment]bool) []error {
 	var errs []error
-	for a, p := range s.attached {
-		if !wanted[a] {
-			delete(s.attached, a)
-			if err := p.close(); err != nil {
-				errs = append(errs, fmt.Errorf("detach %s from %s: %w", a.prog, a.to, err))
-			}
-		}
-	}
 	for a := range wanted {
 		if s.attached[a] != nil {
 			continue
@@ -222,7 +221,22 @@ func (s *Sensor) attach(wanted map[attachment]bool) []error {
 		}
 		s.attached[a] = p
 	}
-	return append(errs, s.loader.dispatch(s.attached))
+	return errs
+}
+
+// detach detaches what is no longer wanted.
+func (s *Sensor) detach(wanted map[attachment]bool) []error {
+	var errs []error
+	for a, p := range s.attached {
+		if wanted[a] {
+			continue
+		}
+		delete(s.attached, a)
+		if err := p.close(); err != nil {
+			errs = append(errs, fmt.Errorf("detach %s from %s: %w", a.prog, a.to, err))
+		}
+	}
+	return errs
 }
 
 // Close detaches everything. A Run in progress returns. It may be called again.

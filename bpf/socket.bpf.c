@@ -71,7 +71,7 @@ static __always_inline void connect_unix_peer(struct sock *sk, u64 addr, u32 len
 	u32 size = len - sizeof(u16) + 1;
 	if (size > SUN_PATH_MAX)
 		size = SUN_PATH_MAX;
-	asm volatile("%0 &= 127" : "+r"(size));
+	BOUND(size, 127);
 	long asked_len = bpf_probe_read_user_str(r.s->path, size, (void *)addr + sizeof(u16));
 	if (asked_len > 1 && same_last_component(r.slot, asked_len - 1, bound_len - 1))
 		goto drop;

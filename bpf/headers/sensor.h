@@ -18,7 +18,7 @@
 #include "event.gen.h"
 
 #define PATH_MAX 4096
-#define MAX_EVENTS 2048
+#define MAX_EVENTS 1024
 #define SCRATCHES 4 /* per CPU */
 #define REC_LIMIT 16384 /* no argument starts beyond it */
 #define SLOTS_AT sizeof(struct event_header)
@@ -28,7 +28,16 @@ const volatile u32 self_tgid; /* the sensor's own process, initial pid namespace
 const volatile u32 host_mnt_ns; /* mount namespace of pid 1 */
 const volatile s32 cgroup_subsys = -1; /* index of the version-1 controller whose hierarchy names containers; -1: version 2 */
 const volatile u32 cgroup_hierarchy; /* its hierarchy id; 0: version 2 */
-const volatile u64 wakeup_bytes = 4 << 20; /* wake the reader when that much waits in the ring */
+const volatile u64 ring_bytes = 16 << 20; /* size of the ring */
+
+#define TEXT_MAX 248
+
+/* Key of the tries of a filter. */
+struct text_key {
+	u32 prefixlen; /* bits, table included */
+	u32 table;
+	u8 data[TEXT_MAX + 4]; /* the most that a trie takes */
+};
 
 struct scratch {
 	u32 owners; /* 1: taken */
@@ -36,8 +45,12 @@ struct scratch {
 	u32 base; /* where variable data begins */
 	u32 path_at; /* where the path in path[] begins */
 	u32 path_len;
-	u32 pad;
+	u32 always; /* wanted for enrichment, whatever the filter says */
 	u64 dentry, mnt, mnt_root; /* what build_path is to look at: a global function takes no kernel pointers */
+	u32 filter; /* 0: everything is wanted */
+	u32 origin;
+	u64 granted; /* clauses that a field satisfies */
+	struct text_key key;
 	u8 rec[REC_LIMIT + PATH_MAX + 8];
 	u8 path[2 * PATH_MAX];
 };
@@ -54,10 +67,11 @@ struct {
 	__uint(max_entries, 1 << 24); /* set by Go */
 } ring SEC(".maps");
 
-/* What somebody wants of an event. */
+/* What somebody wants of an event; eight bytes, changed and read at once. */
 struct event_config {
-	u32 flags;
-	u32 origins; /* bit per origin */
+	u16 flags;
+	u16 origins; /* bit per origin */
+	u32 filter; /* 0: every occurrence of these origins */
 };
 #define WANTED 1 /* selected */
 #define ALWAYS 2 /* needed for enrichment, even when not selected */
@@ -75,7 +89,7 @@ struct event_stats {
 	u64 emitted;
 	u64 lost_ring; /* no room in the ring */
 	u64 lost_scratch; /* no free scratch buffer */
-	u64 lost_budget; /* the cgroup used up its budget */
+	u64 lost_budget; /* its control group, or process, took more than its share of a ring that fills up */
 };
 
 struct {
@@ -99,6 +113,9 @@ struct {
 	__type(key, u64);
 	__type(value, struct container);
 } containers SEC(".maps");
+
+/* Masks x where the verifier sees it, although the compiler knows that it changes nothing. */
+#define BOUND(x, mask) asm volatile("%0 &= " #mask : "+r"(x))
 
 static __always_inline struct scratch *scratch_at(u32 slot)
 {
@@ -129,7 +146,11 @@ static __always_inline u32 scratch_take(void)
 			__sync_fetch_and_add(&(st)->cause, 1); \
 	} while (0)
 
+#define HDR(s) ((struct event_header *)(s)->rec)
+
 #include "task.h"
+#include "filter.h"
+#include "budget.h"
 
 /* A record under construction. */
 struct rec {
@@ -139,16 +160,21 @@ struct rec {
 	u32 event;
 };
 
-#define HDR(s) ((struct event_header *)(s)->rec)
-
 /*
  * Begins a record of the event for the current task, when it is wanted at all. Returns false when there is nothing
  * to do; otherwise rec_send or rec_drop must follow.
  */
 static __always_inline bool rec_begin(struct rec *r, u32 event, u32 argc)
 {
-	struct event_config *cfg = bpf_map_lookup_elem(&event_configs, &event);
-	if (!cfg || !(cfg->flags & (WANTED | ALWAYS)))
+	u64 *word = bpf_map_lookup_elem(&event_configs, &event);
+	if (!word)
+		return false;
+	union {
+		u64 word;
+		struct event_config cfg;
+	} u = {.word = *(volatile u64 *)word};
+	struct event_config *cfg = &u.cfg;
+	if (!(cfg->flags & (WANTED | ALWAYS)))
 		return false;
 	if ((bpf_get_current_pid_tgid() >> 32) == self_tgid)
 		return false;
@@ -183,6 +209,9 @@ static __always_inline bool rec_begin(struct rec *r, u32 event, u32 argc)
 	h->present = 0;
 	h->user = 0;
 	h->count = 1;
+	s->filter = flags & FLAG_UNSELECTED ? 0 : cfg->filter;
+	s->origin = origin;
+	s->always = cfg->flags & ALWAYS;
 	s->base = SLOTS_AT + 8 * argc;
 	s->pos = s->base;
 	r->s = s;
@@ -201,24 +230,36 @@ static __always_inline void rec_send(struct rec *r)
 {
 	struct scratch *s = r->s;
 	struct event_header *h = HDR(s);
-	struct event_stats *st = bpf_map_lookup_elem(&stats, &r->event);
-	u64 wake = BPF_RB_NO_WAKEUP;
-	u32 size = s->pos;
 
+	if (s->filter && !passes(r->slot, s->filter, s->origin)) {
+		if (!s->always) {
+			rec_drop(r);
+			return;
+		}
+		h->flags |= FLAG_UNSELECTED;
+	}
+	struct event_stats *st = bpf_map_lookup_elem(&stats, &r->event);
+	u32 size = s->pos;
 	STAT(st, attempted);
 	if (size < SLOTS_AT || size > sizeof(s->rec)) {
 		STAT(st, lost_scratch);
-		goto out;
+		rec_drop(r);
+		return;
+	}
+	u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+	if (waiting > ring_bytes / 2 && !(h->flags & FLAG_URGENT) && !within_budget(h, size)) {
+		STAT(st, lost_budget);
+		rec_drop(r);
+		return;
 	}
 	h->size = size;
 	fill_identity(h, r->task);
-	if (h->flags & FLAG_URGENT || bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > wakeup_bytes)
-		wake = BPF_RB_FORCE_WAKEUP;
+	/* Waking the reader costs more than all the rest: only for what is urgent, or when it should hurry. */
+	u64 wake = h->flags & FLAG_URGENT || waiting > ring_bytes / 4 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 	if (bpf_ringbuf_output(&ring, s->rec, size, wake))
 		STAT(st, lost_ring);
 	else
 		STAT(st, emitted);
-out:
 	rec_drop(r);
 }
 
@@ -227,7 +268,7 @@ out:
 static __always_inline void put(struct scratch *s, u32 arg, u64 value)
 {
 	if (!__builtin_constant_p(arg))
-		asm volatile("%0 &= 31" : "+r"(arg)); /* the compiler knows that it is; the verifier may not */
+		BOUND(arg, 31);
 	*(u64 *)(s->rec + SLOTS_AT + 8 * arg) = value;
 	HDR(s)->present |= 1u << arg;
 }

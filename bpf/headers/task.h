@@ -142,6 +142,20 @@ static __always_inline u32 pid_level(struct task_struct *task)
 	return level;
 }
 
+/* The inode number of the task's pid namespace. */
+static __always_inline u32 task_pidns(struct task_struct *task)
+{
+	struct pid *pid;
+	struct pid_namespace *ns;
+	u32 level = pid_level(task);
+	if (level == 0)
+		return PROC_PID_INIT_INO;
+	LOAD(pid, task, thread_pid);
+	bpf_probe_read_kernel(&ns, sizeof(ns), (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+			      (level & 31) * bpf_core_type_size(struct upid) + bpf_core_field_offset(struct upid, ns));
+	return BPF_CORE_READ(ns, ns.inum);
+}
+
 static __always_inline void fill_identity(struct event_header *h, struct task_struct *task)
 {
 	struct task_struct *leader, *parent;

@@ -16,18 +16,22 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	CgroupMapBudgets         = "budgets"
 	CgroupMapContainers      = "containers"
 	CgroupMapEventConfigs    = "event_configs"
+	CgroupMapFilters         = "filters"
+	CgroupMapNumberFilters   = "number_filters"
 	CgroupMapRing            = "ring"
 	CgroupMapScratches       = "scratches"
 	CgroupMapStats           = "stats"
+	CgroupMapTextFilters     = "text_filters"
 	CgroupProgCgroupMkdir    = "cgroup_mkdir"
 	CgroupProgCgroupRmdir    = "cgroup_rmdir"
 	CgroupVarCgroupHierarchy = "cgroup_hierarchy"
 	CgroupVarCgroupSubsys    = "cgroup_subsys"
 	CgroupVarHostMntNs       = "host_mnt_ns"
+	CgroupVarRingBytes       = "ring_bytes"
 	CgroupVarSelfTgid        = "self_tgid"
-	CgroupVarWakeupBytes     = "wakeup_bytes"
 )
 
 // LoadCgroup returns the embedded CollectionSpec for Cgroup.
@@ -80,11 +84,15 @@ type CgroupProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type CgroupMapSpecs struct {
-	Containers   *ebpf.MapSpec `ebpf:"containers"`
-	EventConfigs *ebpf.MapSpec `ebpf:"event_configs"`
-	Ring         *ebpf.MapSpec `ebpf:"ring"`
-	Scratches    *ebpf.MapSpec `ebpf:"scratches"`
-	Stats        *ebpf.MapSpec `ebpf:"stats"`
+	Budgets       *ebpf.MapSpec `ebpf:"budgets"`
+	Containers    *ebpf.MapSpec `ebpf:"containers"`
+	EventConfigs  *ebpf.MapSpec `ebpf:"event_configs"`
+	Filters       *ebpf.MapSpec `ebpf:"filters"`
+	NumberFilters *ebpf.MapSpec `ebpf:"number_filters"`
+	Ring          *ebpf.MapSpec `ebpf:"ring"`
+	Scratches     *ebpf.MapSpec `ebpf:"scratches"`
+	Stats         *ebpf.MapSpec `ebpf:"stats"`
+	TextFilters   *ebpf.MapSpec `ebpf:"text_filters"`
 }
 
 // CgroupVariableSpecs contains global variables before they are loaded into the kernel.
@@ -94,8 +102,8 @@ type CgroupVariableSpecs struct {
 	CgroupHierarchy *ebpf.VariableSpec `ebpf:"cgroup_hierarchy"`
 	CgroupSubsys    *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
 	HostMntNs       *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
+	RingBytes       *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid        *ebpf.VariableSpec `ebpf:"self_tgid"`
-	WakeupBytes     *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
 }
 
 // CgroupObjects contains all objects after they have been loaded into the kernel.
@@ -118,20 +126,28 @@ func (o *CgroupObjects) Close() error {
 //
 // It can be passed to LoadCgroupObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CgroupMaps struct {
-	Containers   *ebpf.Map `ebpf:"containers"`
-	EventConfigs *ebpf.Map `ebpf:"event_configs"`
-	Ring         *ebpf.Map `ebpf:"ring"`
-	Scratches    *ebpf.Map `ebpf:"scratches"`
-	Stats        *ebpf.Map `ebpf:"stats"`
+	Budgets       *ebpf.Map `ebpf:"budgets"`
+	Containers    *ebpf.Map `ebpf:"containers"`
+	EventConfigs  *ebpf.Map `ebpf:"event_configs"`
+	Filters       *ebpf.Map `ebpf:"filters"`
+	NumberFilters *ebpf.Map `ebpf:"number_filters"`
+	Ring          *ebpf.Map `ebpf:"ring"`
+	Scratches     *ebpf.Map `ebpf:"scratches"`
+	Stats         *ebpf.Map `ebpf:"stats"`
+	TextFilters   *ebpf.Map `ebpf:"text_filters"`
 }
 
 func (m *CgroupMaps) Close() error {
 	return _CgroupClose(
+		m.Budgets,
 		m.Containers,
 		m.EventConfigs,
+		m.Filters,
+		m.NumberFilters,
 		m.Ring,
 		m.Scratches,
 		m.Stats,
+		m.TextFilters,
 	)
 }
 
@@ -142,8 +158,8 @@ type CgroupVariables struct {
 	CgroupHierarchy *ebpf.Variable `ebpf:"cgroup_hierarchy"`
 	CgroupSubsys    *ebpf.Variable `ebpf:"cgroup_subsys"`
 	HostMntNs       *ebpf.Variable `ebpf:"host_mnt_ns"`
+	RingBytes       *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid        *ebpf.Variable `ebpf:"self_tgid"`
-	WakeupBytes     *ebpf.Variable `ebpf:"wakeup_bytes"`
 }
 
 // CgroupPrograms contains all programs after they have been loaded into the kernel.

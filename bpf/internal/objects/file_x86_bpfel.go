@@ -17,18 +17,22 @@ import (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	FileMapAfterHandler      = "after_handler"
+	FileMapBudgets           = "budgets"
 	FileMapContainers        = "containers"
 	FileMapEventConfigs      = "event_configs"
+	FileMapFilters           = "filters"
+	FileMapNumberFilters     = "number_filters"
 	FileMapRing              = "ring"
 	FileMapScratches         = "scratches"
 	FileMapStats             = "stats"
+	FileMapTextFilters       = "text_filters"
 	FileProgOpenExit         = "open_exit"
 	FileProgSecurityFileOpen = "security_file_open"
 	FileVarCgroupHierarchy   = "cgroup_hierarchy"
 	FileVarCgroupSubsys      = "cgroup_subsys"
 	FileVarHostMntNs         = "host_mnt_ns"
+	FileVarRingBytes         = "ring_bytes"
 	FileVarSelfTgid          = "self_tgid"
-	FileVarWakeupBytes       = "wakeup_bytes"
 )
 
 // LoadFile returns the embedded CollectionSpec for File.
@@ -81,12 +85,16 @@ type FileProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type FileMapSpecs struct {
-	AfterHandler *ebpf.MapSpec `ebpf:"after_handler"`
-	Containers   *ebpf.MapSpec `ebpf:"containers"`
-	EventConfigs *ebpf.MapSpec `ebpf:"event_configs"`
-	Ring         *ebpf.MapSpec `ebpf:"ring"`
-	Scratches    *ebpf.MapSpec `ebpf:"scratches"`
-	Stats        *ebpf.MapSpec `ebpf:"stats"`
+	AfterHandler  *ebpf.MapSpec `ebpf:"after_handler"`
+	Budgets       *ebpf.MapSpec `ebpf:"budgets"`
+	Containers    *ebpf.MapSpec `ebpf:"containers"`
+	EventConfigs  *ebpf.MapSpec `ebpf:"event_configs"`
+	Filters       *ebpf.MapSpec `ebpf:"filters"`
+	NumberFilters *ebpf.MapSpec `ebpf:"number_filters"`
+	Ring          *ebpf.MapSpec `ebpf:"ring"`
+	Scratches     *ebpf.MapSpec `ebpf:"scratches"`
+	Stats         *ebpf.MapSpec `ebpf:"stats"`
+	TextFilters   *ebpf.MapSpec `ebpf:"text_filters"`
 }
 
 // FileVariableSpecs contains global variables before they are loaded into the kernel.
@@ -96,8 +104,8 @@ type FileVariableSpecs struct {
 	CgroupHierarchy *ebpf.VariableSpec `ebpf:"cgroup_hierarchy"`
 	CgroupSubsys    *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
 	HostMntNs       *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
+	RingBytes       *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid        *ebpf.VariableSpec `ebpf:"self_tgid"`
-	WakeupBytes     *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
 }
 
 // FileObjects contains all objects after they have been loaded into the kernel.
@@ -120,22 +128,30 @@ func (o *FileObjects) Close() error {
 //
 // It can be passed to LoadFileObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FileMaps struct {
-	AfterHandler *ebpf.Map `ebpf:"after_handler"`
-	Containers   *ebpf.Map `ebpf:"containers"`
-	EventConfigs *ebpf.Map `ebpf:"event_configs"`
-	Ring         *ebpf.Map `ebpf:"ring"`
-	Scratches    *ebpf.Map `ebpf:"scratches"`
-	Stats        *ebpf.Map `ebpf:"stats"`
+	AfterHandler  *ebpf.Map `ebpf:"after_handler"`
+	Budgets       *ebpf.Map `ebpf:"budgets"`
+	Containers    *ebpf.Map `ebpf:"containers"`
+	EventConfigs  *ebpf.Map `ebpf:"event_configs"`
+	Filters       *ebpf.Map `ebpf:"filters"`
+	NumberFilters *ebpf.Map `ebpf:"number_filters"`
+	Ring          *ebpf.Map `ebpf:"ring"`
+	Scratches     *ebpf.Map `ebpf:"scratches"`
+	Stats         *ebpf.Map `ebpf:"stats"`
+	TextFilters   *ebpf.Map `ebpf:"text_filters"`
 }
 
 func (m *FileMaps) Close() error {
 	return _FileClose(
 		m.AfterHandler,
+		m.Budgets,
 		m.Containers,
 		m.EventConfigs,
+		m.Filters,
+		m.NumberFilters,
 		m.Ring,
 		m.Scratches,
 		m.Stats,
+		m.TextFilters,
 	)
 }
 
@@ -146,8 +162,8 @@ type FileVariables struct {
 	CgroupHierarchy *ebpf.Variable `ebpf:"cgroup_hierarchy"`
 	CgroupSubsys    *ebpf.Variable `ebpf:"cgroup_subsys"`
 	HostMntNs       *ebpf.Variable `ebpf:"host_mnt_ns"`
+	RingBytes       *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid        *ebpf.Variable `ebpf:"self_tgid"`
-	WakeupBytes     *ebpf.Variable `ebpf:"wakeup_bytes"`
 }
 
 // FilePrograms contains all programs after they have been loaded into the kernel.

@@ -17,11 +17,15 @@ import (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	KernelMapAfterHandler            = "after_handler"
+	KernelMapBudgets                 = "budgets"
 	KernelMapContainers              = "containers"
 	KernelMapEventConfigs            = "event_configs"
+	KernelMapFilters                 = "filters"
+	KernelMapNumberFilters           = "number_filters"
 	KernelMapRing                    = "ring"
 	KernelMapScratches               = "scratches"
 	KernelMapStats                   = "stats"
+	KernelMapTextFilters             = "text_filters"
 	KernelProgFinitModuleExit        = "finit_module_exit"
 	KernelProgModuleLoad             = "module_load"
 	KernelProgSecurityBpf            = "security_bpf"
@@ -31,8 +35,8 @@ const (
 	KernelVarCgroupSubsys            = "cgroup_subsys"
 	KernelVarHostMntNs               = "host_mnt_ns"
 	KernelVarOldReadIds              = "old_read_ids"
+	KernelVarRingBytes               = "ring_bytes"
 	KernelVarSelfTgid                = "self_tgid"
-	KernelVarWakeupBytes             = "wakeup_bytes"
 )
 
 // LoadKernel returns the embedded CollectionSpec for Kernel.
@@ -88,12 +92,16 @@ type KernelProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type KernelMapSpecs struct {
-	AfterHandler *ebpf.MapSpec `ebpf:"after_handler"`
-	Containers   *ebpf.MapSpec `ebpf:"containers"`
-	EventConfigs *ebpf.MapSpec `ebpf:"event_configs"`
-	Ring         *ebpf.MapSpec `ebpf:"ring"`
-	Scratches    *ebpf.MapSpec `ebpf:"scratches"`
-	Stats        *ebpf.MapSpec `ebpf:"stats"`
+	AfterHandler  *ebpf.MapSpec `ebpf:"after_handler"`
+	Budgets       *ebpf.MapSpec `ebpf:"budgets"`
+	Containers    *ebpf.MapSpec `ebpf:"containers"`
+	EventConfigs  *ebpf.MapSpec `ebpf:"event_configs"`
+	Filters       *ebpf.MapSpec `ebpf:"filters"`
+	NumberFilters *ebpf.MapSpec `ebpf:"number_filters"`
+	Ring          *ebpf.MapSpec `ebpf:"ring"`
+	Scratches     *ebpf.MapSpec `ebpf:"scratches"`
+	Stats         *ebpf.MapSpec `ebpf:"stats"`
+	TextFilters   *ebpf.MapSpec `ebpf:"text_filters"`
 }
 
 // KernelVariableSpecs contains global variables before they are loaded into the kernel.
@@ -104,8 +112,8 @@ type KernelVariableSpecs struct {
 	CgroupSubsys    *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
 	HostMntNs       *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
 	OldReadIds      *ebpf.VariableSpec `ebpf:"old_read_ids"`
+	RingBytes       *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid        *ebpf.VariableSpec `ebpf:"self_tgid"`
-	WakeupBytes     *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
 }
 
 // KernelObjects contains all objects after they have been loaded into the kernel.
@@ -128,22 +136,30 @@ func (o *KernelObjects) Close() error {
 //
 // It can be passed to LoadKernelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type KernelMaps struct {
-	AfterHandler *ebpf.Map `ebpf:"after_handler"`
-	Containers   *ebpf.Map `ebpf:"containers"`
-	EventConfigs *ebpf.Map `ebpf:"event_configs"`
-	Ring         *ebpf.Map `ebpf:"ring"`
-	Scratches    *ebpf.Map `ebpf:"scratches"`
-	Stats        *ebpf.Map `ebpf:"stats"`
+	AfterHandler  *ebpf.Map `ebpf:"after_handler"`
+	Budgets       *ebpf.Map `ebpf:"budgets"`
+	Containers    *ebpf.Map `ebpf:"containers"`
+	EventConfigs  *ebpf.Map `ebpf:"event_configs"`
+	Filters       *ebpf.Map `ebpf:"filters"`
+	NumberFilters *ebpf.Map `ebpf:"number_filters"`
+	Ring          *ebpf.Map `ebpf:"ring"`
+	Scratches     *ebpf.Map `ebpf:"scratches"`
+	Stats         *ebpf.Map `ebpf:"stats"`
+	TextFilters   *ebpf.Map `ebpf:"text_filters"`
 }
 
 func (m *KernelMaps) Close() error {
 	return _KernelClose(
 		m.AfterHandler,
+		m.Budgets,
 		m.Containers,
 		m.EventConfigs,
+		m.Filters,
+		m.NumberFilters,
 		m.Ring,
 		m.Scratches,
 		m.Stats,
+		m.TextFilters,
 	)
 }
 
@@ -155,8 +171,8 @@ type KernelVariables struct {
 	CgroupSubsys    *ebpf.Variable `ebpf:"cgroup_subsys"`
 	HostMntNs       *ebpf.Variable `ebpf:"host_mnt_ns"`
 	OldReadIds      *ebpf.Variable `ebpf:"old_read_ids"`
+	RingBytes       *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid        *ebpf.Variable `ebpf:"self_tgid"`
-	WakeupBytes     *ebpf.Variable `ebpf:"wakeup_bytes"`
 }
 
 // KernelPrograms contains all programs after they have been loaded into the kernel.

@@ -16,12 +16,16 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	ProcessMapBudgets           = "budgets"
 	ProcessMapContainers        = "containers"
 	ProcessMapEventConfigs      = "event_configs"
+	ProcessMapFilters           = "filters"
+	ProcessMapNumberFilters     = "number_filters"
 	ProcessMapPreviousNames     = "previous_names"
 	ProcessMapRing              = "ring"
 	ProcessMapScratches         = "scratches"
 	ProcessMapStats             = "stats"
+	ProcessMapTextFilters       = "text_filters"
 	ProcessProgSchedProcessExec = "sched_process_exec"
 	ProcessProgSchedProcessExit = "sched_process_exit"
 	ProcessProgSchedProcessFork = "sched_process_fork"
@@ -29,8 +33,8 @@ const (
 	ProcessVarCgroupHierarchy   = "cgroup_hierarchy"
 	ProcessVarCgroupSubsys      = "cgroup_subsys"
 	ProcessVarHostMntNs         = "host_mnt_ns"
+	ProcessVarRingBytes         = "ring_bytes"
 	ProcessVarSelfTgid          = "self_tgid"
-	ProcessVarWakeupBytes       = "wakeup_bytes"
 )
 
 // LoadProcess returns the embedded CollectionSpec for Process.
@@ -85,12 +89,16 @@ type ProcessProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ProcessMapSpecs struct {
+	Budgets       *ebpf.MapSpec `ebpf:"budgets"`
 	Containers    *ebpf.MapSpec `ebpf:"containers"`
 	EventConfigs  *ebpf.MapSpec `ebpf:"event_configs"`
+	Filters       *ebpf.MapSpec `ebpf:"filters"`
+	NumberFilters *ebpf.MapSpec `ebpf:"number_filters"`
 	PreviousNames *ebpf.MapSpec `ebpf:"previous_names"`
 	Ring          *ebpf.MapSpec `ebpf:"ring"`
 	Scratches     *ebpf.MapSpec `ebpf:"scratches"`
 	Stats         *ebpf.MapSpec `ebpf:"stats"`
+	TextFilters   *ebpf.MapSpec `ebpf:"text_filters"`
 }
 
 // ProcessVariableSpecs contains global variables before they are loaded into the kernel.
@@ -100,8 +108,8 @@ type ProcessVariableSpecs struct {
 	CgroupHierarchy *ebpf.VariableSpec `ebpf:"cgroup_hierarchy"`
 	CgroupSubsys    *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
 	HostMntNs       *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
+	RingBytes       *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid        *ebpf.VariableSpec `ebpf:"self_tgid"`
-	WakeupBytes     *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
 }
 
 // ProcessObjects contains all objects after they have been loaded into the kernel.
@@ -124,22 +132,30 @@ func (o *ProcessObjects) Close() error {
 //
 // It can be passed to LoadProcessObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ProcessMaps struct {
+	Budgets       *ebpf.Map `ebpf:"budgets"`
 	Containers    *ebpf.Map `ebpf:"containers"`
 	EventConfigs  *ebpf.Map `ebpf:"event_configs"`
+	Filters       *ebpf.Map `ebpf:"filters"`
+	NumberFilters *ebpf.Map `ebpf:"number_filters"`
 	PreviousNames *ebpf.Map `ebpf:"previous_names"`
 	Ring          *ebpf.Map `ebpf:"ring"`
 	Scratches     *ebpf.Map `ebpf:"scratches"`
 	Stats         *ebpf.Map `ebpf:"stats"`
+	TextFilters   *ebpf.Map `ebpf:"text_filters"`
 }
 
 func (m *ProcessMaps) Close() error {
 	return _ProcessClose(
+		m.Budgets,
 		m.Containers,
 		m.EventConfigs,
+		m.Filters,
+		m.NumberFilters,
 		m.PreviousNames,
 		m.Ring,
 		m.Scratches,
 		m.Stats,
+		m.TextFilters,
 	)
 }
 
@@ -150,8 +166,8 @@ type ProcessVariables struct {
 	CgroupHierarchy *ebpf.Variable `ebpf:"cgroup_hierarchy"`
 	CgroupSubsys    *ebpf.Variable `ebpf:"cgroup_subsys"`
 	HostMntNs       *ebpf.Variable `ebpf:"host_mnt_ns"`
+	RingBytes       *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid        *ebpf.Variable `ebpf:"self_tgid"`
-	WakeupBytes     *ebpf.Variable `ebpf:"wakeup_bytes"`
 }
 
 // ProcessPrograms contains all programs after they have been loaded into the kernel.

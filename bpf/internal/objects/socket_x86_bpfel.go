@@ -17,19 +17,23 @@ import (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	SocketMapAfterHandler           = "after_handler"
+	SocketMapBudgets                = "budgets"
 	SocketMapContainers             = "containers"
 	SocketMapEventConfigs           = "event_configs"
+	SocketMapFilters                = "filters"
+	SocketMapNumberFilters          = "number_filters"
 	SocketMapRing                   = "ring"
 	SocketMapScratches              = "scratches"
 	SocketMapStats                  = "stats"
+	SocketMapTextFilters            = "text_filters"
 	SocketProgConnectExit           = "connect_exit"
 	SocketProgDupExit               = "dup_exit"
 	SocketProgSecuritySocketConnect = "security_socket_connect"
 	SocketVarCgroupHierarchy        = "cgroup_hierarchy"
 	SocketVarCgroupSubsys           = "cgroup_subsys"
 	SocketVarHostMntNs              = "host_mnt_ns"
+	SocketVarRingBytes              = "ring_bytes"
 	SocketVarSelfTgid               = "self_tgid"
-	SocketVarWakeupBytes            = "wakeup_bytes"
 )
 
 // LoadSocket returns the embedded CollectionSpec for Socket.
@@ -83,12 +87,16 @@ type SocketProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SocketMapSpecs struct {
-	AfterHandler *ebpf.MapSpec `ebpf:"after_handler"`
-	Containers   *ebpf.MapSpec `ebpf:"containers"`
-	EventConfigs *ebpf.MapSpec `ebpf:"event_configs"`
-	Ring         *ebpf.MapSpec `ebpf:"ring"`
-	Scratches    *ebpf.MapSpec `ebpf:"scratches"`
-	Stats        *ebpf.MapSpec `ebpf:"stats"`
+	AfterHandler  *ebpf.MapSpec `ebpf:"after_handler"`
+	Budgets       *ebpf.MapSpec `ebpf:"budgets"`
+	Containers    *ebpf.MapSpec `ebpf:"containers"`
+	EventConfigs  *ebpf.MapSpec `ebpf:"event_configs"`
+	Filters       *ebpf.MapSpec `ebpf:"filters"`
+	NumberFilters *ebpf.MapSpec `ebpf:"number_filters"`
+	Ring          *ebpf.MapSpec `ebpf:"ring"`
+	Scratches     *ebpf.MapSpec `ebpf:"scratches"`
+	Stats         *ebpf.MapSpec `ebpf:"stats"`
+	TextFilters   *ebpf.MapSpec `ebpf:"text_filters"`
 }
 
 // SocketVariableSpecs contains global variables before they are loaded into the kernel.
@@ -98,8 +106,8 @@ type SocketVariableSpecs struct {
 	CgroupHierarchy *ebpf.VariableSpec `ebpf:"cgroup_hierarchy"`
 	CgroupSubsys    *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
 	HostMntNs       *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
+	RingBytes       *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid        *ebpf.VariableSpec `ebpf:"self_tgid"`
-	WakeupBytes     *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
 }
 
 // SocketObjects contains all objects after they have been loaded into the kernel.
@@ -122,22 +130,30 @@ func (o *SocketObjects) Close() error {
 //
 // It can be passed to LoadSocketObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SocketMaps struct {
-	AfterHandler *ebpf.Map `ebpf:"after_handler"`
-	Containers   *ebpf.Map `ebpf:"containers"`
-	EventConfigs *ebpf.Map `ebpf:"event_configs"`
-	Ring         *ebpf.Map `ebpf:"ring"`
-	Scratches    *ebpf.Map `ebpf:"scratches"`
-	Stats        *ebpf.Map `ebpf:"stats"`
+	AfterHandler  *ebpf.Map `ebpf:"after_handler"`
+	Budgets       *ebpf.Map `ebpf:"budgets"`
+	Containers    *ebpf.Map `ebpf:"containers"`
+	EventConfigs  *ebpf.Map `ebpf:"event_configs"`
+	Filters       *ebpf.Map `ebpf:"filters"`
+	NumberFilters *ebpf.Map `ebpf:"number_filters"`
+	Ring          *ebpf.Map `ebpf:"ring"`
+	Scratches     *ebpf.Map `ebpf:"scratches"`
+	Stats         *ebpf.Map `ebpf:"stats"`
+	TextFilters   *ebpf.Map `ebpf:"text_filters"`
 }
 
 func (m *SocketMaps) Close() error {
 	return _SocketClose(
 		m.AfterHandler,
+		m.Budgets,
 		m.Containers,
 		m.EventConfigs,
+		m.Filters,
+		m.NumberFilters,
 		m.Ring,
 		m.Scratches,
 		m.Stats,
+		m.TextFilters,
 	)
 }
 
@@ -148,8 +164,8 @@ type SocketVariables struct {
 	CgroupHierarchy *ebpf.Variable `ebpf:"cgroup_hierarchy"`
 	CgroupSubsys    *ebpf.Variable `ebpf:"cgroup_subsys"`
 	HostMntNs       *ebpf.Variable `ebpf:"host_mnt_ns"`
+	RingBytes       *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid        *ebpf.Variable `ebpf:"self_tgid"`
-	WakeupBytes     *ebpf.Variable `ebpf:"wakeup_bytes"`
 }
 
 // SocketPrograms contains all programs after they have been loaded into the kernel.

@@ -1,0 +1,198 @@
+package bpf
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tocsin-io/tocsin/event"
+)
+
+func init() {
+	triggers = append(triggers, trigger{name: "open many", child: func(arg string) {
+		for i, path := range strings.Split(arg, ",") {
+			flags := unix.O_RDONLY
+			if i%2 == 1 {
+				flags = unix.O_WRONLY
+			}
+			fd, err := unix.Openat(unix.AT_FDCWD, path, flags, 0)
+			check("open "+path, err)
+			unix.Close(fd)
+		}
+	}}, trigger{name: "connect many", child: func(arg string) {
+		for _, addr := range strings.Split(arg, ",") {
+			network, addr, _ := strings.Cut(addr, ":")
+			c, err := net.Dial(network, addr)
+			check("connect", err)
+			c.Close()
+		}
+	}})
+}
+
+// What the kernel lets through is exactly what the clauses say, where it can judge them.
+func TestFilter(t *testing.T) {
+	r := startRecorder(t, Options{})
+	dir := t.TempDir()
+	long := strings.Repeat("l", 200)
+	names := []string{"a.conf", "a.conf.bak", "shadow", long + "1", long + "2"} // even ones are read, odd ones written
+	var paths []string
+	for _, n := range names {
+		p := filepath.Join(dir, n)
+		if err := os.WriteFile(p, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, p)
+	}
+	const writing = unix.O_WRONLY
+	cond := func(field string, op event.Op, strs ...string) event.Cond {
+		return event.Cond{Field: field, Op: op, Strs: strs}
+	}
+	num := func(field string, op event.Op, nums ...uint64) event.Cond {
+		return event.Cond{Field: field, Op: op, Nums: nums}
+	}
+	clause := func(c ...event.Cond) event.Clause { return event.Clause{Conds: c} }
+	inDir := cond("pathname", event.OpPrefix, dir)
+	for name, tc := range map[string]struct {
+		clauses []event.Clause
+		want    []string
+	}{
+		"none":             {nil, names},
+		"exact":            {[]event.Clause{clause(cond("pathname", event.OpEqual, paths[0]))}, names[:1]},
+		"prefix":           {[]event.Clause{clause(cond("pathname", event.OpPrefix, paths[0]))}, names[:2]},
+		"suffix":           {[]event.Clause{clause(cond("pathname", event.OpSuffix, "/shadow", ".bak"))}, []string{"a.conf.bak", "shadow"}},
+		"long names":       {[]event.Clause{clause(cond("pathname", event.OpEqual, paths[3]))}, names[3:4]},
+		"flags":            {[]event.Clause{clause(inDir, num("flags", event.OpBits, 3, writing))}, []string{"a.conf.bak", long + "1"}},
+		"either":           {[]event.Clause{clause(cond("pathname", event.OpEqual, paths[2])), clause(cond("pathname", event.OpPrefix, paths[1]))}, []string{"a.conf.bak", "shadow"}},
+		"nested prefixes":  {[]event.Clause{clause(cond("pathname", event.OpPrefix, dir), num("flags", event.OpBits, 3, writing)), clause(cond("pathname", event.OpEqual, paths[0]))}, []string{"a.conf", "a.conf.bak", long + "1"}},
+		"other fields":     {[]event.Clause{clause(cond("pathname", event.OpEqual, paths[0]), num("@uid", event.OpEqual, 12345)), clause(cond("pathname", event.OpEqual, paths[2]), num("@uid", event.OpEqual, uint64(os.Getuid())))}, names[2:3]},
+		"comm":             {[]event.Clause{clause(inDir, cond("@comm", event.OpPrefix, "no-such"))}, nil},
+		"greater":          {[]event.Clause{clause(inDir, num("inode", event.OpGreater, 0))}, names},
+		"less":             {[]event.Clause{clause(inDir, num("inode", event.OpLess, 1))}, nil},
+		"negative flags":   {[]event.Clause{clause(inDir, num("flags", event.OpLess, ^uint64(0)))}, nil}, // an int: less than -1
+		"mount namespace":  {[]event.Clause{clause(inDir, num("@mntns", event.OpEqual, uint64(inodeOf("/proc/self/ns/mnt"))))}, names},
+		"pid namespace":    {[]event.Clause{clause(inDir, num("@pidns", event.OpEqual, 1))}, nil},
+		"absent argument":  {[]event.Clause{clause(cond("remote_addr.sun_path", event.OpEqual, "x"))}, names}, // unknown: everything
+		"cannot be judged": {[]event.Clause{clause(cond("pathname", event.OpContains, "conf"))}, names},
+		"many clauses": {func() (out []event.Clause) {
+			for i := range 70 {
+				out = append(out, clause(cond("pathname", event.OpEqual, fmt.Sprintf("/no/%d", i))))
+			}
+			return append(out, clause(cond("pathname", event.OpEqual, paths[0])))
+		}(), names}, // more than there are bits: the last ones are not tested
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, kind := range usableHooks(t, "security_file_open") {
+				r.prefer = map[string]*Hook{"security_file_open": kind}
+				if err := r.Select([]event.Selection{{Event: "security_file_open", Clauses: tc.clauses}}); err != nil {
+					t.Fatal(err)
+				}
+				pid := startTrigger(t, "open many", strings.Join(paths, ","))
+				r.find(func(e *event.Event) bool {
+					return int(e.HostPID) == pid && e.Name() == "sched_process_exit" && e.Uint(e.Arg("process_group_exit")) == 1
+				})
+				var got []string
+				r.mu.Lock()
+				for _, e := range r.events {
+					if p, _ := argText(e, "pathname"); e.Name() == "security_file_open" && int(e.HostPID) == pid && strings.HasPrefix(p, dir) {
+						got = append(got, filepath.Base(p))
+					}
+				}
+				r.mu.Unlock()
+				if !slices.Equal(got, tc.want) {
+					t.Errorf("%s: got %d %.60q, want %d %.60q", kind.Kind, len(got), got, len(tc.want), tc.want)
+				}
+			}
+		})
+	}
+}
+
+func usableHooks(t *testing.T, name string) (out []*Hook) {
+	choice := testFeatures(t).Hooks(name)
+	for i := range choice.Alternatives {
+		if choice.Alternatives[i].Usable {
+			out = append(out, &choice.Alternatives[i])
+		}
+	}
+	return out
+}
+
+func TestFilterAddresses(t *testing.T) {
+	r := startRecorder(t, Options{})
+	tcp := listen(t, "tcp", "127.0.0.1:0").Addr().String()
+	_, port, _ := net.SplitHostPort(tcp)
+	path := listen(t, "unix", filepath.Join(t.TempDir(), "docker.sock")).Addr().String()
+	abstract := fmt.Sprintf("@tocsin-%d", time.Now().UnixNano())
+	listen(t, "unix", abstract)
+	for name, tc := range map[string]struct {
+		cond event.Cond
+		want []string
+	}{
+		"path":     {event.Cond{Field: "remote_addr.sun_path", Op: event.OpEqual, Strs: []string{path}}, []string{unixAddress(path)}},
+		"abstract": {event.Cond{Field: "remote_addr.sun_path", Op: event.OpPrefix, Strs: []string{"@tocsin-"}}, []string{unixAddress(abstract)}},
+		"port":     {event.Cond{Field: "remote_addr.sin_port", Op: event.OpEqual, Strs: []string{port}}, []string{port}},
+		"address":  {event.Cond{Field: "remote_addr.sin_addr", Op: event.OpEqual, Strs: []string{"127.0.0.1", "::1"}}, []string{port}},
+		"network":  {event.Cond{Field: "remote_addr.sin_addr", Op: event.OpCIDR, Strs: []string{"10.0.0.0/8", "127.0.0.0/9"}}, []string{port}},
+		"other":    {event.Cond{Field: "remote_addr.sin_addr", Op: event.OpCIDR, Strs: []string{"127.0.0.0/31", "128.0.0.0/1"}}, []string{port}},
+		"nothing":  {event.Cond{Field: "remote_addr.sin_addr", Op: event.OpCIDR, Strs: []string{"10.0.0.0/8"}}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := r.Select([]event.Selection{{Event: "security_socket_connect", Clauses: []event.Clause{{Conds: []event.Cond{tc.cond}}}}}); err != nil {
+				t.Fatal(err)
+			}
+			pid := startTrigger(t, "connect many", "tcp:"+tcp+",unix:"+path+",unix:"+abstract)
+			r.find(func(e *event.Event) bool { return int(e.HostPID) == pid && e.Name() == "sched_process_exit" })
+			got := r.of(pid, "security_socket_connect")
+			if len(got) != len(tc.want) || len(got) > 0 && !strings.Contains(got[0], tc.want[0]) {
+				t.Errorf("got %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
+// Selecting again, with other filters, while events happen: what stays selected is never missed.
+func TestSelectWhileRunning(t *testing.T) {
+	r := startRecorder(t, Options{})
+	file := tempFile(t)
+	sel := func(i int) []event.Selection {
+		return []event.Selection{{Event: "openat"}, {Event: "security_file_open", Clauses: []event.Clause{
+			{Conds: []event.Cond{{Field: "pathname", Op: event.OpEqual, Strs: []string{file, fmt.Sprint("/other/", i)}}}}}}}
+	}
+	if err := r.Select(sel(0)); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan int)
+	go func() {
+		done <- startTrigger(t, "open many", strings.TrimSuffix(strings.Repeat(file+",", 500), ","))
+	}()
+	pid := 0
+	for i := 1; pid == 0; i++ {
+		select {
+		case pid = <-done:
+		default:
+			if err := r.Select(sel(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	r.find(func(e *event.Event) bool {
+		return int(e.HostPID) == pid && e.Name() == "sched_process_exit" && e.Uint(1) == 1
+	})
+	count := map[string]int{}
+	r.mu.Lock()
+	for _, e := range r.events {
+		if s, _ := argText(e, "pathname"); int(e.HostPID) == pid && s == file {
+			count[e.Name()]++
+		}
+	}
+	r.mu.Unlock()
+	if count["openat"] != 500 || count["security_file_open"] != 500 {
+		t.Errorf("seen %v, want 500 of each", count)
+	}
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Which occurrences leave the kernel. A filter holds the clauses of everybody who wants an event, a bit each; every field
+ * that some clause looks at takes away the clauses that it contradicts, and an occurrence that none is left for is
+ * dropped. What cannot be said here is left out of the clauses: a filter lets too much through, never too little.
+ * filter.go writes the filters.
+ */
+#ifndef TOCSIN_FILTER_H
+#define TOCSIN_FILTER_H
+
+#include "sensor.h"
+
+/* Fields of the task, after the numbers of arguments. */
+enum {
+	SOURCE_COMM = 32,
+	SOURCE_UID,
+	SOURCE_PID,
+	SOURCE_TID,
+	SOURCE_MNTNS,
+	SOURCE_PIDNS,
+	SOURCE_CGROUP,
+};
+
+enum test {
+	TEST_END,
+	TEST_TEXT, /* the text, or its beginning */
+	TEST_SUFFIX,
+	TEST_SUN_PATH, /* of a socket address */
+	TEST_ADDRESS,
+	TEST_PORT,
+	TEST_EQUAL,
+	TEST_BITS, /* value & a == b */
+	TEST_LESS,
+	TEST_GREATER,
+	TEST_LESS_SIGNED,
+	TEST_GREATER_SIGNED,
+};
+
+#define MAX_FIELDS 24
+#define SUFFIX_MAX 32
+
+struct field {
+	u8 source;
+	u8 test;
+	u8 last; /* of those with this source */
+	u8 pad;
+	u32 table;
+	u64 a, b;
+	u64 grants; /* clauses that the numeric test satisfies */
+	u64 constrains; /* clauses that look at this source; of the last */
+};
+
+struct filter {
+	u64 clauses[4]; /* by origin */
+	struct field fields[MAX_FIELDS];
+};
+
+#define MAX_FILTERS 512
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_FILTERS);
+	__type(key, u32);
+	__type(value, struct filter);
+} filters SEC(".maps");
+
+/* Texts, whole (with their NUL) or beginnings, and reversed ends; addresses. The longest entry grants what its beginnings do. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct text_key);
+	__type(value, u64);
+} text_filters SEC(".maps");
+
+struct number_key {
+	u32 table;
+	u32 pad;
+	u64 value;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct number_key);
+	__type(value, u64);
+} number_filters SEC(".maps");
+
+static __always_inline u64 lookup_text(struct scratch *s, u32 table, u32 bytes)
+{
+	s->key.prefixlen = 8 * (sizeof(u32) + bytes);
+	s->key.table = table;
+	u64 *grants = bpf_map_lookup_elem(&text_filters, &s->key);
+	return grants ? *grants : 0;
+}
+
+/*
+ * Adds to s->granted the clauses whose texts the len bytes at pos satisfy. Global, so that the verifier looks at it once.
+ */
+__noinline int match_text(u32 slot, u32 table, u64 pos, u64 len, u32 test)
+{
+	struct scratch *s = scratch_at(slot);
+	if (!s)
+		return 0;
+	if (test == TEST_SUFFIX) {
+		u64 end = pos + len;
+		u32 n = len < SUFFIX_MAX ? len : SUFFIX_MAX;
+		for (u32 i = 0; i < SUFFIX_MAX; i++) {
+			u64 at = end - 1 - i;
+			if (i >= n)
+				break;
+			BOUND(at, 32767);
+			if (at >= sizeof(s->rec))
+				break;
+			s->key.data[i] = s->rec[at];
+		}
+		s->granted |= lookup_text(s, table, n);
+		return 0;
+	}
+	if (len > TEXT_MAX - 1)
+		len = TEXT_MAX - 1;
+	BOUND(pos, 16383); /* arguments begin below REC_LIMIT */
+	BOUND(len, 255);
+	if (bpf_probe_read_kernel(s->key.data, len, s->rec + pos))
+		return 0;
+	s->key.data[len & 255] = 0;
+	s->granted |= lookup_text(s, table, len + 1);
+	return 0;
+}
+
+#define SUN_PATH_LEN 108
+
+/* The same for a part of the socket address of len bytes at pos. */
+__noinline int match_address(u32 slot, u32 table, u64 pos, u64 len, u32 test)
+{
+	struct scratch *s = scratch_at(slot);
+	if (!s || len < 3)
+		return 0;
+	BOUND(pos, 16383);
+	u8 *addr = s->rec + pos;
+	u16 family = *(u16 *)addr;
+	if (test == TEST_SUN_PATH) {
+		if (family != 1)
+			return 0;
+		u64 n = len - 2;
+		if (n > SUN_PATH_LEN)
+			n = SUN_PATH_LEN;
+		BOUND(n, 127);
+		if (!addr[2] && n > 1) { /* an abstract name is shown with an @ */
+			bpf_probe_read_kernel(s->key.data, n, addr + 2);
+			s->key.data[0] = '@';
+			s->key.data[n] = 0;
+			n++;
+		} else {
+			long got = bpf_probe_read_kernel_str(s->key.data, n + 1, addr + 2);
+			if (got <= 0)
+				return 0;
+			n = got;
+		}
+		s->granted |= lookup_text(s, table, n);
+		return 0;
+	}
+	if (family != 2 && family != 10)
+		return 0;
+	if (test == TEST_PORT) {
+		struct number_key k = {.table = table, .value = (u16)(addr[2] << 8 | addr[3])};
+		u64 *grants = bpf_map_lookup_elem(&number_filters, &k);
+		if (grants)
+			s->granted |= *grants;
+		return 0;
+	}
+	if (family == 2) {
+		bpf_probe_read_kernel(s->key.data, 4, addr + 4);
+		s->granted |= lookup_text(s, table, 4);
+	} else {
+		bpf_probe_read_kernel(s->key.data, 16, addr + 8);
+		s->granted |= lookup_text(s, table + 1, 16);
+	}
+	return 0;
+}
+
+/* Tests one field; the clauses that it satisfies are added to s->granted. */
+__noinline int match_field(u32 slot, u32 filter, u32 index)
+{
+	struct scratch *s = scratch_at(slot);
+	struct filter *f = bpf_map_lookup_elem(&filters, &filter);
+	if (!s || !f)
+		return 0;
+	BOUND(index, 31);
+	if (index >= MAX_FIELDS)
+		return 0;
+	struct field *d = &f->fields[index];
+	struct task_struct *task = current_task();
+	struct event_header *h = HDR(s);
+	u64 v = 0;
+
+	switch (d->source) {
+	case SOURCE_COMM: {
+		char comm[16];
+		bpf_get_current_comm(comm, sizeof(comm));
+		u32 len = 0;
+		for (u32 i = 0; i < 16; i++) {
+			s->key.data[i] = comm[i];
+			if (!comm[i]) {
+				len = i + 1;
+				break;
+			}
+		}
+		s->granted |= lookup_text(s, d->table, len);
+		return 0;
+	}
+	case SOURCE_UID:
+		v = (u32)bpf_get_current_uid_gid();
+		break;
+	case SOURCE_PID:
+		v = bpf_get_current_pid_tgid() >> 32;
+		break;
+	case SOURCE_TID:
+		v = (u32)bpf_get_current_pid_tgid();
+		break;
+	case SOURCE_MNTNS:
+		v = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+		break;
+	case SOURCE_PIDNS:
+		v = task_pidns(task);
+		break;
+	case SOURCE_CGROUP:
+		v = h->cgroup_id;
+		break;
+	default:
+		if (!(h->present & (1u << (d->source & 31))))
+			return 0;
+		v = *(u64 *)(s->rec + SLOTS_AT + 8 * (d->source & 31));
+	}
+	switch (d->test) {
+	case TEST_TEXT:
+	case TEST_SUFFIX:
+		match_text(slot, d->table, (u64)s->base + (u32)v, v >> 32, d->test);
+		return 0;
+	case TEST_SUN_PATH:
+	case TEST_ADDRESS:
+	case TEST_PORT:
+		match_address(slot, d->table, (u64)s->base + (u32)v, v >> 32, d->test);
+		return 0;
+	case TEST_EQUAL: {
+		struct number_key k = {.table = d->table, .value = v};
+		u64 *grants = bpf_map_lookup_elem(&number_filters, &k);
+		if (grants)
+			s->granted |= *grants;
+		return 0;
+	}
+	case TEST_BITS:
+		if ((v & d->a) == d->b)
+			s->granted |= d->grants;
+		return 0;
+	case TEST_LESS:
+		if (v < d->a)
+			s->granted |= d->grants;
+		return 0;
+	case TEST_GREATER:
+		if (v > d->a)
+			s->granted |= d->grants;
+		return 0;
+	case TEST_LESS_SIGNED:
+		if ((s64)v < (s64)d->a)
+			s->granted |= d->grants;
+		return 0;
+	case TEST_GREATER_SIGNED:
+		if ((s64)v > (s64)d->a)
+			s->granted |= d->grants;
+		return 0;
+	}
+	return 0;
+}
+
+/* Whether somebody wants the record in the scratch buffer. */
+__noinline int passes(u32 slot, u32 filter, u32 origin)
+{
+	struct scratch *s = scratch_at(slot);
+	struct filter *f = bpf_map_lookup_elem(&filters, &filter);
+	if (!s || !f || origin > 2)
+		return 1;
+	BOUND(origin, 3);
+	u64 left = f->clauses[origin];
+	s->granted = 0;
+	for (u32 i = 0; i < MAX_FIELDS; i++) {
+		if (!left || f->fields[i].test == TEST_END)
+			break;
+		match_field(slot, filter, i);
+		if (f->fields[i].last) {
+			left &= ~f->fields[i].constrains | s->granted;
+			s->granted = 0;
+		}
+	}
+	return left != 0;
+}
+
+#endif
