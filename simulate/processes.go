@@ -18,20 +18,31 @@ func onHost(rule, does, step string, needs ...Need) Simulation {
 	return Simulation{Rule: rule, Does: does, Needs: needs, run: func(e *env) error { return e.step(step) }}
 }
 
+// inOwnNetwork makes a simulation of one step in a network namespace of its own, whose only interface is its loopback.
+func inOwnNetwork(rule, does, step string, args ...string) Simulation {
+	return Simulation{Rule: rule, Does: does, Needs: []Need{Root}, run: func(e *env) error {
+		c := command(e.exe, step, args...)
+		c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+		return e.run(c)
+	}}
+}
+
 var processSimulations = []Simulation{
 	onHost("ptrace_injection", "Writes a word into a child of its own with ptrace: the word that is there.", "ptrace"),
 	onHost("proc_mem_write", "Opens /proc/<pid>/mem of a child of its own for writing, and writes nothing.", "proc-mem"),
 	onHost("process_memory_read", "Opens /proc/<pid>/mem of a child of its own for reading, and reads nothing.", "proc-mem-read"),
 	onHost("process_vm_write", "Writes a byte into a child of its own with process_vm_writev: the byte that is there.", "vm-write"),
 	onHost("fileless_execution", "Executes a program of 130 bytes from a memory file.", "memfd-exec"),
-	{
-		Rule: "reverse_shell", Does: "Puts a connection in place of standard input, in a network namespace of its own; starts no shell.",
-		Needs: []Need{Root}, run: func(e *env) error {
-			c := command(e.exe, "reverse-shell")
-			c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-			return e.run(c)
-		},
-	},
+	onHost("anti_debugging", "Starts a child of its own that asks to be traced.", "traceme"),
+	onHost("bpf_program_load", "Loads a BPF socket filter of two instructions, attaches it to nothing, and closes it.", "bpf-load", Root),
+	onHost("kernel_module_from_unusual_path", "Asks the kernel to load a module from a file in memory that is none.", "module-file", Root),
+	onHost("memory_made_executable", "Writes to a page of its own memory, and makes it executable.", "mprotect"),
+	inOwnNetwork("port_scan", "Connects to 150 ports of 127.0.0.1, where nobody listens, in a network namespace of its own.", "scan"),
+	inOwnNetwork("outbound_connection", "Connects to 203.0.113.1, which is its own address, in a network namespace of its own.", "connect", "203.0.113.1", "4444"),
+	inOwnNetwork("reverse_shell", "Puts a connection in place of standard input, in a network namespace of its own; starts no shell.", "reverse-shell"),
+	{Rule: "root_without_setuid", Does: "Nothing.", Untriggerable: "it takes a hole in the kernel to become root that way"},
+	{Rule: "kernel_hook", Does: "Nothing.", Untriggerable: "it takes a rootkit to divert the kernel's functions"},
+	{Rule: "hidden_kernel_module", Does: "Nothing.", Untriggerable: "it takes a rootkit to hide a module"},
 	onHost("kernel_module_load", "Asks the kernel to load a module from a descriptor that is not open.", "finit-module"),
 }
 
@@ -69,31 +80,50 @@ func stepWait([]string) error {
 	return err
 }
 
-func stepPtrace([]string) error {
+// traced starts a child that this thread traces, and which has stopped after it executed its program.
+func traced() (*os.Process, func(), error) {
 	runtime.LockOSThread() // ptrace belongs to the thread
 	c := command("/proc/self/exe", "nothing")
 	c.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
 	if err := c.Start(); err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer func() {
+	stop := func() {
 		_ = c.Process.Kill()
 		_, _ = c.Process.Wait() // it was killed
-	}()
-	// The child stops once it has executed its program.
+	}
 	var status unix.WaitStatus
 	if _, err := unix.Wait4(c.Process.Pid, &status, 0, nil); err != nil {
-		return fmt.Errorf("wait: %w", err)
+		stop()
+		return nil, nil, fmt.Errorf("wait: %w", err)
 	}
+	return c.Process, stop, nil
+}
+
+func stepTraceme([]string) error {
+	_, stop, err := traced()
+	if err != nil {
+		return err
+	}
+	stop()
+	return nil
+}
+
+func stepPtrace([]string) error {
+	child, stop, err := traced()
+	if err != nil {
+		return err
+	}
+	defer stop()
 	var regs unix.PtraceRegs
-	if err := unix.PtraceGetRegs(c.Process.Pid, &regs); err != nil {
+	if err := unix.PtraceGetRegs(child.Pid, &regs); err != nil {
 		return fmt.Errorf("get registers: %w", err)
 	}
 	word := make([]byte, 8)
-	if _, err := unix.PtracePeekText(c.Process.Pid, uintptr(regs.PC()), word); err != nil {
+	if _, err := unix.PtracePeekText(child.Pid, uintptr(regs.PC()), word); err != nil {
 		return fmt.Errorf("peek: %w", err)
 	}
-	if _, err := unix.PtracePokeText(c.Process.Pid, uintptr(regs.PC()), word); err != nil {
+	if _, err := unix.PtracePokeText(child.Pid, uintptr(regs.PC()), word); err != nil {
 		return fmt.Errorf("poke: %w", err)
 	}
 	return nil
@@ -156,12 +186,4 @@ func stepReverseShell([]string) error {
 		return err
 	}
 	return unix.Dup3(client, 0, 0)
-}
-
-func stepFinitModule([]string) error {
-	err := unix.FinitModule(-1, "", 0)
-	if err == nil {
-		return errors.New("a module was loaded from a descriptor that is not open")
-	}
-	return nil
 }
