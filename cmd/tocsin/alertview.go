@@ -125,14 +125,19 @@ func processText(p *finding.Process) string {
 	if what == "" {
 		what = first(p.Executable, p.Name)
 	}
+	return what + processNote(p)
+}
+
+// processNote is what stands behind a command line: " (pid 7, root, /bin/sh)".
+func processNote(p *finding.Process) string {
 	user := p.User
 	if user == "" {
 		user = fmt.Sprint(p.UID)
 	}
-	if p.Executable != "" && (len(p.Args) == 0 || p.Args[0] != p.Executable) {
-		return fmt.Sprintf("%s (pid %d, %s, %s)", what, p.PID, user, p.Executable)
+	if p.Executable != "" && len(p.Args) > 0 && p.Args[0] != p.Executable {
+		return fmt.Sprintf(" (pid %d, %s, %s)", p.PID, user, p.Executable)
 	}
-	return fmt.Sprintf("%s (pid %d, %s)", what, p.PID, user)
+	return fmt.Sprintf(" (pid %d, %s)", p.PID, user)
 }
 
 func stamp(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }

@@ -24,13 +24,15 @@ func (c configFile) load(e *env) (*configs.Config, error) { return loadConfig(e,
 
 func loadConfig(e *env, path string) (*configs.Config, error) {
 	cfg, err := configs.Load(path, outputs.Types())
-	if err != nil {
+	if cfg == nil {
 		return nil, err
 	}
 	for _, w := range cfg.Warnings {
 		fmt.Fprintln(e.stderr, "warning:", w)
 	}
-	if _, err := routing.Compile(cfg); err != nil {
+	// What is wrong with the routes is told together with the rest.
+	_, routes := routing.Compile(cfg)
+	if err = errors.Join(err, routes); err != nil {
 		return nil, err
 	}
 	return cfg, nil
@@ -68,18 +70,28 @@ func (c *configCheckCmd) Run(e *env) error {
 	return err
 }
 
-// configErrors splits what Load says into the errors of the file and anything else.
+// configErrors splits what is wrong into the errors of the file and anything else.
 func configErrors(err error) (configs.Errors, error) {
-	var list configs.Errors
-	if err == nil {
-		return configs.Errors{}, nil
+	list := configs.Errors{}
+	var split func(error) error
+	split = func(err error) error {
+		switch x := err.(type) {
+		case nil:
+		case *configs.Error:
+			list = append(list, x)
+		case interface{ Unwrap() []error }:
+			for _, e := range x.Unwrap() {
+				if other := split(e); other != nil {
+					return other
+				}
+			}
+		default:
+			return err
+		}
+		return nil
 	}
-	if errors.As(err, &list) {
-		return list, nil
+	if other := split(err); other != nil {
+		return nil, other
 	}
-	var one *configs.Error
-	if errors.As(err, &one) {
-		return configs.Errors{one}, nil
-	}
-	return nil, err
+	return list, nil
 }

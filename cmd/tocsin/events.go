@@ -67,9 +67,9 @@ func listEvents(e *env, name string, asJSON bool) error {
 		return showEvent(e, infos[0])
 	}
 	t := table.New(e.stdout,
-		table.Column{Title: "EVENT", Flex: true, Wrap: true}, table.Column{Title: "SETS"}, table.Column{Title: "HOOK HERE"})
+		table.Column{Title: "HOOK HERE"}, table.Column{Title: "SETS"}, table.Column{Title: "EVENT", Flex: true, Wrap: true})
 	for _, i := range infos {
-		t.Add(table.T(i.Prototype), table.Cell{Text: strings.Join(i.Sets, ","), Style: table.Dim}, i.cell())
+		t.Add(i.cell(), table.Cell{Text: strings.Join(i.Sets, ","), Style: table.Dim}, table.T(i.Prototype))
 	}
 	return t.Flush()
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"time"
 
@@ -56,12 +57,65 @@ func alertCells(a *finding.Alert, when string) []table.Cell {
 	}
 }
 
-// what says who did it: the command line, or else the message, without the rule's name that stands beside it.
+// what says who did it and to what: the command line and the event's telling argument, or else the message, without
+// the rule's name that stands beside it.
 func what(a *finding.Alert) string {
-	if p := a.Process; p != nil && len(p.Args) > 0 {
-		return processText(p)
+	p := a.Process
+	if p == nil || len(p.Args) == 0 {
+		return strings.TrimPrefix(a.Message, a.Rule.Name+": ")
 	}
-	return strings.TrimPrefix(a.Message, a.Rule.Name+": ")
+	if t := target(a.Finding); t != "" {
+		return strings.Join(p.Args, " ") + " → " + t + processNote(p)
+	}
+	return processText(p)
+}
+
+// telling are the arguments that say what an event was done to, the most telling first.
+var telling = []string{"remote_addr", "dst", "pathname", "new_path", "file_path", "linkpath", "path", "file_name", "name"}
+
+// target returns what a finding's event was done to; empty when the command line says it.
+func target(f *finding.Finding) string {
+	if f == nil || len(f.Event) == 0 {
+		return ""
+	}
+	var ev struct {
+		Name string `json:"eventName"`
+		Args []struct {
+			Name  string          `json:"name"`
+			Value json.RawMessage `json:"value"`
+		} `json:"args"`
+	}
+	if json.Unmarshal(f.Event, &ev) != nil || ev.Name == "sched_process_exec" {
+		return ""
+	}
+	for _, name := range telling {
+		for _, a := range ev.Args {
+			if a.Name != name {
+				continue
+			}
+			var text string
+			if json.Unmarshal(a.Value, &text) == nil {
+				return text
+			}
+			var addr map[string]string
+			if json.Unmarshal(a.Value, &addr) == nil {
+				return addressText(addr)
+			}
+		}
+	}
+	return ""
+}
+
+func addressText(a map[string]string) string {
+	switch a["sa_family"] {
+	case "AF_UNIX":
+		return a["sun_path"]
+	case "AF_INET":
+		return net.JoinHostPort(a["sin_addr"], a["sin_port"])
+	case "AF_INET6":
+		return net.JoinHostPort(a["sin6_addr"], a["sin6_port"])
+	}
+	return a["sa_family"]
 }
 
 const (

@@ -32,6 +32,7 @@ type traceCmd struct {
 	Output    string        `short:"o" default:"table" help:"Form of the output: table, json (one event a line), go-template=TEMPLATE over the JSON document, or none."`
 	Record    string        `placeholder:"FILE" help:"Also write the events to FILE, one JSON document a line, for tocsin replay."`
 	Duration  time.Duration `placeholder:"TIME" help:"Stop after that time, such as 10s or 5m."`
+	ShowEnv   bool          `help:"Show the values of environments, which hold secrets; without it only those that rules look at."`
 	Count     uint64        `short:"n" placeholder:"N" help:"Stop after N events."`
 }
 
@@ -59,6 +60,7 @@ func (c *traceCmd) Run(e *env) error {
 	if err != nil {
 		return usageError{err}
 	}
+	out.env = c.ShowEnv
 	if err := privileges(); err != nil {
 		return err
 	}
@@ -173,6 +175,7 @@ type eventWriter struct {
 	json     bool
 	record   *bufio.Writer
 	name     bool // the events have different names: show them
+	env      bool // show environments
 	buf      []byte
 }
 
@@ -210,7 +213,12 @@ func newEventWriter(w io.Writer, form string, names []string) (*eventWriter, err
 
 func (w *eventWriter) write(ev *event.Event) error {
 	if w.json || w.template != nil || w.record != nil {
-		w.buf = append(ev.AppendJSON(w.buf[:0]), '\n')
+		if w.env {
+			w.buf = ev.AppendJSON(w.buf[:0])
+		} else {
+			w.buf = ev.AppendRedactedJSON(w.buf[:0])
+		}
+		w.buf = append(w.buf, '\n')
 	}
 	if w.record != nil {
 		if _, err := w.record.Write(w.buf); err != nil {
@@ -251,7 +259,7 @@ func (w *eventWriter) row(ev *event.Event) error {
 	if w.name {
 		cells = append(cells, table.Cell{Text: ev.Def.Name, Style: table.Cyan})
 	}
-	return w.table.Row(append(cells, table.T(argsText(ev)))...)
+	return w.table.Row(append(cells, table.T(argsText(ev, w.env)))...)
 }
 
 func (w *eventWriter) flush() error {
@@ -273,11 +281,12 @@ func place(ev *event.Event) string {
 	return ev.Container.ID[:min(12, len(ev.Container.ID))]
 }
 
-// argsText writes the arguments for people: the ones that tell most, the event's text arguments, come as they stand.
-func argsText(ev *event.Event) string {
+// argsText writes the arguments for people. Environments drown the rest: they are left out unless asked for.
+func argsText(ev *event.Event, env bool) string {
 	var b strings.Builder
 	for i := range ev.Def.Args {
-		if !ev.Has(i) {
+		name := ev.Def.Args[i].Name
+		if !ev.Has(i) || !env && (name == "env" || name == "envp") {
 			continue
 		}
 		if b.Len() > 0 {

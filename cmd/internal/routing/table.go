@@ -1,13 +1,18 @@
 package routing
 
 import (
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tocsin-io/tocsin/configs"
 	"github.com/tocsin-io/tocsin/router"
 )
 
-// Compile makes the routing table of a configuration. An error names the place in the file.
+// Compile makes the routing table of a configuration. The error is configs.Errors: all that is wrong, each with its place
+// in the file.
 func Compile(cfg *configs.Config) (*router.Table, error) {
 	in := router.Config{
 		Defaults: group(cfg.Defaults.Group),
@@ -38,9 +43,61 @@ func Compile(cfg *configs.Config) (*router.Table, error) {
 	}
 	table, err := router.Compile(in)
 	if err != nil {
-		return nil, cfg.Place(nil, err)
+		return nil, allErrors(cfg, in, err)
 	}
 	return table, nil
+}
+
+// allErrors finds everything that is wrong by compiling each part of the table alone: the router stops at the first error.
+func allErrors(cfg *configs.Config, in router.Config, first error) configs.Errors {
+	var all configs.Errors
+	try := func(c router.Config, list string, index int) bool {
+		_, err := router.Compile(c)
+		if err == nil {
+			return true
+		}
+		var e *router.Error
+		if list != "" && errors.As(err, &e) && len(e.At) > 1 && e.At[0] == list {
+			at := slices.Clone(e.At)
+			at[1] = strconv.Itoa(index)
+			err = &router.Error{At: at, Msg: e.Msg}
+		}
+		all = append(all, placed(cfg, err))
+		return false
+	}
+	base := router.Config{Outputs: in.Outputs, Times: map[string]router.Times{}, Silences: in.Silences}
+	if try(router.Config{Defaults: in.Defaults, Outputs: in.Outputs, Silences: in.Silences}, "", 0) {
+		base.Defaults = in.Defaults
+	}
+	for _, name := range slices.Sorted(maps.Keys(in.Times)) {
+		if t := map[string]router.Times{name: in.Times[name]}; try(router.Config{Times: t}, "", 0) {
+			base.Times[name] = in.Times[name]
+		} else {
+			base.Times[name] = router.Times{} // it is there for the routes that name it
+		}
+	}
+	for i, r := range in.Routes {
+		c := base
+		c.Routes = []router.Route{r}
+		try(c, "routes", i)
+	}
+	for i, h := range in.Inhibit {
+		c := base
+		c.Inhibit = []router.Inhibit{h}
+		try(c, "inhibit", i)
+	}
+	if len(all) == 0 { // it lies between the parts: two routes of one name
+		all = append(all, placed(cfg, first))
+	}
+	return all
+}
+
+func placed(cfg *configs.Config, err error) *configs.Error {
+	var e *configs.Error
+	if errors.As(cfg.Place(nil, err), &e) {
+		return e
+	}
+	return &configs.Error{Msg: err.Error()}
 }
 
 // matcher keeps an absent matcher nil: it matches everything.

@@ -53,3 +53,22 @@ func TestErrorsNameThePlace(t *testing.T) {
 		}
 	}
 }
+
+func TestAllErrorsAtOnce(t *testing.T) {
+	text := strings.NewReplacer("technique: T1611", "technqiue: T1611", "days: mon-fri", "days: mon-fry", "severity: \"<=high\"", "severity: \"<=hgh\"",
+		"- {name: rest, outputs: [hook]", "- {name: rest, match: {x: y}, outputs: [hook]").Replace(good)
+	cfg, err := parse(t, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Compile(cfg)
+	list, ok := err.(configs.Errors)
+	if !ok || len(list) != 4 {
+		t.Fatalf("%v", err)
+	}
+	for i, line := range []int{5, 7, 8, 11} {
+		if list[i].Line != line {
+			t.Errorf("error %d is placed at line %d: %v", i, list[i].Line, list[i])
+		}
+	}
+}

@@ -28,6 +28,7 @@ type Part struct {
 	sensor    *Sensor
 	kernel    *bpf.Sensor
 	publisher *bus.Publisher
+	spool     *bus.Spool
 }
 
 // AddTo adds the sensor's parts to a program.
@@ -67,8 +68,14 @@ func (p *Part) rules() Rules {
 }
 
 func (p *Part) publish(context.Context) (lifecycle.Stop, error) {
-	p.publisher = p.Bus().NewPublisher(bus.PublisherOptions{Cluster: p.Config.Cluster, Host: p.Config.Host})
-	return p.publisher.Close, nil
+	c := p.Config.Sensor.Spool
+	spool, err := bus.OpenSpool(c.Dir, int64(c.Max))
+	if err != nil {
+		return nil, err
+	}
+	p.spool = spool
+	p.publisher = p.Bus().NewPublisher(bus.PublisherOptions{Cluster: p.Config.Cluster, Host: p.Config.Host, Spool: spool})
+	return func(ctx context.Context) error { return errors.Join(p.publisher.Close(ctx), spool.Close()) }, nil
 }
 
 func (p *Part) start(context.Context) (lifecycle.Stop, error) {
@@ -116,11 +123,14 @@ var (
 	descContainer = prometheus.NewDesc("tocsin_sensor_containers", "Containers known.", nil, nil)
 	descEnrich    = prometheus.NewDesc("tocsin_sensor_enrichment_total", "Processes evicted from a full tree, read from /proc, or never known.", []string{"result"}, nil)
 	descUnsent    = prometheus.NewDesc("tocsin_sensor_findings_not_taken_total", "Findings that the publisher refused.", nil, nil)
+	descSpool     = prometheus.NewDesc("tocsin_sensor_spool_findings", "Findings on disk that wait for NATS.", nil, nil)
+	descSpoolSize = prometheus.NewDesc("tocsin_sensor_spool_bytes", "Bytes of the findings on disk that wait for NATS.", nil, nil)
+	descShed      = prometheus.NewDesc("tocsin_sensor_spool_shed_total", "Findings dropped from a full spool, by severity.", []string{"severity"}, nil)
 	descPublished = prometheus.NewDesc("tocsin_sensor_findings_published_total", "Findings stored by NATS.", nil, nil)
 )
 
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descEvents, descUndecoded, descRing, descRules, descBadRules, descRule, descRuleTime, descProcesses, descContainer, descEnrich, descUnsent, descPublished} {
+	for _, d := range []*prometheus.Desc{descEvents, descUndecoded, descRing, descRules, descBadRules, descRule, descRuleTime, descProcesses, descContainer, descEnrich, descUnsent, descPublished, descSpool, descSpoolSize, descShed} {
 		ch <- d
 	}
 }
@@ -157,4 +167,10 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	counter(descEnrich, float64(e.Unknown), "unknown")
 	counter(descUnsent, float64(s.unsent.Load()))
 	counter(descPublished, float64(c.p.publisher.Stats().Published))
+	sp := c.p.spool.Stats()
+	gauge(descSpool, float64(sp.Findings))
+	gauge(descSpoolSize, float64(sp.Bytes))
+	for severity, n := range sp.Shed {
+		counter(descShed, float64(n), severity.String())
+	}
 }

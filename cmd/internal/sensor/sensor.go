@@ -79,7 +79,7 @@ func (s *Sensor) choose(selections []event.Selection) {
 		list = []error{err}
 	}
 	for _, err := range list {
-		s.log.Warn("event not available", "error", err)
+		s.log.Info("event not available: rules that need it stay quiet", "error", err)
 	}
 	s.missing.Store(&list)
 }
