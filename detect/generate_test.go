@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"testing/fstest"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -543,4 +544,13 @@ func (g *generator) matched(o occurrence) {
 	} else {
 		g.hits[g.r.IntN(len(g.hits))] = o
 	}
+}
+
+// memory is a source of files in memory.
+func memory(files map[string]string) Source {
+	m := fstest.MapFS{}
+	for name, text := range files {
+		m[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return Source{FS: m, Name: "rules"}
 }

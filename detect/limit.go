@@ -15,6 +15,11 @@ import (
 // field returns the text of a field of the event: "processName", "container.image", "process.ancestors.0.executable",
 // "args.pathname", "args.remote_addr.sin_addr". It reports false when the event does not have it.
 func (s *scratch) field(ev *event.Event, field string) (string, bool) {
+	if s.decoded == nil {
+		if v, known, ok := direct(ev, field); known {
+			return v, ok
+		}
+	}
 	var v any = s.object(ev)
 	if rest, ok := strings.CutPrefix(field, "args."); ok {
 		list, _ := s.object(ev)["args"].([]any)
@@ -53,6 +58,44 @@ func (s *scratch) field(ev *event.Event, field string) (string, bool) {
 		}
 	}
 	return valueText(v), true
+}
+
+// direct reads the fields that limits use most without making the document. known is false for all others.
+func direct(ev *event.Event, field string) (v string, known, ok bool) {
+	switch field {
+	case "processName":
+		return strings.Clone(ev.CommString()), true, true
+	case "hostProcessId":
+		return strconv.FormatUint(uint64(ev.HostPID), 10), true, true
+	case "containerId":
+		if ev.Container == nil {
+			return "", true, true
+		}
+		return ev.Container.ID, true, true
+	}
+	name, isArg := strings.CutPrefix(field, "args.")
+	if !isArg || ev.Def.Dynamic {
+		return "", false, false
+	}
+	if i := ev.Def.Arg(name); i >= 0 {
+		switch a := &ev.Def.Args[i]; {
+		case a.Kind == event.KindString:
+			return strings.ToValidUTF8(strings.Clone(ev.Str(i)), "\uFFFD"), true, ev.Has(i)
+		case a.Kind.Scalar() && a.Kind != event.KindBool:
+			return ev.ArgText(i), true, ev.Has(i)
+		}
+		return "", false, false
+	}
+	arg, part, _ := strings.Cut(name, ".")
+	if i := ev.Def.Arg(arg); i >= 0 && ev.Def.Args[i].Kind == event.KindSockaddr && ev.Has(i) {
+		for _, f := range ev.Sockaddr(i).Fields() {
+			if f.Name == part {
+				return f.Value, true, true
+			}
+		}
+		return "", true, false
+	}
+	return "", false, false
 }
 
 func valueText(v any) string {

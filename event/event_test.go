@@ -125,6 +125,13 @@ func TestSockaddr(t *testing.T) {
 		if got := parseSockaddr(sa.Bytes()); got != sa {
 			t.Errorf("got %+v, want %+v", got, sa)
 		}
+		var parts []string
+		for _, f := range sa.Fields() {
+			parts = append(parts, "'"+f.Name+"': '"+f.Value+"'")
+		}
+		if got, want := sa.Text(), "{"+strings.Join(parts, ",")+"}"; got != want {
+			t.Errorf("text %s, fields %s", got, want)
+		}
 	}
 	raw := append([]byte{1, 0, 0}, "name"...) // abstract, as the kernel has it
 	showAbstract(raw)

@@ -115,20 +115,29 @@ func addrText(a netip.Addr, none string) string {
 // {'sa_family': 'AF_UNIX','sun_path': '/var/run/docker.sock'}.
 func (s Sockaddr) Text() string { return string(s.AppendText(nil)) }
 
-// AppendText appends Text to dst.
+// AppendText appends Text to dst, without any other memory.
 func (s Sockaddr) AppendText(dst []byte) []byte {
-	dst = append(dst, '{')
-	for i, f := range s.Fields() {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(dst, '\'')
-		dst = append(dst, f.Name...)
-		dst = append(dst, "': '"...)
-		dst = append(dst, f.Value...)
-		dst = append(dst, '\'')
+	dst = append(append(dst, "{'sa_family': '"...), s.FamilyName()...)
+	switch s.Family {
+	case AFUnix:
+		dst = append(append(dst, "','sun_path': '"...), s.Path...)
+	case AFInet:
+		dst = appendAddr(append(dst, "','sin_addr': '"...), s.Addr, "0.0.0.0")
+		dst = strconv.AppendUint(append(dst, "','sin_port': '"...), uint64(s.Port), 10)
+	case AFInet6:
+		dst = appendAddr(append(dst, "','sin6_addr': '"...), s.Addr, "::")
+		dst = strconv.AppendUint(append(dst, "','sin6_flowinfo': '"...), uint64(s.FlowInfo), 10)
+		dst = strconv.AppendUint(append(dst, "','sin6_port': '"...), uint64(s.Port), 10)
+		dst = strconv.AppendUint(append(dst, "','sin6_scopeid': '"...), uint64(s.ScopeID), 10)
 	}
-	return append(dst, '}')
+	return append(dst, "'}"...)
+}
+
+func appendAddr(dst []byte, a netip.Addr, none string) []byte {
+	if !a.IsValid() {
+		return append(dst, none...)
+	}
+	return a.AppendTo(dst)
 }
 
 // sockaddrFromFields undoes Fields. It reports false when the object would not come out the same.
