@@ -23,7 +23,7 @@ func main() {
 }
 
 func run(ctx context.Context, o *service.Options) error {
-	if _, err := routing.Compile(o.Config); err != nil {
+	if err := routing.Check(o.Config); err != nil {
 		return err
 	}
 	router := routing.New(routing.Options{Config: o.Config, Name: "tocsin-router", Registry: metrics.NewRegistry(), Log: o.Log})
@@ -37,6 +37,9 @@ func run(ctx context.Context, o *service.Options) error {
 			case <-o.Hangup:
 			}
 			cfg, err := configs.Load(o.File, outputs.Types())
+			if err == nil {
+				err = routing.Check(cfg)
+			}
 			if err == nil {
 				err = router.Reload(ctx, cfg)
 			}

@@ -31,8 +31,7 @@ func loadConfig(e *env, path string) (*configs.Config, error) {
 		fmt.Fprintln(e.stderr, "warning:", w)
 	}
 	// What is wrong with the routes is told together with the rest.
-	_, routes := routing.Compile(cfg)
-	if err = errors.Join(err, routes); err != nil {
+	if err = errors.Join(err, routing.Check(cfg)); err != nil {
 		return nil, err
 	}
 	return cfg, nil

@@ -14,10 +14,12 @@ import (
 )
 
 type rulesCmd struct {
-	List  rulesListCmd  `cmd:"" help:"List rules."`
-	Show  rulesShowCmd  `cmd:"" help:"Show one rule: what it finds, and its text."`
-	Check rulesCheckCmd `cmd:"" help:"Say what would keep rules from doing their work."`
-	Test  rulesTestCmd  `cmd:"" help:"Run the Rego tests of rules, with coverage."`
+	List   rulesListCmd   `cmd:"" help:"List rules."`
+	Show   rulesShowCmd   `cmd:"" help:"Show one rule: what it finds, and its text."`
+	Check  rulesCheckCmd  `cmd:"" help:"Say what would keep rules from doing their work."`
+	Test   rulesTestCmd   `cmd:"" help:"Run the Rego tests of rules, with coverage."`
+	New    rulesNewCmd    `cmd:"" help:"Write a new rule with its test."`
+	Export rulesExportCmd `cmd:"" help:"Write the built-in rules to a folder."`
 }
 
 // ruleSources is the flags of commands that load rules.

@@ -104,6 +104,9 @@ func (c *runCmd) config(e *env) (*configs.Config, error) {
 	}
 	if c.Listen != "" {
 		cfg.Server.Listen = c.Listen
+		if err := routing.Check(cfg); err != nil {
+			return nil, err
+		}
 	}
 	cfg.Sensor.Rules = append(cfg.Sensor.Rules, c.Rules...)
 	cfg.Sensor.Builtin = cfg.Sensor.Builtin && !c.NoBuiltin

@@ -21,13 +21,40 @@ func tokens(cfg *configs.Config) ([]api.Token, error) {
 	}
 	text, err := cfg.Server.Tokens.Value()
 	if err != nil {
-		return nil, fmt.Errorf("server.tokens: %w", err)
+		return nil, cfg.Errorf([]string{"server", "tokens"}, "%v", err)
 	}
 	list, err := api.ParseTokens(text)
 	if err != nil {
 		return nil, cfg.Errorf([]string{"server", "tokens"}, "%v", err)
 	}
 	return list, nil
+}
+
+// Check finds what is wrong with a configuration for the router: its routes, and the address of the API. The error is
+// configs.Errors.
+func Check(cfg *configs.Config) error {
+	var all configs.Errors
+	if _, err := Compile(cfg); err != nil {
+		all = append(all, err.(configs.Errors)...)
+	}
+	list, err := tokens(cfg)
+	if err == nil {
+		err = checkListen(cfg, list)
+	}
+	if err != nil {
+		all = append(all, placed(cfg, err))
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return all
+}
+
+func checkListen(cfg *configs.Config, list []api.Token) error {
+	if err := api.CheckListen(cfg.Server.Listen, list); err != nil {
+		return cfg.Errorf([]string{"server", "listen"}, "%v", err)
+	}
+	return nil
 }
 
 // handler is everything that the API's address serves.

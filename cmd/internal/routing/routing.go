@@ -90,6 +90,9 @@ func (r *Router) listen(context.Context) (lifecycle.Stop, error) {
 	if r.tokens, err = tokens(r.opts.Config); err != nil {
 		return nil, err
 	}
+	if err := checkListen(r.opts.Config, r.tokens); err != nil {
+		return nil, err
+	}
 	l, err := api.Listen(r.opts.Config.Server.Listen, r.tokens)
 	if err != nil {
 		return nil, err

@@ -92,9 +92,10 @@ func allErrors(cfg *configs.Config, in router.Config, first error) configs.Error
 	return all
 }
 
+// placed returns err with its place in the file.
 func placed(cfg *configs.Config, err error) *configs.Error {
 	var e *configs.Error
-	if errors.As(cfg.Place(nil, err), &e) {
+	if errors.As(err, &e) || errors.As(cfg.Place(nil, err), &e) {
 		return e
 	}
 	return &configs.Error{Msg: err.Error()}
