@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -259,7 +260,19 @@ func (g *generator) arg(a *event.Arg) any {
 		}
 		return raw
 	case a.Kind == event.KindCred:
-		return []byte(strings.Repeat("\x01", 80))
+		var b []byte
+		for i := range 15 {
+			v := pick(g.r, []uint64{0, 0, 1000, uint64(g.num())})
+			if i == 8 {
+				v = pick(g.r, []uint64{4026531837, 4026531837, 5})
+			}
+			if i < 10 {
+				b = binary.NativeEndian.AppendUint32(b, uint32(v))
+			} else {
+				b = binary.NativeEndian.AppendUint64(b, v)
+			}
+		}
+		return b
 	case a.Enc != event.EncNone:
 		if a.Enc.Flags() || g.r.IntN(3) > 0 {
 			names := a.Enc.Names()
@@ -424,6 +437,13 @@ func (g *generator) satisfy(o *occurrence, n *native.Node) {
 				list = append(list, clean(g.text()))
 			}
 			o.args[n.Term.Arg] = list[:min(max(int(v), 0), len(list))]
+		case i >= 0 && o.def.Args[i].Kind == event.KindCred && len(n.Term.Path) == 1:
+			b, _ := o.args[n.Term.Arg].([]byte)
+			if at := slices.Index(event.CredFields[:], n.Term.Path[0]); at >= 0 && at < 10 && len(b) == 80 {
+				b = slices.Clone(b)
+				binary.NativeEndian.PutUint32(b[4*at:], uint32(v))
+				o.args[n.Term.Arg] = b
+			}
 		case i >= 0 && o.def.Args[i].Kind.Scalar() && o.def.Args[i].Enc == event.EncNone:
 			o.args[n.Term.Arg] = g.fit(&o.def.Args[i], uint64(v))
 		case slices.Equal(n.Term.Path, []string{"userId"}):

@@ -2,7 +2,9 @@ package native
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -300,7 +302,9 @@ func resolveArg(t Term, a *event.Arg, i int, addressText bool) field {
 			return neverField
 		}
 		return field{kind: boolean, flag: func(e *event.Event) (bool, bool) { return e.Uint(i) != 0, e.Has(i) }}
-	case event.KindCred, event.KindJSON:
+	case event.KindCred:
+		return resolveCred(t, i)
+	case event.KindJSON:
 		return unknownField
 	}
 	if len(t.Path) > 0 {
@@ -325,6 +329,40 @@ func resolveArg(t Term, a *event.Arg, i int, addressText bool) field {
 		return field{kind: number, num: func(e *event.Event) (int64, bool) { return e.Int(i), e.Has(i) }}
 	}
 	return field{kind: number, num: func(e *event.Event) (int64, bool) { return clamp(e.Uint(i)), e.Has(i) }}
+}
+
+// credIDs is how many of event.CredFields are 32-bit ids; 64-bit sets follow.
+const credIDs = 10
+
+// resolveCred reads a member of credentials, in the layout of event.CredFields.
+func resolveCred(t Term, i int) field {
+	if len(t.Path) == 0 {
+		return otherField
+	}
+	n := slices.Index(event.CredFields[:], t.Path[0])
+	switch {
+	case len(t.Path) > 1 || (n < 0 && !strings.HasPrefix(t.Path[0], "[")):
+		return neverField
+	case n < 0:
+		return unknownField
+	}
+	if n < credIDs {
+		return field{kind: number, num: func(e *event.Event) (int64, bool) {
+			b := e.Bytes(i)
+			if len(b) < 4*n+4 {
+				return 0, false
+			}
+			return int64(binary.NativeEndian.Uint32(b[4*n:])), true
+		}}
+	}
+	at := 4*credIDs + 8*(n-credIDs)
+	return field{kind: number, num: func(e *event.Event) (int64, bool) {
+		b := e.Bytes(i)
+		if len(b) < at+8 {
+			return 0, false
+		}
+		return clamp(binary.NativeEndian.Uint64(b[at:])), true
+	}}
 }
 
 // resolveAddress mirrors event.Sockaddr.Fields.

@@ -8,6 +8,7 @@ import (
 // textIndex finds, for one text, all the patterns that it relates to, in one pass for each relation.
 type textIndex struct {
 	equal    map[string][]int32
+	lengths  uint64 // of the texts in equal, modulo 64: most texts need no look-up
 	prefix   *trie
 	suffix   *trie
 	contains contains
@@ -23,6 +24,7 @@ func (x *textIndex) add(op Op, pattern string, id int32) {
 			x.equal = map[string][]int32{}
 		}
 		x.equal[pattern] = append(x.equal[pattern], id)
+		x.lengths |= 1 << (len(pattern) % 64)
 	case Prefix:
 		if x.prefix == nil {
 			x.prefix = newTrie(false)
@@ -43,7 +45,7 @@ func (x *textIndex) finish() { x.contains.finish() }
 
 // find appends the ids of the patterns that v relates to; an id may come more than once.
 func (x *textIndex) find(v string, dst []int32) []int32 {
-	if x.equal != nil {
+	if x.lengths&(1<<(len(v)%64)) != 0 {
 		dst = append(dst, x.equal[v]...)
 	}
 	if x.prefix != nil {

@@ -61,3 +61,18 @@ func TestSubstring(t *testing.T) {
 		}
 	}
 }
+
+func TestRequired(t *testing.T) {
+	for pattern, want := range map[string]string{
+		`^stratum\+(tcp|ssl)://`: "^stratum+", `/proc/(?:\d.+|self)/mem`: "/proc/", `(?i)abc`: "", `a*`: "", `^(abc)+$`: "^abc",
+		`abc|abd`: "ab", `[xy]foo.*barbaz$`: "barbaz", `(`: "", `^$`: "", `(?:ab)?c`: "c", `a{2,}bcd`: "bcd",
+	} {
+		got, prefix := required(pattern)
+		if prefix {
+			got = "^" + got
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", pattern, got, want)
+		}
+	}
+}

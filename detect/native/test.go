@@ -320,8 +320,22 @@ func (s *specialiser) text(n *Node, f field) *specialised {
 		}
 		return noAnswer
 	}
-	cost := map[Op]int{Equal: 2, Prefix: 2, Suffix: 2, Contains: 6, Regex: 60}[n.Op] + len(n.Strs)/8 + 3*len(n.Term.Funcs)
-	l := &leaf{node: n, cost: cost, anchor: n.Op != Regex, field: f}
+	if n.Op == Regex && len(n.Strs) == 1 && !f.isConst && f.memo == nil {
+		// What the expression can't do without is looked for first, and can be indexed.
+		if lit, prefix := required(n.Strs[0]); len(lit) > 1 && plain(lit) {
+			need := &Node{Op: Contains, Term: n.Term, Strs: []string{lit}}
+			if prefix {
+				need.Op = Prefix
+			}
+			all := &specialised{op: And, exact: true, kids: []*specialised{s.text(need, f), s.regex(n, f, match)}}
+			return all
+		}
+	}
+	if n.Op == Regex && !f.isConst && f.memo == nil {
+		return s.regex(n, f, match)
+	}
+	cost := map[Op]int{Equal: 2, Prefix: 2, Suffix: 2, Contains: 6}[n.Op] + len(n.Strs)/8 + 3*len(n.Term.Funcs)
+	l := &leaf{node: n, cost: cost, anchor: true, field: f}
 	switch {
 	case f.kind == texts:
 		l.cost += 10
@@ -339,6 +353,17 @@ func (s *specialiser) text(n *Node, f field) *specialised {
 		l.test = func(sc *Scratch, ev *event.Event) bool { v, ok := f.text(sc, ev); return ok && match(v) }
 	}
 	return &specialised{op: Is, exact: true, leaf: l}
+}
+
+// regex is a leaf that runs a regular expression.
+func (s *specialiser) regex(n *Node, f field, match func(string) bool) *specialised {
+	if f.kind == texts {
+		return is(n, 80, func(sc *Scratch, ev *event.Event) bool {
+			sc.list = sc.list[:0]
+			return f.texts(sc, ev) && slices.ContainsFunc(sc.list, match)
+		})
+	}
+	return is(n, 60, func(sc *Scratch, ev *event.Event) bool { v, ok := f.text(sc, ev); return ok && match(v) })
 }
 
 // memoised remembers the answer for the last values of the number that the text comes from.
