@@ -108,6 +108,13 @@ func New(opts Options) http.Handler {
 	s.api = humachi.New(mux, cfg)
 	s.api.UseMiddleware(s.authorize)
 	s.alerts()
+	s.triage()
+	s.silences()
+	s.routing()
+	s.outputs()
+	s.counts()
+	s.ingests()
+	s.stream()
 	if opts.Console != nil {
 		mux.Handle("/*", opts.Console)
 	}

@@ -172,6 +172,19 @@ func (s *Store) DeadLetters(ctx context.Context, output, before string, limit in
 	return s.deliveries(ctx, where+" ORDER BY updated DESC, id DESC LIMIT ?", append(args, limit)...)
 }
 
+// DeadLetter returns the whole notification that was given up.
+func (s *Store) DeadLetter(ctx context.Context, output, id string) (json.RawMessage, error) {
+	var body []byte
+	err := s.query(ctx, "SELECT body FROM deliveries WHERE id = ? AND output = ? AND status = 'dead'", []any{id, output}, func(r *sql.Rows) error { return r.Scan(&body) })
+	if err != nil {
+		return nil, fmt.Errorf("read dead letter: %w", err)
+	}
+	if body == nil {
+		return nil, fmt.Errorf("dead letter %s of output %s: %w", id, output, ErrNotFound)
+	}
+	return body, nil
+}
+
 func (s *Store) deliveries(ctx context.Context, where string, args ...any) ([]Delivery, error) {
 	out := []Delivery{}
 	err := s.query(ctx, "SELECT "+deliveryColumns+" FROM deliveries WHERE "+where, args, func(r *sql.Rows) error {

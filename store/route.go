@@ -183,10 +183,16 @@ func (t *Tx) LoadDue(ctx context.Context, table *router.Table, st *router.State,
 
 // Save writes what has changed.
 func (t *Tx) Save(ctx context.Context, c router.Changes) error {
+	counts := map[rollup]uint64{}
 	for _, x := range c.Added {
 		if err := t.addFinding(ctx, x); err != nil {
 			return fmt.Errorf("save finding %s: %w", x.Finding.ID, err)
 		}
+		f := x.Finding
+		counts[rollup{f.Time.Truncate(rollupSpan).UnixNano(), int(f.Severity), f.Rule.ID, f.Host}] += max(f.Count, 1)
+	}
+	if err := t.count(ctx, counts); err != nil {
+		return err
 	}
 	if len(c.Alerts) > 0 {
 		changed, err := t.counter(ctx, "changed", len(c.Alerts))

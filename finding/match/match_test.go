@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tocsin-io/tocsin/finding"
 )
@@ -121,6 +122,32 @@ func TestGroupField(t *testing.T) {
 		get, err := Field(name)
 		if err != nil || get(sample()) != want {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestSample(t *testing.T) {
+	values := map[string][]string{
+		"rule": {"r"}, "name": {"n"}, "severity": {"critical"}, "technique": {"T1611", "T1055.008"}, "tactic": {"impact"}, "tag": {"a,b"}, "cluster": {"c"}, "host": {"h"},
+		"origin": {"container"}, "source": {"falco"}, "container": {"web"}, "image": {"i"}, "namespace": {"ns"}, "pod": {"p"}, "process": {"sh"}, "executable": {"/bin/sh"},
+		"user": {"root"}, "uid": {"0"}, "pid": {"7"}, "message": {"m"}, "fingerprint": {"x"}, "label.app": {"web"}, "data.path": {"/x"}, "arg.flags": {"O_RDONLY"},
+	}
+	if len(values) != len(Fields()) {
+		t.Errorf("%d of %d fields", len(values), len(Fields()))
+	}
+	f, err := Sample(values, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, v := range values {
+		m, err := FromValues(map[string][]string{name: v})
+		if err != nil || !m.Match(&f) {
+			t.Errorf("%s=%s does not match its sample: %v", name, v, err)
+		}
+	}
+	for name, v := range map[string]string{"severty": "x", "severity": ">=high", "technique": "T99999", "uid": "root", "tactic": "tea"} {
+		if _, err := Sample(map[string][]string{name: {v}}, time.Now()); err == nil {
+			t.Errorf("%s=%s: no error", name, v)
 		}
 	}
 }

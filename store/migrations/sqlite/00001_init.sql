@@ -123,6 +123,16 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_object ON audit (object, seq);
 
+-- Findings counted in spans of five minutes.
+CREATE TABLE rollup (
+    span     BIGINT  NOT NULL, -- the beginning
+    severity INTEGER NOT NULL,
+    rule     TEXT    NOT NULL,
+    host     TEXT    NOT NULL,
+    count    BIGINT  NOT NULL,
+    PRIMARY KEY (span, severity, rule, host)
+) WITHOUT ROWID;
+
 CREATE TABLE counters (
     name  TEXT   NOT NULL PRIMARY KEY,
     value BIGINT NOT NULL
