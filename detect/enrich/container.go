@@ -3,6 +3,7 @@ package enrich
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -62,19 +63,56 @@ func (cs *containers) init(opts *Options) {
 	cs.ctx, cs.stop = context.WithCancel(context.Background())
 	cs.slots = make(chan struct{}, 8)
 	p := procfs(opts.ProcRoot)
-	cs.tree = hierarchy{opts.CgroupMount, uint64(opts.CgroupHierarchy)}
+	cs.tree = openHierarchy(opts.CgroupMount, opts.CgroupHierarchy)
 	cs.mntNS, cs.pidNS = p.namespace(1, "mnt"), p.namespace(1, "pid")
 }
 
 func (cs *containers) close() {
 	cs.stop()
 	cs.resolves.Wait()
+	cs.tree.close()
 }
 
 // hierarchy is the tree of control groups whose ids the events carry.
 type hierarchy struct {
 	mount string // "" when it is not to be seen from here
 	id    uint64 // as events and /proc/<pid>/cgroup number it; 0 is version 2
+	dir   int    // the mount, opened; -1 when it is not
+}
+
+// fileIDKernfs is the type of the file handles of kernfs, whose content is the 64-bit id (FILEID_KERNFS,
+// include/linux/exportfs.h).
+const fileIDKernfs = 0xfe
+
+func openHierarchy(mount string, id uint32) hierarchy {
+	h := hierarchy{mount: mount, id: uint64(id), dir: -1}
+	if mount != "" {
+		if fd, err := unix.Open(mount, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err == nil {
+			h.dir = fd
+		}
+	}
+	return h
+}
+
+func (h hierarchy) close() {
+	if h.dir >= 0 {
+		unix.Close(h.dir)
+	}
+}
+
+// pathOf returns the path of the group with that id, as long as it exists. It needs CAP_DAC_READ_SEARCH.
+func (h hierarchy) pathOf(id uint64) (string, bool) {
+	if h.dir < 0 {
+		return "", false
+	}
+	handle := unix.NewFileHandle(fileIDKernfs, binary.NativeEndian.AppendUint64(nil, id))
+	fd, err := unix.OpenByHandleAt(h.dir, handle, unix.O_PATH|unix.O_CLOEXEC)
+	if err != nil {
+		return "", false
+	}
+	defer unix.Close(fd)
+	path, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+	return path, err == nil
 }
 
 // scan finds the containers that run now by the folders of their control groups, whose inode numbers are their ids.
@@ -128,8 +166,8 @@ func (cs *containers) rmdir(id uint64, path string, hierarchy uint64) {
 	}
 }
 
-// of returns the container that an event happened in, nil for the host: by its control group, through /proc the first
-// time.
+// of returns the container that an event happened in, nil for the host: by its control group. One that no event and no
+// scan has told of is looked up by its id, or, where that is not possible, through /proc.
 func (cs *containers) of(ev *event.Event) *container {
 	id := ev.CgroupID
 	if id <= rootCgroup {
@@ -140,6 +178,11 @@ func (cs *containers) of(ev *event.Event) *container {
 	}
 	c, ok := cs.cgroups[id]
 	if ok && (c != nil || ev.Flags&event.FlagContainer == 0) {
+		return c
+	}
+	if path, found := cs.tree.pathOf(id); found {
+		c = cs.get(path)
+		cs.remember(id, c)
 		return c
 	}
 	line := cs.procCgroup(ev.HostPID)
@@ -344,7 +387,7 @@ func podUID(path string) string {
 		}
 		uid := strings.ReplaceAll(rest[:size], "_", "-")
 		if strings.Count(uid, "-") == 4 && isHex(strings.ReplaceAll(uid, "-", "")) {
-			return uid
+			return strings.Clone(uid) // path may be an event's
 		}
 	}
 	return ""

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/tocsin-io/tocsin/event"
 )
 
@@ -275,6 +277,42 @@ func TestContainers(t *testing.T) {
 	w.apply("cgroup_rmdir", 1, 0, map[string]any{"cgroup_id": uint64(77), "cgroup_path": "/docker/" + cid, "hierarchy_id": uint32(0)})
 	if n := w.e.Stats().Containers; n != 0 {
 		t.Errorf("%d containers after the removal", n)
+	}
+}
+
+// A control group that no event has told of is found by its id, in a real hierarchy.
+func TestContainerByCgroupID(t *testing.T) {
+	mount := ""
+	for _, dir := range []string{"/sys/fs/cgroup/pids", "/sys/fs/cgroup"} {
+		var st unix.Statfs_t
+		if unix.Statfs(dir, &st) == nil && (st.Type == unix.CGROUP_SUPER_MAGIC || st.Type == unix.CGROUP2_SUPER_MAGIC) {
+			mount = dir
+			break
+		}
+	}
+	name := fmt.Sprintf("%s/tocsin-test-%d", mount, os.Getpid())
+	dir := filepath.Join(name, cid)
+	if err := os.MkdirAll(dir, 0o755); mount == "" || err != nil {
+		t.Skipf("no control group can be made here (%s): %v", mount, err)
+	}
+	t.Cleanup(func() { os.Remove(dir); os.Remove(name) })
+	var st unix.Stat_t
+	if err := unix.Stat(dir, &st); err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(dir) // not there when the enricher looks around …
+	w := newWorld(t, Options{CgroupMount: mount})
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Stat(dir, &st); err != nil {
+		t.Fatal(err)
+	}
+	ev := w.event("openat", 400, 4*second, nil)
+	ev.CgroupID, ev.MntNS = st.Ino, 4711
+	w.e.Apply(ev)
+	if ev.Container == nil || ev.Container.ID != cid {
+		t.Errorf("container %+v", ev.Container)
 	}
 }
 

@@ -18,6 +18,9 @@ const (
 	ancestorArgsMax = 512
 )
 
+// locateTries bounds how often the container of one process is looked for.
+const locateTries = 3
+
 // appendArg adds an argument, cut to what is left of limit bytes. It reports whether more may follow.
 func appendArg(args []string, arg string, left *int) ([]string, bool) {
 	if len(arg) <= *left {
@@ -63,6 +66,7 @@ type node struct {
 	pub       *published
 
 	located   bool
+	tries     uint8 // at finding its container, in vain
 	cgroup    uint64
 	container *container
 }
@@ -329,6 +333,10 @@ func (e *Enricher) evict() {
 func (e *Enricher) locate(n *node, ev *event.Event) {
 	c := e.containers.of(ev)
 	n.located, n.cgroup = true, ev.CgroupID
+	if c == nil && ev.Flags&event.FlagContainer != 0 && n.tries < locateTries {
+		n.tries++ // the kernel half says that there is one: ask again at the next event
+		n.located = false
+	}
 	if c == n.container {
 		return
 	}
