@@ -102,10 +102,18 @@ type difference struct {
 	programs map[*event.Def]*[3]*native.Program
 	scratch  native.Scratch
 	machine  plan.Machine
+	wanted   map[string]event.Selection // what the sensor is asked for, for this rule alone
 }
 
 func newDifference(r *regoRule) *difference {
-	d := &difference{rule: r, programs: map[*event.Def]*[3]*native.Program{}}
+	d := &difference{rule: r, programs: map[*event.Def]*[3]*native.Program{}, wanted: map[string]event.Selection{}}
+	e, err := New(Options{Rules: []Rule{r}, Enable: []string{r.meta.ID}})
+	if err != nil {
+		panic(err)
+	}
+	for _, s := range e.Selections() {
+		d.wanted[s.Event] = s
+	}
 	defs := event.All()
 	for i := range defs {
 		if _, ok := originsOf(r.Selectors(), defs[i].Name); !ok {
@@ -141,6 +149,9 @@ func (d *difference) check(t testing.TB, o occurrence) (bool, error) {
 	if want.Match && !candidate {
 		return true, fmt.Errorf("a match is lost: %s", describe())
 	}
+	if sel, ok := d.wanted[o.def.Name]; want.Match && d.selects(ev) && (!ok || !selected(sel, ev)) {
+		return true, fmt.Errorf("a match does not leave the kernel: %s: %s", showClauses(sel.Clauses), describe())
+	}
 	if candidate && !want.Match && wantErr == nil && p.Rules()[0].Exact {
 		return false, fmt.Errorf("the condition is not exact: %s", describe())
 	}
@@ -150,6 +161,12 @@ func (d *difference) check(t testing.TB, o occurrence) (bool, error) {
 		return want.Match, fmt.Errorf("plan: %v %s %v, OPA: %v %s %v: %s", got.Match, got.Data, gotErr, want.Match, want.Data, wantErr, describe())
 	}
 	return want.Match, nil
+}
+
+// selects reports whether the rule selects the event's name and origin.
+func (d *difference) selects(ev *event.Event) bool {
+	o, ok := originsOf(d.rule.Selectors(), ev.Def.Name)
+	return ok && o.Has(ev.Origin())
 }
 
 func sameError(a, b error) bool {

@@ -233,8 +233,8 @@ func (s *ruleset) build() {
 	for i := range defs {
 		d := s.dispatch(defs[i].Name, &defs[i])
 		s.byID[defs[i].ID] = d
-		if len(d.entries) > 0 {
-			s.selections = append(s.selections, d.selection(defs[i].Name))
+		if sel, ok := d.selection(&defs[i]); ok {
+			s.selections = append(s.selections, sel)
 		}
 		names[defs[i].Name] = true
 	}
@@ -299,25 +299,12 @@ func originsOf(selectors []Selector, name string) (event.Origins, bool) {
 	return o, wanted
 }
 
-// selection is what the sensor must deliver for the dispatch's rules.
-func (d *dispatch) selection(name string) event.Selection {
-	sel := event.Selection{Event: name}
-	var all event.Origins
-	for i := range d.entries {
-		if d.entries[i].origins == 0 {
-			return sel // every occurrence
-		}
-		all |= d.entries[i].origins
-	}
-	if all != event.InHost|event.InContainer|event.InContainerInit {
-		sel.Clauses = []event.Clause{{Origins: all}}
-	}
-	return sel
-}
-
 // Handle gives one event to the rules that select it and calls the sink for each match, before it returns.
 // The event is only used during the call.
 func (e *Engine) Handle(ev *event.Event) {
+	if ev.Flags&event.FlagUnselected != 0 {
+		return // delivered for enrichment alone
+	}
 	set := e.set.Load()
 	d := set.find(ev)
 	origin := ev.Origin()

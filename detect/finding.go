@@ -18,15 +18,13 @@ type scratch struct {
 }
 
 func (s *scratch) reset() {
-	if s.doc != nil {
-		s.doc, s.decoded = nil, nil
-	}
+	s.doc, s.decoded = nil, nil
 }
 
-// object returns the event's document, decoded.
+// object returns the whole document, decoded.
 func (s *scratch) object(ev *event.Event) map[string]any {
 	if s.decoded == nil {
-		dec := json.NewDecoder(bytes.NewReader(s.document(ev)))
+		dec := json.NewDecoder(bytes.NewReader(ev.AppendJSON(nil)))
 		dec.UseNumber()
 		if dec.Decode(&s.decoded) != nil || s.decoded == nil { // an event's own JSON always decodes
 			s.decoded = map[string]any{}
@@ -35,10 +33,11 @@ func (s *scratch) object(ev *event.Event) map[string]any {
 	return s.decoded
 }
 
-// document returns the event's JSON. Findings share it, so it is not reused.
+// document returns the event's JSON as it may leave the host: without the values of environments. Findings share it, so
+// it is not reused.
 func (s *scratch) document(ev *event.Event) []byte {
 	if s.doc == nil {
-		s.doc = ev.AppendJSON(make([]byte, 0, 2048))
+		s.doc = ev.AppendRedactedJSON(make([]byte, 0, 2048))
 	}
 	return s.doc
 }

@@ -1,0 +1,405 @@
+package detect
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/tocsin-io/tocsin/detect/native"
+	"github.com/tocsin-io/tocsin/event"
+)
+
+const allOrigins = event.InHost | event.InContainer | event.InContainerInit
+
+// selection is what the sensor must deliver for the dispatch's rules: an event that a rule can match satisfies one of the
+// clauses. A condition that the sensor's terms can't express is left out, which lets more through.
+// It is false when no rule can match any event of the kind.
+func (d *dispatch) selection(def *event.Def) (event.Selection, bool) {
+	sel := event.Selection{Event: def.Name}
+	var clauses []event.Clause
+	for o, p := range d.programs {
+		for _, en := range d.entries {
+			if !en.origins.Has(event.Origin(o)) {
+				continue
+			}
+			for _, conj := range p.Rules()[en.number].Any {
+				c := event.Clause{Origins: 1 << o, Conds: conditions(def, conj, addressText(en.rule))}
+				clauses = append(clauses, c)
+			}
+		}
+	}
+	clauses = uniteOrigins(clauses)
+	clauses = dropCovered(clauses)
+	clauses = uniteValues(clauses)
+	for i := range clauses {
+		if clauses[i].Origins == allOrigins {
+			clauses[i].Origins = 0
+			if len(clauses[i].Conds) == 0 {
+				return sel, true // every occurrence
+			}
+		}
+	}
+	sel.Clauses = clauses
+	return sel, len(clauses) > 0
+}
+
+func addressText(r *rule) bool {
+	rr, ok := r.Rule.(*regoRule)
+	return ok && rr.policy.AddressText
+}
+
+func condKey(c event.Cond) string { return fmt.Sprintf("%s\x00%d\x00%t", c.Field, c.Op, c.Not) }
+
+func clauseKey(conds []event.Cond) string {
+	parts := make([]string, len(conds))
+	for i, c := range conds {
+		parts[i] = fmt.Sprintf("%s\x00%q\x00%d", condKey(c), c.Strs, c.Nums)
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, "\x01")
+}
+
+// uniteOrigins makes one clause of those that differ in their origins alone.
+func uniteOrigins(list []event.Clause) []event.Clause {
+	at := map[string]int{}
+	var out []event.Clause
+	for _, c := range list {
+		k := clauseKey(c.Conds)
+		if i, ok := at[k]; ok {
+			out[i].Origins |= c.Origins
+			continue
+		}
+		at[k] = len(out)
+		out = append(out, c)
+	}
+	return out
+}
+
+// dropCovered drops clauses of which another asks less.
+func dropCovered(list []event.Clause) []event.Clause {
+	var open event.Origins
+	for _, c := range list {
+		if len(c.Conds) == 0 {
+			open |= c.Origins
+		}
+	}
+	var out []event.Clause
+	if open != 0 {
+		out = append(out, event.Clause{Origins: open})
+	}
+	for _, c := range list {
+		if c.Origins &^= open; c.Origins != 0 {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// uniteValues makes one clause of those that differ in the values of one condition alone.
+func uniteValues(list []event.Clause) []event.Clause {
+	for changed := true; changed; {
+		changed = false
+		for width := 1; width <= 4; width++ { // by the number of conditions: the union keeps it
+			for pos := range width {
+				at := map[string]int{}
+				var out []event.Clause
+				for _, c := range list {
+					if len(c.Conds) != width || !isUnion(c.Conds[pos]) {
+						out = append(out, c)
+						continue
+					}
+					rest := slices.Delete(slices.Clone(c.Conds), pos, pos+1)
+					k := fmt.Sprintf("%d\x02%s\x02%s", c.Origins, condKey(c.Conds[pos]), clauseKey(rest))
+					if i, ok := at[k]; ok {
+						u := &out[i].Conds[pos]
+						u.Strs, u.Nums = unite(u.Strs, c.Conds[pos].Strs), unitePairs(u, c.Conds[pos].Nums)
+						changed = true
+						continue
+					}
+					at[k] = len(out)
+					c.Conds = slices.Clone(c.Conds)
+					out = append(out, c)
+				}
+				list = out
+			}
+		}
+	}
+	return list
+}
+
+// isUnion reports whether more values of the condition let more through.
+func isUnion(c event.Cond) bool { return !c.Not && c.Op != event.OpLess && c.Op != event.OpGreater }
+
+func unite(a, b []string) []string {
+	out := slices.Clone(a)
+	for _, s := range b {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func unitePairs(c *event.Cond, more []uint64) []uint64 {
+	out := slices.Clone(c.Nums)
+	if c.Op != event.OpBits {
+		for _, n := range more {
+			if !slices.Contains(out, n) {
+				out = append(out, n)
+			}
+		}
+		return out
+	}
+next:
+	for i := 0; i+1 < len(more); i += 2 {
+		for j := 0; j+1 < len(out); j += 2 {
+			if out[j] == more[i] && out[j+1] == more[i+1] {
+				continue next
+			}
+		}
+		out = append(out, more[i], more[i+1])
+	}
+	return out
+}
+
+// conditions says in the sensor's terms what it can of a conjunction, in a fixed order.
+func conditions(def *event.Def, conj []*native.Node, text bool) []event.Cond {
+	present := map[string]bool{}
+	for _, n := range conj {
+		if n.Op == native.Defined && len(n.Term.Path) == 0 {
+			present[n.Term.Arg] = true
+		}
+	}
+	var out []event.Cond
+	seen := map[string]bool{}
+	for _, n := range conj {
+		var c event.Cond
+		ok := false
+		if n.Op == native.Not {
+			// A negation also holds where the argument is absent; the sensor's does not.
+			inner := n.Kids[0]
+			if c, ok = condition(def, inner, text, true); ok && (inner.Term.Arg == "" || present[inner.Term.Arg]) {
+				c.Not = true
+			} else {
+				ok = false
+			}
+		} else {
+			c, ok = condition(def, n, text, false)
+		}
+		if k := clauseKey([]event.Cond{c}); ok && !seen[k] {
+			seen[k] = true
+			out = append(out, c)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b event.Cond) int { return strings.Compare(condKey(a), condKey(b)) })
+	return out
+}
+
+// taskFields are parts of the document that the sensor knows of a task. All events have them.
+var taskFields = map[string]string{
+	"processName": "@comm", "userId": "@uid", "hostProcessId": "@pid", "hostThreadId": "@tid", "mountNamespace": "@mntns",
+	"pidNamespace": "@pidns", "cgroupId": "@cgroup",
+}
+
+var textOps = map[native.Op]event.Op{native.Equal: event.OpEqual, native.Prefix: event.OpPrefix, native.Suffix: event.OpSuffix, native.Contains: event.OpContains}
+
+// condition translates one condition. exact: it must hold on no other event, since it stands below a negation.
+func condition(def *event.Def, n *native.Node, text, exact bool) (event.Cond, bool) {
+	t := n.Term
+	none := event.Cond{}
+	if t.Count || t.Wildcard() {
+		return none, false
+	}
+	if t.Arg == "" {
+		field, ok := taskFields[strings.Join(t.Path, ".")]
+		if !ok || len(t.Funcs) > 0 {
+			return none, false
+		}
+		if field == "@comm" {
+			op, ok := textOps[n.Op]
+			return event.Cond{Field: field, Op: op, Strs: n.Strs}, ok
+		}
+		return numbers(field, n, false)
+	}
+	i := def.Arg(t.Arg)
+	if i < 0 {
+		return none, false
+	}
+	a := &def.Args[i]
+	switch {
+	case a.Kind == event.KindString:
+		op, ok := textOps[n.Op]
+		return event.Cond{Field: a.Name, Op: op, Strs: n.Strs}, ok && len(t.Funcs) == 0 && len(t.Path) == 0
+	case a.Kind == event.KindSockaddr:
+		return addressCondition(a.Name, n, text, exact)
+	case !a.Kind.Scalar() || a.Kind == event.KindPointer || a.Kind == event.KindBool:
+		return none, false
+	case a.Enc != event.EncNone:
+		return encoded(a, n, exact)
+	case len(t.Funcs) > 0:
+		return none, false
+	}
+	return numbers(a.Name, n, a.Kind.Signed())
+}
+
+// numbers translates a comparison of a number.
+func numbers(field string, n *native.Node, signed bool) (event.Cond, bool) {
+	c := event.Cond{Field: field}
+	v := int64(0)
+	if len(n.Nums) > 0 {
+		v = n.Nums[0]
+	}
+	switch n.Op {
+	case native.NumEqual:
+		for _, x := range n.Nums {
+			if x < 0 && !signed {
+				continue // never equal
+			}
+			c.Nums = append(c.Nums, uint64(x))
+		}
+		return c, len(c.Nums) > 0
+	case native.LessEqual:
+		v++ // constants are smaller than the largest number
+		c.Op = event.OpLess
+	case native.Less:
+		c.Op = event.OpLess
+	case native.GreaterEqual:
+		if v == math.MinInt64 {
+			return c, false
+		}
+		v--
+		c.Op = event.OpGreater
+	case native.Greater:
+		c.Op = event.OpGreater
+	default:
+		return c, false
+	}
+	if v < 0 && !signed {
+		return c, false
+	}
+	c.Nums = []uint64{uint64(v)}
+	return c, true
+}
+
+// addressCondition translates a condition on a part of an address, or on its text.
+func addressCondition(name string, n *native.Node, text, exact bool) (event.Cond, bool) {
+	none := event.Cond{}
+	if len(n.Term.Funcs) > 0 {
+		return none, false
+	}
+	if text {
+		if n.Op != native.Contains || exact {
+			return none, false
+		}
+		for _, s := range n.Strs {
+			if !onlyInPath(s) {
+				return none, false
+			}
+		}
+		return event.Cond{Field: name + ".sun_path", Op: event.OpContains, Strs: n.Strs}, true
+	}
+	if len(n.Term.Path) != 1 {
+		return none, false
+	}
+	field := name + "." + n.Term.Path[0]
+	switch n.Term.Path[0] {
+	case "sun_path":
+		op, ok := textOps[n.Op]
+		return event.Cond{Field: field, Op: op, Strs: n.Strs}, ok
+	case "sin_port":
+		return event.Cond{Field: field, Op: event.OpEqual, Strs: n.Strs}, n.Op == native.Equal
+	case "sin_addr":
+		return event.Cond{Field: field, Op: event.OpEqual, Strs: n.Strs}, n.Op == native.Equal
+	}
+	return none, false
+}
+
+// onlyInPath reports whether a text can stand in an address's text nowhere but within the path of an AF_UNIX one: it has a
+// letter that no other part has, and nothing of the punctuation around the path.
+func onlyInPath(s string) bool {
+	const elsewhere = "abcdefsn_milyodrtpw0123456789.:AFUNIXET6"
+	return s != "" && !strings.ContainsAny(s, "'{},: ") && strings.ContainsFunc(s, func(r rune) bool {
+		return r >= 'a' && r <= 'z' && !strings.ContainsRune(elsewhere, r)
+	}) && !strings.Contains("sa_family sun_path sin_addr sin_port sin6_addr sin6_flowinfo sin6_port sin6_scopeid", s)
+}
+
+// encoded translates a condition on the text of a number that has names.
+func encoded(a *event.Arg, n *native.Node, exact bool) (event.Cond, bool) {
+	c := event.Cond{Field: a.Name}
+	lower := len(n.Term.Funcs) == 1 && n.Term.Funcs[0].Name == "lower"
+	if (len(n.Term.Funcs) > 0 && !lower) || len(n.Term.Path) > 0 {
+		return c, false
+	}
+	fold := func(s string) string {
+		if lower {
+			return strings.ToLower(s)
+		}
+		return s
+	}
+	for _, want := range n.Strs {
+		switch {
+		case n.Op == native.Equal && !lower:
+			v, ok := a.Enc.Number(want)
+			if !ok || a.Enc.Text(v) != want {
+				continue // no number has this text
+			}
+			c.Nums = append(c.Nums, v)
+		case n.Op == native.Contains && a.Enc.Flags() && !exact:
+			// What stands between or after the names could hold the text too.
+			if strings.Contains(want, "|") || strings.Trim(want, "0123456789abcdefx") == "" || strings.Contains(fold(a.Enc.Text(0)), want) && !isFlag(a.Enc, a.Enc.Text(0)) {
+				return c, false
+			}
+			c.Op = event.OpBits
+			for _, name := range a.Enc.Names() {
+				if mask, value, ok := a.Enc.Bits(name); ok && strings.Contains(fold(name), want) {
+					c.Nums = append(c.Nums, mask, value)
+				}
+			}
+		default:
+			return c, false
+		}
+	}
+	return c, len(c.Nums) > 0
+}
+
+func isFlag(e event.Encoding, text string) bool {
+	_, _, ok := e.Bits(text)
+	return ok
+}
+
+var opSigns = [...]string{event.OpEqual: "==", event.OpPrefix: "startswith", event.OpSuffix: "endswith", event.OpContains: "contains", event.OpBits: "&", event.OpLess: "<", event.OpGreater: ">", event.OpCIDR: "in"}
+
+// showClauses writes clauses for people.
+func showClauses(list []event.Clause) string {
+	var out []string
+	for _, c := range list {
+		var conds []string
+		for _, x := range c.Conds {
+			not := ""
+			if x.Not {
+				not = "not "
+			}
+			vals := fmt.Sprintf("%q", x.Strs)
+			if x.Strs == nil {
+				vals = fmt.Sprint(x.Nums)
+			}
+			conds = append(conds, fmt.Sprintf("%s %s%s %s", x.Field, not, opSigns[x.Op], vals))
+		}
+		out = append(out, "["+strings.Join(conds, "; ")+"]"+showOrigins(c.Origins))
+	}
+	return strings.Join(out, " or ")
+}
+
+func showOrigins(o event.Origins) string {
+	if o == 0 {
+		return ""
+	}
+	var names []string
+	for _, x := range []event.Origin{event.OriginHost, event.OriginContainer, event.OriginContainerInit} {
+		if o.Has(x) {
+			names = append(names, x.String())
+		}
+	}
+	return " in " + strings.Join(names, ", ")
+}
