@@ -39,7 +39,7 @@ func TestBrokenRule(t *testing.T) {
 	n := newSetup(t, everything("  hook: {type: webhook, url: "+hook.URL+"}", "hook"), dir).run(t)
 	wantAll(t, "log", n.Stderr(), "broken.rego:4")
 	c := harness.RunContainer(t, map[string]string{"/var/run/docker.sock": socket(t, "docker.sock")}, "connect", "/var/run/docker.sock")
-	hook.Wait(t, 20*time.Second, func(r harness.Request) bool { return about(c.ID)(r) && strings.Contains(string(r.Body), "RMM-1") })
+	hook.Wait(t, 20*time.Second, raised(c.ID))
 }
 
 func TestBrokenConfig(t *testing.T) {

@@ -127,6 +127,11 @@ func about(id string) func(harness.Request) bool {
 	return func(r harness.Request) bool { return strings.Contains(string(r.Body), id) }
 }
 
+// raised reports whether a webhook request is about a container and the tutorial's rule.
+func raised(id string) func(harness.Request) bool {
+	return func(r harness.Request) bool { return about(id)(r) && strings.Contains(string(r.Body), "RMM-1") }
+}
+
 // tutorial returns a folder with the tutorial's rule.
 func tutorial(t testing.TB) string {
 	t.Helper()

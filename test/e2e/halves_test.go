@@ -41,13 +41,13 @@ func TestTwoProcesses(t *testing.T) {
 		return harness.RunContainer(t, map[string]string{"/var/run/docker.sock": path}, "connect", "/var/run/docker.sock")
 	}
 	c := connect()
-	sent := notification(t, hook.Wait(t, 20*time.Second, about(c.ID)))
+	sent := notification(t, hook.Wait(t, 20*time.Second, raised(c.ID)))
 	checkTutorialAlert(t, sent.Alert, c.ID)
 
 	router.Kill()
 	c = connect() // nobody routes it now
 	router = startRouter()
-	hook.Wait(t, 20*time.Second, about(c.ID))
+	hook.Wait(t, 20*time.Second, raised(c.ID))
 
 	if resp, err := http.Get("http://" + sensorAddr + "/alerts"); err == nil {
 		resp.Body.Close()

@@ -92,10 +92,7 @@ func TestTutorialAlerts(t *testing.T) {
 			t.Fatalf("container: exit %d\n%s", c.Code, c.Output)
 		}
 	}
-	isRule := func(r harness.Request) bool {
-		return strings.Contains(string(r.Body), guilty.ID) && strings.Contains(string(r.Body), "RMM-1")
-	}
-	sent := notification(t, hook.Wait(t, 30*time.Second, isRule))
+	sent := notification(t, hook.Wait(t, 30*time.Second, raised(guilty.ID)))
 
 	// What happened before it would have come before it.
 	for _, r := range hook.Accepted() {

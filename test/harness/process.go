@@ -177,7 +177,7 @@ func Command(t testing.TB, program string, args ...string) (stdout, stderr strin
 func CommandWith(t testing.TB, edit func(*exec.Cmd), program string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	p := StartWith(t, edit, program, args...)
-	code = p.Wait(60 * time.Second)
+	code = p.Wait(5 * time.Minute)
 	return p.Stdout(), p.Stderr(), code
 }
 
