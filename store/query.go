@@ -24,7 +24,7 @@ type Filter struct {
 	Assignee     string
 	IDs          []string
 	Since, Until time.Time // of LastSeen
-	Text         string    // in the rule, message, host, process, container, pod: any case
+	Text         string    // words that the rule, technique, message, host, process, container or pod have, in any case
 }
 
 // Page says which part of a result, and how it is sorted: last_seen, first_seen, severity, count; "-" in front for
@@ -76,7 +76,7 @@ func (s *Store) filter(f *Filter) (*cond, error) {
 		c.add("last_seen <= ?", nanos(f.Until))
 	}
 	for word := range strings.FieldsSeq(f.Text) {
-		c.add("lower(body) LIKE ? ESCAPE '\\'", "%"+escapeLike(strings.ToLower(word))+"%")
+		c.add("words LIKE ? ESCAPE '\\'", "%"+escapeLike(strings.ToLower(word))+"%")
 	}
 	return c, c.match(&f.Match)
 }

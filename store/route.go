@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tocsin-io/tocsin/finding"
@@ -283,6 +284,28 @@ func (t *Tx) counter(ctx context.Context, name string, n int) (int64, error) {
 	return last - int64(n) + 1, nil
 }
 
+// words are the texts of an alert that people look for.
+func words(a *finding.Alert) string {
+	list := []string{a.Rule.ID, a.Rule.Name, a.Message, a.Host, a.Cluster}
+	list = append(list, a.Rule.Tags...)
+	for _, x := range a.Attack {
+		list = append(list, x.Tactic.Name, x.Technique.ID, x.Technique.Name)
+		if x.SubTechnique != nil {
+			list = append(list, x.SubTechnique.ID, x.SubTechnique.Name)
+		}
+	}
+	if p := a.Process; p != nil {
+		list = append(list, p.Name, p.Executable, p.User, strings.Join(p.Args, " "))
+	}
+	if c := a.Container; c != nil {
+		list = append(list, c.ID, c.Name, c.Image)
+	}
+	if k := a.Kubernetes; k != nil {
+		list = append(list, k.PodName, k.Namespace)
+	}
+	return strings.ToLower(strings.Join(list, "\n"))
+}
+
 func (t *Tx) saveAlert(ctx context.Context, a *router.Alert, changed int64) error {
 	t.woke = true
 	x := a.Alert
@@ -299,13 +322,13 @@ func (t *Tx) saveAlert(ctx context.Context, a *router.Alert, changed int64) erro
 		container, image = x.Container.ID, x.Container.Image
 	}
 	_, err = t.exec(ctx, `INSERT INTO alerts (id, gkey, status, severity, rule, cluster, host, origin, namespace, container, image, assignee,
-			first_seen, last_seen, count, version, changed, finding, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			first_seen, last_seen, count, version, changed, finding, words, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET status = excluded.status, severity = excluded.severity, rule = excluded.rule, cluster = excluded.cluster,
 			host = excluded.host, origin = excluded.origin, namespace = excluded.namespace, container = excluded.container,
 			image = excluded.image, assignee = excluded.assignee, first_seen = excluded.first_seen, last_seen = excluded.last_seen,
-			count = excluded.count, version = excluded.version, changed = excluded.changed, finding = excluded.finding, body = excluded.body`,
+			count = excluded.count, version = excluded.version, changed = excluded.changed, finding = excluded.finding, words = excluded.words, body = excluded.body`,
 		x.ID, a.Key, string(x.Status), int(x.Severity), x.Rule.ID, x.Cluster, x.Host, x.Origin, namespace, container, image, x.Assignee,
-		nanos(x.FirstSeen), nanos(x.LastSeen), int64(x.Count), int64(x.Version), changed, a.Last, string(body))
+		nanos(x.FirstSeen), nanos(x.LastSeen), int64(x.Count), int64(x.Version), changed, a.Last, words(&x), string(body))
 	if err != nil {
 		return err
 	}

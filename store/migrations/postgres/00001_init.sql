@@ -29,6 +29,7 @@ CREATE TABLE alerts (
     version    BIGINT  NOT NULL,
     changed    BIGINT  NOT NULL, -- grows with every change of any alert: where a stream resumes
     finding    TEXT    NOT NULL, -- id of the latest one
+    words      TEXT    NOT NULL, -- what a search for text looks at, in lower case
     body       TEXT    NOT NULL
 );
 CREATE UNIQUE INDEX alerts_open ON alerts (gkey) WHERE status <> 'closed';
