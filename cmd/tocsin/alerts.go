@@ -30,6 +30,9 @@ type alertsCmd struct {
 	List  alertsListCmd  `cmd:"" help:"List alerts, the latest first."`
 	Show  alertsShowCmd  `cmd:"" help:"Show one alert with all that is known."`
 	Watch alertsWatchCmd `cmd:"" help:"Show alerts as they come up."`
+	Ack   alertsAckCmd   `cmd:"" help:"Acknowledge alerts: somebody takes care."`
+	Close alertsCloseCmd `cmd:"" help:"Close alerts, with the reason."`
+	Note  alertsNoteCmd  `cmd:"" help:"Add a note to an alert."`
 }
 
 // alertFilter is the flags that choose alerts.
@@ -172,7 +175,11 @@ func (c *alertsShowCmd) Run(e *env) error {
 	if err := api.Get(e.ctx, "/alerts/"+url.PathEscape(a.ID)+"/deliveries", nil, &log); err != nil {
 		return err
 	}
-	return showAlert(e.stdout, a, log.Deliveries)
+	var said struct{ Notes []note }
+	if err := api.Get(e.ctx, "/alerts/"+url.PathEscape(a.ID)+"/notes", nil, &said); err != nil {
+		return err
+	}
+	return showAlert(e.stdout, a, log.Deliveries, said.Notes)
 }
 
 // findAlert reads the alert with that id, or the only one whose id begins with it.

@@ -21,14 +21,21 @@ type delivery struct {
 	Kind     string    `json:"kind"`
 	Status   string    `json:"status"`
 	Attempts int       `json:"attempts"`
-	Time     time.Time `json:"time"`
+	Updated  time.Time `json:"updated"`
 	Error    string    `json:"error"`
+}
+
+// note is what somebody wrote about an alert.
+type note struct {
+	Time   time.Time `json:"time"`
+	Author string    `json:"author"`
+	Text   string    `json:"text"`
 }
 
 func tokenFromEnvironment() string { return strings.TrimSpace(os.Getenv("TOCSIN_TOKEN")) }
 
 // showAlert writes all of an alert for people.
-func showAlert(w io.Writer, a *finding.Alert, told []delivery) error {
+func showAlert(w io.Writer, a *finding.Alert, told []delivery, notes []note) error {
 	var b bytes.Buffer
 	width, _ := table.Terminal(w)
 	line := func(name, format string, args ...any) {
@@ -84,7 +91,21 @@ func showAlert(w io.Writer, a *finding.Alert, told []delivery) error {
 		if i == 0 {
 			name = "Told"
 		}
-		line(name, "%s  %s %s, %s %s", d.Output, d.Kind, d.Status, plural(d.Attempts, "try"), d.Error)
+		text := fmt.Sprintf("%s  %s %s at %s", d.Output, d.Kind, d.Status, stamp(d.Updated))
+		if d.Attempts > 1 {
+			text += fmt.Sprintf(", %d tries", d.Attempts)
+		}
+		if d.Error != "" {
+			text += ": " + d.Error
+		}
+		line(name, "%s", text)
+	}
+	for i, n := range notes {
+		name := ""
+		if i == 0 {
+			name = "Notes"
+		}
+		line(name, "%s %s: %s", stamp(n.Time), n.Author, n.Text)
 	}
 	line("Response", "%s", a.Rule.Response)
 	for _, x := range a.Rule.FalsePositives {

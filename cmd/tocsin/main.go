@@ -23,16 +23,20 @@ type cli struct {
 	LogLevel  string `help:"Least level of the program's own log: debug, info, warn, error." default:"${loglevel}" enum:"debug,info,warn,error"`
 	LogFormat string `help:"Form of the log: text, json, or auto (text on a terminal)." default:"auto" enum:"auto,text,json"`
 
-	Run      runCmd      `cmd:"" group:"watch" help:"Watch this host: sensor, rules, router, API and console in one process."`
-	Trace    traceCmd    `cmd:"" group:"watch" help:"Show live events, without rules."`
-	Events   eventsCmd   `cmd:"" group:"watch" help:"List the events that can be watched, with their arguments."`
-	Replay   replayCmd   `cmd:"" group:"watch" help:"Give recorded events to the rules."`
-	Simulate simulateCmd `cmd:"" group:"watch" help:"Trigger built-in rules for real, harmlessly."`
-	Rules    rulesCmd    `cmd:"" group:"author" help:"List, check and test rules."`
-	Config   configCmd   `cmd:"" group:"author" help:"Check and show the configuration."`
-	Alerts   alertsCmd   `cmd:"" group:"operate" help:"List, show and watch alerts."`
-	Doctor   doctorCmd   `cmd:"" group:"operate" help:"Say what this host offers, and what is missing."`
-	Version  versionCmd  `cmd:"" group:"operate" help:"Show the version."`
+	Run         runCmd         `cmd:"" group:"watch" help:"Watch this host: sensor, rules, router, API and console in one process."`
+	Trace       traceCmd       `cmd:"" group:"watch" help:"Show live events, without rules."`
+	Events      eventsCmd      `cmd:"" group:"watch" help:"List the events that can be watched, with their arguments."`
+	Replay      replayCmd      `cmd:"" group:"watch" help:"Give recorded events to the rules."`
+	Simulate    simulateCmd    `cmd:"" group:"watch" help:"Trigger built-in rules for real, harmlessly."`
+	Rules       rulesCmd       `cmd:"" group:"author" help:"List, check and test rules."`
+	Config      configCmd      `cmd:"" group:"author" help:"Check and show the configuration."`
+	Routes      routesCmd      `cmd:"" group:"author" help:"Test the routes of a configuration."`
+	Alerts      alertsCmd      `cmd:"" group:"operate" help:"List, show and watch alerts."`
+	Silences    silencesCmd    `cmd:"" group:"operate" help:"List, add and end silences."`
+	Outputs     outputsCmd     `cmd:"" group:"operate" help:"List and test the outputs."`
+	DeadLetters deadLettersCmd `cmd:"" group:"operate" help:"List and retry notifications that were given up."`
+	Doctor      doctorCmd      `cmd:"" group:"operate" help:"Say what this host offers, and what is missing."`
+	Version     versionCmd     `cmd:"" group:"operate" help:"Show the version."`
 }
 
 // env is what commands work with.

@@ -53,8 +53,8 @@ func TestScripts(t *testing.T) {
 			return false, errors.New("unknown condition " + name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ready":  ready,
-			"listen": listen,
+			"ready": ready,
+			"retry": retry,
 		},
 	})
 }
@@ -75,11 +75,17 @@ func ready(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("%s is not ready", args[0])
 }
 
-// listen takes an address until the script ends: "listen $ADDR".
-func listen(ts *testscript.TestScript, neg bool, args []string) {
-	l, err := net.Listen("tcp", args[0])
-	ts.Check(err)
-	ts.Defer(func() { l.Close() })
+// retry runs a program until it writes something to standard output that is not an empty list: "retry exec tocsin …".
+func retry(ts *testscript.TestScript, neg bool, args []string) {
+	for range 100 {
+		if err := ts.Exec(args[1], args[2:]...); err == nil {
+			if out := strings.TrimSpace(ts.ReadFile("stdout")); out != "" && out != "[]" {
+				return
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	ts.Fatalf("%v: nothing came", args[1:])
 }
 
 func TestFirstWords(t *testing.T) {

@@ -89,9 +89,12 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 }
 
 func (c *Client) request(ctx context.Context, method, path string, query url.Values, header http.Header, body any) (*http.Response, error) {
-	u := *c.base
-	u.Path += "/v1" + path
-	u.RawQuery = query.Encode()
+	path, own, _ := strings.Cut(path, "?")
+	u := c.base.JoinPath("v1", path)
+	u.RawQuery = own
+	if len(query) > 0 {
+		u.RawQuery = query.Encode()
+	}
 	var in io.Reader
 	if body != nil {
 		b, err := json.Marshal(body)
