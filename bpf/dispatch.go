@@ -34,6 +34,9 @@ func (l *loader) configure(wanted map[event.ID]*selected) error {
 		if w.def.Urgent {
 			c.Flags |= configUrgent
 		}
+		if w.hook.fallback {
+			c.Flags |= configFallback
+		}
 		if err := l.setFilter(w); err != nil {
 			return err
 		}
@@ -190,7 +193,7 @@ func (l *loader) dispatch(attached map[attachment]bool) error {
 		SysExit:  {map[uint32]*ebpf.Program{}, map[uint32]*ebpf.Program{}},
 		SysEnter: {map[uint32]*ebpf.Program{}, map[uint32]*ebpf.Program{}},
 	}
-	recorder := l.programs["syscall_exit"]
+	exits, enters := l.programs["syscall_exit"], l.programs["syscall_enter"]
 	for a := range attached {
 		t, ok := want[a.kind]
 		if !ok {
@@ -201,7 +204,7 @@ func (l *loader) dispatch(attached map[attachment]bool) error {
 			continue // could not be loaded
 		}
 		set := func(table map[uint32]*ebpf.Program, nr uint32) {
-			if table[nr] == nil || p != recorder {
+			if table[nr] == nil || p != exits && p != enters {
 				table[nr] = p
 			}
 		}
@@ -216,8 +219,11 @@ func (l *loader) dispatch(attached map[attachment]bool) error {
 		fill(l.maps["exit_table"], want[SysExit].native), fill(l.maps["exit_table_compat"], want[SysExit].compat),
 		fill(l.maps["enter_table"], want[SysEnter].native), fill(l.maps["enter_table_compat"], want[SysEnter].compat),
 	}
-	if recorder != nil {
-		errs = append(errs, l.maps["after_handler"].Put(uint32(0), recorder))
+	if exits != nil {
+		errs = append(errs, l.maps["after_handler"].Put(uint32(0), exits))
+	}
+	if enters != nil {
+		errs = append(errs, l.maps["after_enter_handler"].Put(uint32(0), enters))
 	}
 	for _, d := range []struct {
 		kind Kind
@@ -227,7 +233,7 @@ func (l *loader) dispatch(attached map[attachment]bool) error {
 		needed := len(want[d.kind].native)+len(want[d.kind].compat) > 0
 		switch {
 		case needed && *d.at == nil:
-			p, err := l.attachAt(attachment{inSyscall, d.prog, Tracepoint, d.prog}, d.prog)
+			p, err := l.attachAt(attachment{inSyscall, d.prog, Tracepoint, d.prog, false}, d.prog)
 			*d.at = p
 			errs = append(errs, err)
 		case !needed && *d.at != nil:

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -22,6 +23,8 @@ type Features struct {
 
 	cache  *btf.Cache
 	kernel *btf.Spec
+	mu     sync.Mutex
+	broken map[string]string // hooks that could not be attached although nothing seemed to be missing, and why
 }
 
 // Choice is how an event is seen on this kernel.
@@ -38,7 +41,7 @@ type Choice struct {
 // Probe finds out what the running kernel offers, by loading and attaching programs that do nothing.
 // It needs the privileges of CheckPrivileges.
 func Probe() (*Features, error) {
-	f := &Features{Missing: map[Kind]string{}, cache: btf.NewCache()}
+	f := &Features{Missing: map[Kind]string{}, cache: btf.NewCache(), broken: map[string]string{}}
 	var err error
 	if f.kernel, err = f.cache.Kernel(); err != nil {
 		return nil, fmt.Errorf("read the kernel's type information: %w", err)
@@ -134,32 +137,66 @@ func (f *Features) Hooks(name string) Choice {
 
 // unusable returns why the hook cannot be used, or "".
 func (f *Features) unusable(h *Hook) string {
-	if r := f.Missing[h.Kind]; r != "" {
-		return r
-	}
 	for _, p := range h.progs {
+		if r := f.Missing[p.kind]; r != "" {
+			return r
+		}
 		switch p.kind {
 		case Fentry, Fexit:
-			if p.object == inSyscall || p.kind == Fexit {
-				native, _ := syscallFunctions(p.to)
-				if !f.hasFunction(native) {
-					return "the kernel has no function " + native
+			fn := p.to
+			if p.call {
+				fn, _ = syscallFunctions(p.to)
+				if event.SyscallNumber(p.to) < 0 {
+					continue // a 32-bit one
 				}
-			} else if !f.hasFunction(p.to) {
-				return "the kernel has no function " + p.to
+			}
+			if !f.hasFunction(fn) {
+				if p.call && h.has(p.prog, f) {
+					continue // a system call that this kernel does not have, among others
+				}
+				return "the kernel has no function " + fn
 			}
 		case LSM:
 			if !f.hasFunction("bpf_lsm_" + p.to) {
 				return "the kernel has no LSM hook " + p.to
 			}
 		case Tracepoint:
-			var t *btf.Typedef
-			if f.kernel.TypeByName("btf_trace_"+p.to, &t) != nil {
+			if !f.hasTracepoint(p.to) {
 				return "the kernel has no tracepoint " + p.to
 			}
 		}
 	}
-	return ""
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.broken[h.key()]
+}
+
+// has reports whether the program has at least one system call of this kernel to be attached to.
+func (h *Hook) has(prog string, f *Features) bool {
+	for _, p := range h.progs {
+		if native, _ := syscallFunctions(p.to); p.call && p.prog == prog && f.hasFunction(native) {
+			return true
+		}
+	}
+	return false
+}
+
+// setBroken notes that the hook cannot be attached.
+func (f *Features) setBroken(h *Hook, why string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.broken[h.key()] = why
+}
+
+func (h *Hook) key() string { return string(h.Kind) + " " + h.Target }
+
+func (f *Features) hasTracepoint(name string) bool {
+	var t *btf.Typedef
+	if f.kernel.TypeByName("btf_trace_"+name, &t) == nil {
+		return true
+	}
+	// Tracepoints of one class share a prototype; each has a function that BTF may or may not name.
+	return f.hasFunction("__traceiter_"+name) || f.hasFunction("__probestub_"+name)
 }
 
 func (f *Features) hasFunction(name string) bool {

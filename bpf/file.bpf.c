@@ -8,14 +8,6 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* After the handler of a system call, the program that records the call itself. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, u32);
-} after_handler SEC(".maps");
-
 /* The path that the caller gave to the system call that opens a file, if it is one. */
 static __always_inline void put_open_path(struct rec *r, u32 arg, long nr, bool compat)
 {
@@ -82,6 +74,144 @@ int BPF_PROG(open_exit, struct pt_regs *regs, long fd)
 		put_int(r.s, ARG_SECURITY_FILE_OPEN_SYSCALL, syscall_nr(regs));
 		rec_send(&r);
 	}
+out:
+	bpf_tail_call(ctx, &after_handler, 0);
+	return 0;
+}
+
+/*
+ * Changes to directories: security_path_* has the directory's mount, security_inode_* has not. The directory's dentry is
+ * the parent of the entry's.
+ */
+SEC("fentry/security_path_unlink")
+int BPF_PROG(security_path_unlink, const struct path *dir, struct dentry *dentry)
+{
+	struct rec r;
+	if (!rec_begin(&r, EVENT_SECURITY_INODE_UNLINK, ARGC_SECURITY_INODE_UNLINK))
+		return 0;
+	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
+	put_path(&r, ARG_SECURITY_INODE_UNLINK_PATHNAME, dentry, dir->mnt);
+	if (inode) {
+		put(r.s, ARG_SECURITY_INODE_UNLINK_INODE, BPF_CORE_READ(inode, i_ino));
+		put(r.s, ARG_SECURITY_INODE_UNLINK_DEV, BPF_CORE_READ(inode, i_sb, s_dev));
+		put(r.s, ARG_SECURITY_INODE_UNLINK_CTIME, inode_ctime(inode));
+	}
+	rec_send(&r);
+	return 0;
+}
+
+SEC("fentry/security_path_rename")
+int BPF_PROG(security_path_rename, const struct path *old_dir, struct dentry *old_dentry, const struct path *new_dir, struct dentry *new_dentry)
+{
+	struct rec r;
+	if (!rec_begin(&r, EVENT_SECURITY_INODE_RENAME, ARGC_SECURITY_INODE_RENAME))
+		return 0;
+	put_path(&r, ARG_SECURITY_INODE_RENAME_OLD_PATH, old_dentry, old_dir->mnt);
+	put_path(&r, ARG_SECURITY_INODE_RENAME_NEW_PATH, new_dentry, new_dir->mnt);
+	rec_send(&r);
+	return 0;
+}
+
+#define S_IFMT 0170000
+#define S_IFREG 0100000
+
+/* The hook also sees open with O_CREAT, which makes a regular file. */
+SEC("fentry/security_path_mknod")
+int BPF_PROG(security_path_mknod, const struct path *dir, struct dentry *dentry, umode_t mode, unsigned int dev)
+{
+	struct rec r;
+	u16 type = mode & S_IFMT;
+	if (type == S_IFREG || type == 0)
+		return 0;
+	if (!rec_begin(&r, EVENT_SECURITY_INODE_MKNOD, ARGC_SECURITY_INODE_MKNOD))
+		return 0;
+	put_path(&r, ARG_SECURITY_INODE_MKNOD_FILE_NAME, dentry, dir->mnt);
+	put(r.s, ARG_SECURITY_INODE_MKNOD_MODE, (u16)mode);
+	put(r.s, ARG_SECURITY_INODE_MKNOD_DEV, (u32)dev);
+	rec_send(&r);
+	return 0;
+}
+
+SEC("fentry/security_path_symlink")
+int BPF_PROG(security_path_symlink, const struct path *dir, struct dentry *dentry, const char *target)
+{
+	struct rec r;
+	if (!rec_begin(&r, EVENT_SECURITY_INODE_SYMLINK, ARGC_SECURITY_INODE_SYMLINK))
+		return 0;
+	put_path(&r, ARG_SECURITY_INODE_SYMLINK_LINKPATH, dentry, dir->mnt);
+	put_str(r.s, ARG_SECURITY_INODE_SYMLINK_TARGET, target, KERNEL);
+	rec_send(&r);
+	return 0;
+}
+
+#define MAGIC_LEN 32 /* more than the longest header that tells a format */
+
+static __always_inline void magic_write(struct file *file, const void *buf, u64 written)
+{
+	struct rec r;
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFREG)
+		return;
+	if (!rec_begin(&r, EVENT_MAGIC_WRITE, ARGC_MAGIC_WRITE))
+		return;
+	put_file_path(&r, ARG_MAGIC_WRITE_PATHNAME, file);
+	put_bytes(r.s, ARG_MAGIC_WRITE_BYTES, buf, written < MAGIC_LEN ? written : MAGIC_LEN, MAGIC_LEN, USER);
+	put(r.s, ARG_MAGIC_WRITE_DEV, BPF_CORE_READ(inode, i_sb, s_dev));
+	put(r.s, ARG_MAGIC_WRITE_INODE, BPF_CORE_READ(inode, i_ino));
+	rec_send(&r);
+}
+
+/* At the exit the pages of the buffer have been touched, and the position is behind what was written. */
+SEC("fexit/vfs_write")
+int BPF_PROG(vfs_write, struct file *file, const char *buf, size_t count, loff_t *pos, long ret)
+{
+	loff_t end = 0;
+	if (ret <= 0 || !pos)
+		return 0;
+	bpf_probe_read_kernel(&end, sizeof(end), pos);
+	if (end == ret)
+		magic_write(file, buf, ret);
+	return 0;
+}
+
+struct iovec {
+	void *base;
+	u64 len;
+};
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(write_exit, struct pt_regs *regs, long ret)
+{
+	struct task_struct *task = current_task();
+	bool compat = is_compat(task);
+	long nr = syscall_nr(regs);
+	if (ret <= 0)
+		goto out;
+	struct file *file = fd_file(task, syscall_arg(regs, 0, compat));
+	if (!file)
+		goto out;
+	u64 buf = syscall_arg(regs, 1, compat), size = ret;
+	if (nr == SYSCALL(pwrite64, compat)) {
+		if (syscall_arg(regs, 3, compat) != 0)
+			goto out;
+	} else if (BPF_CORE_READ(file, f_pos) != ret) {
+		goto out;
+	}
+	if (nr == SYSCALL(writev, compat)) {
+		struct iovec v = {};
+		if (compat) {
+			u32 small[2] = {};
+			bpf_probe_read_user(small, sizeof(small), (void *)buf);
+			v.base = (void *)(u64)small[0];
+			v.len = small[1];
+		} else {
+			bpf_probe_read_user(&v, sizeof(v), (void *)buf);
+		}
+		buf = (u64)v.base;
+		if (v.len < size)
+			size = v.len;
+	}
+	magic_write(file, (void *)buf, size);
 out:
 	bpf_tail_call(ctx, &after_handler, 0);
 	return 0;

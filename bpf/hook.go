@@ -2,6 +2,9 @@ package bpf
 
 import (
 	"runtime"
+	"slices"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/tocsin-io/tocsin/event"
 )
@@ -28,6 +31,7 @@ type Hook struct {
 
 	progs    []attachment
 	mappings []mapping
+	fallback bool // a program of another event stands in
 }
 
 // An attachment is one program at one place in the kernel.
@@ -36,6 +40,7 @@ type attachment struct {
 	prog   string
 	kind   Kind
 	to     string // function, LSM hook, tracepoint, or name of a system call
+	call   bool   // it is a system call
 }
 
 // The C sources.
@@ -46,16 +51,18 @@ const (
 	inFile    = "file"
 	inSocket  = "socket"
 	inKernel  = "kernel"
+	inCreds   = "creds"
+	inMemory  = "memory"
 )
 
 // always are the programs that enrichment needs, whatever is selected; the first ones keep track of containers.
 var always = []attachment{
-	{inCgroup, "cgroup_mkdir", Tracepoint, "cgroup_mkdir"},
-	{inCgroup, "cgroup_rmdir", Tracepoint, "cgroup_rmdir"},
-	{inProcess, "task_rename", Tracepoint, "task_rename"},
-	{inProcess, "sched_process_fork", Tracepoint, "sched_process_fork"},
-	{inProcess, "sched_process_exec", Tracepoint, "sched_process_exec"},
-	{inProcess, "sched_process_exit", Tracepoint, "sched_process_exit"},
+	{inCgroup, "cgroup_mkdir", Tracepoint, "cgroup_mkdir", false},
+	{inCgroup, "cgroup_rmdir", Tracepoint, "cgroup_rmdir", false},
+	{inProcess, "task_rename", Tracepoint, "task_rename", false},
+	{inProcess, "sched_process_fork", Tracepoint, "sched_process_fork", false},
+	{inProcess, "sched_process_exec", Tracepoint, "sched_process_exec", false},
+	{inProcess, "sched_process_exit", Tracepoint, "sched_process_exit", false},
 }
 
 // alwaysEvents are the events of those programs.
@@ -64,25 +71,92 @@ var alwaysEvents = []string{"cgroup_mkdir", "cgroup_rmdir", "sched_process_fork"
 // hooks names, for each event, the ways to see it, best first. System calls that need no program of their own are
 // added by hooksOf.
 var hooks = map[string][]Hook{
-	"sched_process_fork": {tracepoint(inProcess, "sched_process_fork")},
-	"sched_process_exec": {tracepoint(inProcess, "sched_process_exec")},
-	"sched_process_exit": {tracepoint(inProcess, "sched_process_exit")},
-	"execve":             {failed(Fexit, "execve"), failed(SysExit, "execve")},
-	"cgroup_mkdir":       {tracepoint(inCgroup, "cgroup_mkdir")},
-	"cgroup_rmdir":       {tracepoint(inCgroup, "cgroup_rmdir")},
+	"sched_process_fork":     {tracepoint(inProcess, "sched_process_fork")},
+	"sched_process_exec":     {tracepoint(inProcess, "sched_process_exec")},
+	"sched_process_exit":     {tracepoint(inProcess, "sched_process_exit")},
+	"execve":                 recorded(mapping{call: "execve", result: onFailure}), // the program on sched_process_exec sees the others
+	"security_bprm_check":    append(security(inProcess, "security_bprm_check", "bprm_check_security"), atExec),
+	"process_execute_failed": recorded(failedExec("execve", "", "pathname", "argv", "envp"), failedExec("execveat", "dirfd", "pathname", "argv", "envp", "flags")),
 
-	"security_file_open": {fentry(inFile, "security_file_open"), lsm(inFile, "security_file_open", "file_open"),
-		handler(inFile, "open_exit", "open", "creat", "openat", "openat2")},
+	"commit_creds": append([]Hook{fentry(inCreds, "commit_creds")}, around(changesCreds...)),
+	"cap_capable": {fentry(inCreds, "cap_capable"),
+		{Kind: Tracepoint, Target: "cap_capable", progs: []attachment{{inCreds, "cap_capable_tp", Tracepoint, "cap_capable", false}}}},
+	"switch_task_ns": append([]Hook{fentry(inCreds, "switch_task_namespaces")}, around("setns", "unshare")),
+	"cgroup_mkdir":   {tracepoint(inCgroup, "cgroup_mkdir")},
+	"cgroup_rmdir":   {tracepoint(inCgroup, "cgroup_rmdir")},
 
-	"security_socket_connect": {fentry(inSocket, "security_socket_connect"), lsm(inSocket, "security_socket_connect", "socket_connect"),
-		handler(inSocket, "connect_exit", "connect")},
-	"socket_dup": {fexit(inSocket, "dup_exit", "dup", "dup2", "dup3", "fcntl"), handler(inSocket, "dup_exit", "dup", "dup2", "dup3", "fcntl")},
+	"security_file_open": append(security(inFile, "security_file_open", "file_open"), handler(inFile, "open_exit", "open", "creat", "openat", "openat2")),
+	"security_inode_unlink": append(security(inFile, "security_path_unlink", "path_unlink"), recorded(
+		succeeded("unlink", args{"pathname": {fromPath, 0}}),
+		mapping{call: "unlinkat", result: onSuccess, args: args{"pathname": {fromAtPath, 0}}, unlessReg: 2, unless: unix.AT_REMOVEDIR})[1]),
+	"security_inode_rename": append(security(inFile, "security_path_rename", "path_rename"), recorded(
+		succeeded("rename", args{"old_path": {fromPath, 0}, "new_path": {fromPath, 1}}),
+		succeeded("renameat", args{"old_path": {fromAtPath, 0}, "new_path": {fromAtPath, 2}}),
+		succeeded("renameat2", args{"old_path": {fromAtPath, 0}, "new_path": {fromAtPath, 2}}))[1]),
+	"security_inode_mknod": append(security(inFile, "security_path_mknod", "path_mknod"), recorded(
+		succeeded("mknod", args{"file_name": {fromPath, 0}, "mode": {fromU16, 1}, "dev": {fromU32, 2}}),
+		succeeded("mknodat", args{"file_name": {fromAtPath, 0}, "mode": {fromU16, 2}, "dev": {fromU32, 3}}))[1]),
+	"security_inode_symlink": append(security(inFile, "security_path_symlink", "path_symlink"), recorded(
+		succeeded("symlink", args{"target": {fromString, 0}, "linkpath": {fromPath, 1}}),
+		succeeded("symlinkat", args{"target": {fromString, 0}, "linkpath": {fromAtPath, 1}}))[1]),
+	"fchmodat": recorded(
+		mapping{call: "chmod", args: args{"dirfd": {fromCwd, 0}, "pathname": {fromString, 0}, "mode": {fromU32, 1}, "flags": {fromZero, 0}}},
+		mapping{call: "fchmod", args: args{"dirfd": {fromInt, 0}, "pathname": {fromFDPath, 0}, "mode": {fromU32, 1}, "flags": {fromZero, 0}}},
+		mapping{call: "fchmodat", args: args{"dirfd": {fromInt, 0}, "pathname": {fromString, 1}, "mode": {fromU32, 2}, "flags": {fromZero, 0}}},
+		mapping{call: "fchmodat2"}),
+	"magic_write": {
+		{Kind: Fexit, Target: "vfs_write, writev", progs: []attachment{{inFile, "vfs_write", Fexit, "vfs_write", false}, {inFile, "write_exit", Fexit, "writev", true}}},
+		handler(inFile, "write_exit", "write", "pwrite64", "writev")},
+	"security_sb_mount":  append(security(inKernel, "security_sb_mount", "sb_mount"), recorded(mapping{call: "mount"})[1]),
+	"security_sb_umount": append(security(inKernel, "security_sb_umount", "sb_umount"), recorded(succeeded("umount2", args{"mountpoint": {fromPath, 0}, "flags": {fromInt, 1}}))[1]),
 
-	"security_kernel_read_file": {fentry(inKernel, "security_kernel_read_file"), lsm(inKernel, "security_kernel_read_file", "kernel_read_file"),
-		handler(inKernel, "finit_module_exit", "finit_module")},
-	"security_bpf":      {fentry(inKernel, "security_bpf"), lsm(inKernel, "security_bpf", "bpf"), recorded(SysExit, "bpf")},
-	"security_sb_mount": {fentry(inKernel, "security_sb_mount"), lsm(inKernel, "security_sb_mount", "sb_mount"), recorded(SysExit, "mount")},
-	"module_load":       {tracepoint(inKernel, "module_load")},
+	"security_mmap_file":     append(security(inMemory, "security_mmap_file", "mmap_file"), handler(inMemory, "mmap_exit", "mmap", "mmap2")),
+	"shared_object_loaded":   append(security(inMemory, "security_mmap_file", "mmap_file"), handler(inMemory, "mmap_exit", "mmap", "mmap2")),
+	"security_file_mprotect": append(security(inMemory, "security_file_mprotect", "file_mprotect"), onEntry(inMemory, "mprotect_enter", "mprotect", "pkey_mprotect")),
+	"mem_prot_alert": {
+		both(fentry(inMemory, "security_file_mprotect"), onSyscalls(Fexit, inMemory, "mmap_alert_exit", "mmap", "mmap2")),
+		both(onEntry(inMemory, "mprotect_enter", "mprotect", "pkey_mprotect"), handler(inMemory, "mmap_exit", "mmap", "mmap2"))},
+
+	"security_socket_create":  append(security(inSocket, "security_socket_create", "socket_create"), recorded(mapping{call: "socket", args: args{"family": {fromInt, 0}, "type": {fromInt, 1}, "protocol": {fromInt, 2}, "kern": {fromZero, 0}}})[1]),
+	"security_socket_connect": append(security(inSocket, "security_socket_connect", "socket_connect"), handler(inSocket, "connect_exit", "connect")),
+	"security_socket_bind":    append(security(inSocket, "security_socket_bind", "socket_bind"), handler(inSocket, "bind_exit", "bind")),
+	"security_socket_listen":  append(security(inSocket, "security_socket_listen", "socket_listen"), handler(inSocket, "listen_exit", "listen")),
+	"security_socket_accept":  append(security(inSocket, "security_socket_accept", "socket_accept"), handler(inSocket, "accept_exit", "accept", "accept4")),
+	"socket_dup": {onSyscalls(Fexit, inSocket, "dup_exit", "dup", "dup2", "dup3", "fcntl"),
+		handler(inSocket, "dup_exit", "dup", "dup2", "dup3", "fcntl")},
+
+	"security_kernel_read_file": append(security(inKernel, "security_kernel_read_file", "kernel_read_file"), handler(inKernel, "finit_module_exit", "finit_module")),
+	"module_load":               {tracepoint(inKernel, "module_load")},
+	"do_init_module": {fentry(inKernel, "do_init_module"),
+		{Kind: Tracepoint, Target: "module_load", progs: []attachment{{inKernel, "do_init_module_tp", Tracepoint, "module_load", false}}}},
+	"security_bpf":        append(security(inKernel, "security_bpf", "bpf"), recorded(mapping{call: "bpf"})[1]),
+	"bpf_attach":          {onSyscalls(Fexit, inKernel, "bpf_attach_exit", "bpf", "ioctl"), handler(inKernel, "bpf_attach_exit", "bpf", "ioctl")},
+	"kprobe_attach":       {{Kind: Fexit, Target: "register_kprobe", progs: []attachment{{inKernel, "register_kprobe", Fexit, "register_kprobe", false}}}},
+	"call_usermodehelper": {fentry(inKernel, "call_usermodehelper_exec"), atExec},
+}
+
+// atExec stands in with the program on sched_process_exec, which is always attached.
+var atExec = Hook{Kind: Tracepoint, Target: "sched_process_exec", fallback: true}
+
+// changesCreds are the system calls that may change credentials.
+var changesCreds = []string{"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setfsuid", "setfsgid", "setgroups", "capset", "prctl",
+	"keyctl", "setns", "unshare", "execve", "execveat"}
+
+type args = map[string]source
+
+func succeeded(call string, a args) mapping { return mapping{call: call, result: onSuccess, args: a} }
+
+// failedExec maps the registers of a failed execution, in order; "" is none.
+func failedExec(call string, names ...string) mapping {
+	m := mapping{call: call, result: onFailure, args: args{}}
+	reg := uint8(0)
+	for _, n := range names {
+		if n != "" {
+			m.args[n] = source{reg: reg}
+			reg++
+		}
+	}
+	return m
 }
 
 // atEnter are the system calls that do not come back, or come back with other registers.
@@ -92,67 +166,86 @@ var atEnter = map[string]bool{"execveat": true, "exit": true, "exit_group": true
 func hooksOf(def *event.Def) []Hook {
 	list := hooks[def.Name]
 	if list == nil && event.SyscallNumber(def.Name) >= 0 {
-		if atEnter[def.Name] {
-			list = []Hook{recorded(Fentry, def.Name), recorded(SysEnter, def.Name)}
-		} else {
-			list = []Hook{recorded(Fexit, def.Name), recorded(SysExit, def.Name)}
-		}
+		list = recorded(mapping{call: def.Name, enter: atEnter[def.Name]})
 	}
-	out := make([]Hook, len(list))
-	copy(out, list)
-	return out
+	return slices.Clone(list)
 }
 
 func tracepoint(object, name string) Hook {
-	return Hook{Kind: Tracepoint, Target: name, progs: []attachment{{object, name, Tracepoint, name}}}
+	return Hook{Kind: Tracepoint, Target: name, progs: []attachment{{object, name, Tracepoint, name, false}}}
 }
 
 func fentry(object, function string) Hook {
-	return Hook{Kind: Fentry, Target: function, progs: []attachment{{object, function, Fentry, function}}}
+	return Hook{Kind: Fentry, Target: function, progs: []attachment{{object, function, Fentry, function, false}}}
 }
 
-func lsm(object, prog, hook string) Hook {
-	return Hook{Kind: LSM, Target: hook, progs: []attachment{{object, prog, LSM, hook}}}
+// security is a function that calls the LSM hooks, or the LSM hook itself: the arguments are the same.
+func security(object, function, hook string) []Hook {
+	return []Hook{fentry(object, function), {Kind: LSM, Target: hook, progs: []attachment{{object, function, LSM, hook, false}}}}
 }
 
 // handler is a program that runs at the exit of the named system calls.
 func handler(object, prog string, calls ...string) Hook {
-	return onSyscalls(SysExit, object, prog, calls)
+	return onSyscalls(SysExit, object, prog, calls...)
 }
 
-// fexit is the same on the functions of the system calls.
-func fexit(object, prog string, calls ...string) Hook { return onSyscalls(Fexit, object, prog, calls) }
+// onEntry is a program that runs at their entry.
+func onEntry(object, prog string, calls ...string) Hook {
+	return onSyscalls(SysEnter, object, prog, calls...)
+}
 
-func onSyscalls(kind Kind, object, prog string, calls []string) Hook {
+func onSyscalls(kind Kind, object, prog string, calls ...string) Hook {
 	h := Hook{Kind: kind}
 	for _, c := range calls {
-		if event.SyscallNumber(c) < 0 {
+		if !hasSyscall(c) {
 			continue // arm64 has no open, dup2 …
 		}
 		if h.Target != "" {
 			h.Target += " "
 		}
 		h.Target += c
-		h.progs = append(h.progs, attachment{object, prog, kind, c})
+		h.progs = append(h.progs, attachment{object, prog, kind, c, true})
 	}
 	return h
 }
 
-// recorded is a system call whose arguments are the event's.
-func recorded(kind Kind, call string) Hook {
+func hasSyscall(name string) bool {
+	_, compat := compatNumbers[name]
+	return compat || event.SyscallNumber(name) >= 0
+}
+
+// around notes what a task is before the named system calls, and compares afterwards.
+func around(calls ...string) Hook {
+	return both(handler(inCreds, "identity_exit", calls...), onEntry(inCreds, "identity_enter", calls...))
+}
+
+// both needs two hooks at once. It is of the first one's kind.
+func both(a, b Hook) Hook {
+	if a.Target != b.Target {
+		a.Target += " " + b.Target
+	}
+	a.progs = append(slices.Clone(a.progs), b.progs...)
+	return a
+}
+
+// recorded is a system call whose arguments are the event's: on the functions of the system calls, or behind the dispatcher.
+func recorded(mappings ...mapping) []Hook {
+	kinds := []Kind{Fexit, SysExit}
 	prog := "syscall_exit"
-	if kind == SysEnter || kind == Fentry {
-		prog = "syscall_enter"
+	if mappings[0].enter {
+		kinds, prog = []Kind{Fentry, SysEnter}, "syscall_enter"
 	}
-	return Hook{Kind: kind, Target: call, progs: []attachment{{inSyscall, prog, kind, call}},
-		mappings: []mapping{{call: call, enter: prog == "syscall_enter"}}}
-}
-
-// failed is recorded, for calls that failed; the program on sched_process_exec sees the others.
-func failed(kind Kind, call string) Hook {
-	h := recorded(kind, call)
-	h.mappings[0].result = onFailure
-	return h
+	var out []Hook
+	for _, kind := range kinds {
+		var calls []string
+		for _, m := range mappings {
+			calls = append(calls, m.call)
+		}
+		h := onSyscalls(kind, inSyscall, prog, calls...)
+		h.mappings = mappings
+		out = append(out, h)
+	}
+	return out
 }
 
 // syscallFunctions returns the names that the kernel's function of a system call may have, native and 32-bit.

@@ -8,13 +8,6 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, u32);
-} after_handler SEC(".maps");
-
 static __always_inline void read_file_args(struct rec *r, struct file *file)
 {
 	struct inode *inode = BPF_CORE_READ(file, f_inode);
@@ -109,5 +102,170 @@ int BPF_PROG(module_load, struct module *mod)
 		}
 	}
 	rec_send(&r);
+	return 0;
+}
+
+/* The list of modules around a module that is about to run its own code: one that hides unlinks itself there. */
+static __always_inline void init_module_event(struct module *mod)
+{
+	struct rec r;
+	struct list_head *next, *prev;
+	if (!rec_begin(&r, EVENT_DO_INIT_MODULE, ARGC_DO_INIT_MODULE))
+		return;
+	put_str(r.s, ARG_DO_INIT_MODULE_NAME, mod->name, KERNEL);
+	put_str(r.s, ARG_DO_INIT_MODULE_VERSION, mod->version, KERNEL);
+	put_str(r.s, ARG_DO_INIT_MODULE_SRC_VERSION, mod->srcversion, KERNEL);
+	next = BPF_CORE_READ(mod, list.next);
+	prev = BPF_CORE_READ(mod, list.prev);
+	put(r.s, ARG_DO_INIT_MODULE_PREV, (u64)prev);
+	put(r.s, ARG_DO_INIT_MODULE_NEXT, (u64)next);
+	put(r.s, ARG_DO_INIT_MODULE_PREV_NEXT, (u64)BPF_CORE_READ(prev, next));
+	put(r.s, ARG_DO_INIT_MODULE_NEXT_PREV, (u64)BPF_CORE_READ(next, prev));
+	rec_send(&r);
+}
+
+SEC("fentry/do_init_module")
+int BPF_PROG(do_init_module, struct module *mod)
+{
+	init_module_event(mod);
+	return 0;
+}
+
+SEC("tp_btf/module_load")
+int BPF_PROG(do_init_module_tp, struct module *mod)
+{
+	init_module_event(mod);
+	return 0;
+}
+
+SEC("fentry/security_sb_umount")
+int BPF_PROG(security_sb_umount, struct vfsmount *mnt, int flags)
+{
+	struct rec r;
+	if (!rec_begin(&r, EVENT_SECURITY_SB_UMOUNT, ARGC_SECURITY_SB_UMOUNT))
+		return 0;
+	put_path(&r, ARG_SECURITY_SB_UMOUNT_MOUNTPOINT, BPF_CORE_READ(mnt, mnt_root), mnt);
+	put_str(r.s, ARG_SECURITY_SB_UMOUNT_TYPE, BPF_CORE_READ(mnt, mnt_sb, s_type, name), KERNEL);
+	put_int(r.s, ARG_SECURITY_SB_UMOUNT_FLAGS, flags);
+	rec_send(&r);
+	return 0;
+}
+
+SEC("fexit/register_kprobe")
+int BPF_PROG(register_kprobe, struct kprobe *p, int ret)
+{
+	struct rec r;
+	if (ret || !rec_begin(&r, EVENT_KPROBE_ATTACH, ARGC_KPROBE_ATTACH))
+		return 0;
+	put_str(r.s, ARG_KPROBE_ATTACH_SYMBOL_NAME, BPF_CORE_READ(p, symbol_name), KERNEL);
+	put(r.s, ARG_KPROBE_ATTACH_PRE_HANDLER_ADDR, (u64)BPF_CORE_READ(p, pre_handler));
+	put(r.s, ARG_KPROBE_ATTACH_POST_HANDLER_ADDR, (u64)BPF_CORE_READ(p, post_handler));
+	rec_send(&r);
+	return 0;
+}
+
+#define MAX_HELPER_STRINGS 32
+
+/* Saves an array of texts of the kernel, each with its NUL. */
+static __always_inline void put_kernel_strings(struct scratch *s, u32 arg, char **array)
+{
+	u64 start = data_pos(s), pos = start;
+	if (!array || start >= REC_LIMIT)
+		return;
+	for (u32 i = 0; i < MAX_HELPER_STRINGS; i++) {
+		char *p = NULL;
+		if (bpf_probe_read_kernel(&p, sizeof(p), array + i) || !p || pos >= REC_LIMIT)
+			break;
+		BOUND(pos, 16383);
+		long n = bpf_probe_read_kernel_str(s->rec + pos, PATH_MAX, p);
+		if (n <= 0)
+			break;
+		pos += n;
+	}
+	put_data(s, arg, start, pos - start);
+}
+
+SEC("fentry/call_usermodehelper_exec")
+int BPF_PROG(call_usermodehelper_exec, struct subprocess_info *info, int wait)
+{
+	struct rec r;
+	if (!rec_begin(&r, EVENT_CALL_USERMODEHELPER, ARGC_CALL_USERMODEHELPER))
+		return 0;
+	put_str(r.s, ARG_CALL_USERMODEHELPER_PATHNAME, BPF_CORE_READ(info, path), KERNEL);
+	put_kernel_strings(r.s, ARG_CALL_USERMODEHELPER_ARGV, BPF_CORE_READ(info, argv));
+	put_kernel_strings(r.s, ARG_CALL_USERMODEHELPER_ENVP, BPF_CORE_READ(info, envp));
+	put_int(r.s, ARG_CALL_USERMODEHELPER_WAIT, wait);
+	rec_send(&r);
+	return 0;
+}
+
+/* Attributes of the system call bpf, uapi/linux/bpf.h. */
+#define BPF_RAW_TRACEPOINT_OPEN 17
+#define BPF_LINK_CREATE 28
+struct raw_tracepoint_attr {
+	u64 name;
+	u32 prog_fd;
+};
+struct link_create_attr {
+	u32 prog_fd, target_fd, attach_type, flags;
+};
+#define PERF_EVENT_IOC_SET_BPF 0x40042408
+
+/*
+ * The ways to attach a program to something in the kernel: a raw tracepoint or a function by the system call bpf, a perf
+ * event (kprobe, uprobe, tracepoint) by ioctl or as a link.
+ */
+SEC("tp_btf/sys_exit")
+int BPF_PROG(bpf_attach_exit, struct pt_regs *regs, long ret)
+{
+	struct rec r;
+	struct task_struct *task = current_task();
+	bool compat = is_compat(task);
+	u32 prog_fd = -1, attach_type = 0, event_fd = -1;
+	u64 name = 0;
+
+	if (ret < 0)
+		goto out;
+	if (syscall_nr(regs) == SYSCALL(ioctl, compat)) {
+		if ((u32)syscall_arg(regs, 1, compat) != PERF_EVENT_IOC_SET_BPF)
+			goto out;
+		event_fd = syscall_arg(regs, 0, compat);
+		prog_fd = syscall_arg(regs, 2, compat);
+	} else {
+		u32 cmd = syscall_arg(regs, 0, compat);
+		void *attr = (void *)syscall_arg(regs, 1, compat);
+		if (cmd == BPF_RAW_TRACEPOINT_OPEN) {
+			struct raw_tracepoint_attr a = {};
+			bpf_probe_read_user(&a, sizeof(a), attr);
+			prog_fd = a.prog_fd;
+			name = a.name;
+		} else if (cmd == BPF_LINK_CREATE) {
+			struct link_create_attr a = {};
+			bpf_probe_read_user(&a, sizeof(a), attr);
+			prog_fd = a.prog_fd;
+			event_fd = a.target_fd;
+			attach_type = a.attach_type;
+		} else {
+			goto out;
+		}
+	}
+	struct file *file = fd_file(task, prog_fd);
+	if (!file || !rec_begin(&r, EVENT_BPF_ATTACH, ARGC_BPF_ATTACH))
+		goto out;
+	struct bpf_prog *prog = BPF_CORE_READ(file, private_data);
+	struct bpf_prog_aux *aux = BPF_CORE_READ(prog, aux);
+	put_int(r.s, ARG_BPF_ATTACH_PROG_TYPE, BPF_CORE_READ(prog, type));
+	put_str(r.s, ARG_BPF_ATTACH_PROG_NAME, aux->name, KERNEL);
+	put(r.s, ARG_BPF_ATTACH_PROG_ID, BPF_CORE_READ(aux, id));
+	put_int(r.s, ARG_BPF_ATTACH_ATTACH_TYPE, attach_type);
+	const char *function = BPF_CORE_READ(aux, attach_func_name);
+	file = fd_file(task, event_fd);
+	if (name)
+		put_str(r.s, ARG_BPF_ATTACH_SYMBOL_NAME, (void *)name, USER);
+	else if (function)
+		put_str(r.s, ARG_BPF_ATTACH_SYMBOL_NAME, function, KERNEL);
+	rec_send(&r);
+out:
+	bpf_tail_call(ctx, &after_handler, 0);
 	return 0;
 }

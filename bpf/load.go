@@ -23,6 +23,8 @@ var objectFiles = map[string]func() (*ebpf.CollectionSpec, error){
 	inFile:    objects.LoadFile,
 	inSocket:  objects.LoadSocket,
 	inKernel:  objects.LoadKernel,
+	inCreds:   objects.LoadCreds,
+	inMemory:  objects.LoadMemory,
 }
 
 // A loader loads programs one by one, all on the same maps.
@@ -152,12 +154,9 @@ func (l *loader) attach(a attachment) (*program, error) {
 	case SysExit, SysEnter:
 		_, err := l.behindDispatcher(a)
 		return &program{}, err
-	case Fexit:
+	}
+	if a.call {
 		return l.attachSyscallFunctions(a)
-	case Fentry:
-		if a.object == inSyscall {
-			return l.attachSyscallFunctions(a)
-		}
 	}
 	return l.attachAt(a, a.to)
 }
@@ -180,14 +179,11 @@ func (l *loader) attachAt(a attachment, to string) (*program, error) {
 	return &program{[]io.Closer{lk, prog}}, nil
 }
 
-// attachSyscallFunctions attaches to the functions of a system call: the native one must be there, 32-bit ones may.
+// attachSyscallFunctions attaches to the functions of a system call, native and 32-bit, that the kernel has.
 func (l *loader) attachSyscallFunctions(a attachment) (*program, error) {
 	native, compat := syscallFunctions(a.to)
-	all, err := l.attachAt(a, native)
-	if err != nil {
-		return nil, err
-	}
-	for _, fn := range compat {
+	all := &program{}
+	for _, fn := range append(compat, native) {
 		if !l.features.hasFunction(fn) {
 			continue
 		}

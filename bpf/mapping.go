@@ -11,6 +11,17 @@ type mapping struct {
 	call   string
 	enter  bool
 	result result
+	// args says where arguments come from; nil: from the registers, in order, as their types say.
+	args map[string]source
+	// unless excludes calls that have one of these bits in that register.
+	unless    uint32
+	unlessReg uint8
+}
+
+// A source is a register, read in some way.
+type source struct {
+	how uint8 // 0: as the argument's type says
+	reg uint8
 }
 
 // result limits a mapping to system calls that ended in a certain way.
@@ -33,57 +44,55 @@ const (
 	fromStrings
 	fromSockaddr
 	fromZero
+	fromCwd
+	fromFDPath
+	fromPath
+	fromAtPath // the directory's register; the path is in the next
 )
 
-const maxMappedArgs = 8
+const maxMappedArgs = 16
 
 // syscallMapping is struct syscall_mapping of syscall.bpf.c.
 type syscallMapping struct {
-	Event   uint16
-	Next    uint16
-	Argc    uint8
-	AtEnter uint8
-	Result  uint8
-	_       uint8
-	Args    [maxMappedArgs]struct{ Source, Reg uint8 }
+	Event     uint16
+	Next      uint16
+	Argc      uint8
+	AtEnter   uint8
+	Result    uint8
+	UnlessReg uint8
+	Unless    uint32
+	Args      [maxMappedArgs]struct{ Source, Reg uint8 }
 }
 
-// argumentCounts has the system calls that take fewer arguments than their event has.
-var argumentCounts = map[string]int{"fchmodat": 3, "socket": 3}
-
-// encode describes to the kernel how the event's arguments come out of the system call's registers: in order.
+// encode describes to the kernel how the event's arguments come out of the system call's registers.
 func (m mapping) encode(def *event.Def) (syscallMapping, error) {
 	if len(def.Args) > maxMappedArgs {
 		return syscallMapping{}, fmt.Errorf("event %s: %d arguments cannot be recorded from a system call", def.Name, len(def.Args))
 	}
-	out := syscallMapping{Event: uint16(def.ID), Argc: uint8(len(def.Args)), Result: uint8(m.result)}
+	out := syscallMapping{Event: uint16(def.ID), Argc: uint8(len(def.Args)), Result: uint8(m.result), Unless: m.unless, UnlessReg: m.unlessReg}
 	if m.enter {
 		out.AtEnter = 1
 	}
 	for i, a := range def.Args {
-		if n, ok := argumentCounts[m.call]; ok && i >= n {
-			out.Args[i].Source = fromZero
-			continue
+		src := source{reg: uint8(i)}
+		if m.args != nil {
+			var ok bool
+			if src, ok = m.args[a.Name]; !ok {
+				continue // this system call does not have it
+			}
 		}
-		out.Args[i].Reg = uint8(i)
-		switch a.Kind {
-		case event.KindInt32, event.KindBool:
-			out.Args[i].Source = fromInt
-		case event.KindInt64, event.KindUint64, event.KindPointer:
-			out.Args[i].Source = fromLong
-		case event.KindUint32:
-			out.Args[i].Source = fromU32
-		case event.KindUint16:
-			out.Args[i].Source = fromU16
-		case event.KindString:
-			out.Args[i].Source = fromString
-		case event.KindStrings:
-			out.Args[i].Source = fromStrings
-		case event.KindSockaddr:
-			out.Args[i].Source = fromSockaddr
-		default:
-			return syscallMapping{}, fmt.Errorf("event %s: argument %s cannot be recorded from a system call", def.Name, a.Name)
+		if src.how == 0 {
+			if src.how = sources[a.Kind]; src.how == 0 {
+				return syscallMapping{}, fmt.Errorf("event %s: argument %s cannot be recorded from a system call", def.Name, a.Name)
+			}
 		}
+		out.Args[i].Source, out.Args[i].Reg = src.how, src.reg
 	}
 	return out, nil
+}
+
+// sources says how an argument of a kind is read from a register.
+var sources = map[event.Kind]uint8{
+	event.KindInt32: fromInt, event.KindBool: fromInt, event.KindInt64: fromLong, event.KindUint64: fromLong, event.KindPointer: fromLong,
+	event.KindUint32: fromU32, event.KindUint16: fromU16, event.KindString: fromString, event.KindStrings: fromStrings, event.KindSockaddr: fromSockaddr,
 }

@@ -152,12 +152,71 @@ static __always_inline void record_execve(struct task_struct *task, struct linux
 	rec_send(&r);
 }
 
+/* Where security_bprm_check and call_usermodehelper cannot be attached, their programs are seen when they start. */
+static __always_inline void exec_fallbacks(struct task_struct *task, struct linux_binprm *bprm)
+{
+	struct rec r;
+	struct mm_struct *mm;
+	unsigned long start, end;
+	if (rec_begin_fallback(&r, EVENT_SECURITY_BPRM_CHECK, ARGC_SECURITY_BPRM_CHECK)) {
+		struct file *file = bprm->file;
+		put_path(&r, ARG_SECURITY_BPRM_CHECK_PATHNAME, file->f_path.dentry, file->f_path.mnt);
+		put(r.s, ARG_SECURITY_BPRM_CHECK_DEV, BPF_CORE_READ(file, f_inode, i_sb, s_dev));
+		put(r.s, ARG_SECURITY_BPRM_CHECK_INODE, BPF_CORE_READ(file, f_inode, i_ino));
+		LOAD(mm, task, mm);
+		LOAD(start, mm, arg_start);
+		LOAD(end, mm, arg_end);
+		put_bytes(r.s, ARG_SECURITY_BPRM_CHECK_ARGV, (void *)start, end - start, PATH_MAX, USER);
+		LOAD(start, mm, env_start);
+		LOAD(end, mm, env_end);
+		put_bytes(r.s, ARG_SECURITY_BPRM_CHECK_ENVP, (void *)start, end - start, PATH_MAX, USER);
+		HDR(r.s)->user = 0;
+		rec_send(&r);
+	}
+	if ((BPF_CORE_READ(task, real_parent, flags) & PF_KTHREAD) &&
+	    rec_begin_fallback(&r, EVENT_CALL_USERMODEHELPER, ARGC_CALL_USERMODEHELPER)) {
+		put_str(r.s, ARG_CALL_USERMODEHELPER_PATHNAME, bprm->filename, KERNEL);
+		LOAD(mm, task, mm);
+		LOAD(start, mm, arg_start);
+		LOAD(end, mm, arg_end);
+		put_bytes(r.s, ARG_CALL_USERMODEHELPER_ARGV, (void *)start, end - start, PATH_MAX, USER);
+		LOAD(start, mm, env_start);
+		LOAD(end, mm, env_end);
+		put_bytes(r.s, ARG_CALL_USERMODEHELPER_ENVP, (void *)start, end - start, PATH_MAX, USER);
+		HDR(r.s)->user = 0;
+		rec_send(&r);
+	}
+}
+
+/* argv and the environment are read as the caller gave them: the new stack cannot be read yet. */
+SEC("fentry/security_bprm_check")
+int BPF_PROG(security_bprm_check, struct linux_binprm *bprm)
+{
+	struct rec r;
+	if (!rec_begin(&r, EVENT_SECURITY_BPRM_CHECK, ARGC_SECURITY_BPRM_CHECK))
+		return 0;
+	struct file *file = bprm->file;
+	bool compat = is_compat(r.task);
+	s32 nr = current_syscall(r.task, task_flags(r.task));
+	put_path(&r, ARG_SECURITY_BPRM_CHECK_PATHNAME, file->f_path.dentry, file->f_path.mnt);
+	put(r.s, ARG_SECURITY_BPRM_CHECK_DEV, BPF_CORE_READ(file, f_inode, i_sb, s_dev));
+	put(r.s, ARG_SECURITY_BPRM_CHECK_INODE, BPF_CORE_READ(file, f_inode, i_ino));
+	u32 at = nr == SYSCALL(execveat, compat) ? 2 : 1;
+	if (at == 2 || nr == SYSCALL(execve, compat)) {
+		put_user_strings(r.s, ARG_SECURITY_BPRM_CHECK_ARGV, current_arg(r.task, at), compat);
+		put_user_strings(r.s, ARG_SECURITY_BPRM_CHECK_ENVP, current_arg(r.task, at + 1), compat);
+	}
+	rec_send(&r);
+	return 0;
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(sched_process_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
 	struct rec r;
 	container_start(task, bprm->file);
 	record_execve(task, bprm);
+	exec_fallbacks(task, bprm);
 	if (!rec_begin(&r, EVENT_SCHED_PROCESS_EXEC, ARGC_SCHED_PROCESS_EXEC))
 		return 0;
 	exec_args(&r, task, bprm);

@@ -125,6 +125,7 @@ const (
 	configWanted = 1 << iota
 	configAlways
 	configUrgent
+	configFallback
 )
 
 // Select makes the given events, and those that enrichment needs, the ones that the sensor sees. Conditions that the kernel
@@ -151,13 +152,10 @@ func (s *Sensor) Select(selections []event.Selection) error {
 			w.add(sel)
 			continue
 		}
-		hook := s.prefer[sel.Event]
-		if hook == nil {
-			choice := s.features.Hooks(sel.Event)
-			if hook = choice.Hook; hook == nil {
-				errs = append(errs, fmt.Errorf("select %s: %s", sel.Event, choice.Reason))
-				continue
-			}
+		hook, err := s.attachBest(sel.Event)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("select %s: %w", sel.Event, err))
+			continue
 		}
 		wanted[def.ID] = &selected{def: def, hook: hook}
 		wanted[def.ID].add(sel)
@@ -172,7 +170,7 @@ func (s *Sensor) Select(selections []event.Selection) error {
 			progs[a] = true
 		}
 	}
-	errs = append(errs, s.attach(progs)...)
+	errs = append(errs, s.attach(always)...)
 	errs = append(errs, s.loader.configure(wanted), s.loader.dispatch(progs))
 	errs = append(errs, s.detach(progs)...)
 	return errors.Join(errs...)
@@ -207,10 +205,28 @@ func (w *selected) origins() uint16 {
 	return o
 }
 
-// attach attaches what is wanted and not attached yet.
-func (s *Sensor) attach(wanted map[attachment]bool) []error {
+// attachBest attaches the best hook of an event that can be attached.
+func (s *Sensor) attachBest(name string) (*Hook, error) {
+	if h := s.prefer[name]; h != nil {
+		return h, errors.Join(s.attach(h.progs)...)
+	}
+	for {
+		choice := s.features.Hooks(name)
+		if choice.Hook == nil {
+			return nil, errors.New(choice.Reason)
+		}
+		errs := s.attach(choice.Hook.progs)
+		if len(errs) == 0 {
+			return choice.Hook, nil
+		}
+		s.features.setBroken(choice.Hook, errors.Join(errs...).Error())
+	}
+}
+
+// attach attaches what is not attached yet.
+func (s *Sensor) attach(progs []attachment) []error {
 	var errs []error
-	for a := range wanted {
+	for _, a := range progs {
 		if s.attached[a] != nil {
 			continue
 		}

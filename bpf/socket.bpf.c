@@ -8,14 +8,6 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* After the handler of a system call, the program that records the call itself. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, u32);
-} after_handler SEC(".maps");
-
 SEC("fentry/security_socket_connect")
 int BPF_PROG(security_socket_connect, struct socket *sock, void *address, int addrlen)
 {
@@ -142,6 +134,116 @@ int BPF_PROG(dup_exit, struct pt_regs *regs, long newfd)
 	else
 		rec_drop(&r); /* not connected */
 out:
+	bpf_tail_call(ctx, &after_handler, 0);
+	return 0;
+}
+
+SEC("fentry/security_socket_create")
+int BPF_PROG(security_socket_create, int family, int type, int protocol, int kern)
+{
+	struct rec r;
+	if (!rec_begin(&r, EVENT_SECURITY_SOCKET_CREATE, ARGC_SECURITY_SOCKET_CREATE))
+		return 0;
+	put_int(r.s, ARG_SECURITY_SOCKET_CREATE_FAMILY, family);
+	put_int(r.s, ARG_SECURITY_SOCKET_CREATE_TYPE, type);
+	put_int(r.s, ARG_SECURITY_SOCKET_CREATE_PROTOCOL, protocol);
+	put_int(r.s, ARG_SECURITY_SOCKET_CREATE_KERN, kern);
+	rec_send(&r);
+	return 0;
+}
+
+SEC("fentry/security_socket_bind")
+int BPF_PROG(security_socket_bind, struct socket *sock, void *address, int addrlen)
+{
+	struct rec r;
+	if (!rec_begin(&r, EVENT_SECURITY_SOCKET_BIND, ARGC_SECURITY_SOCKET_BIND))
+		return 0;
+	put_int(r.s, ARG_SECURITY_SOCKET_BIND_SOCKFD, current_arg(r.task, 0));
+	put_bytes(r.s, ARG_SECURITY_SOCKET_BIND_LOCAL_ADDR, address, (u32)addrlen, SOCKADDR_MAX, KERNEL);
+	rec_send(&r);
+	return 0;
+}
+
+/* After bind, the socket knows its address; after a failure only the caller does. */
+SEC("tp_btf/sys_exit")
+int BPF_PROG(bind_exit, struct pt_regs *regs, long ret)
+{
+	struct rec r;
+	bool compat = is_compat(current_task());
+	if (rec_begin(&r, EVENT_SECURITY_SOCKET_BIND, ARGC_SECURITY_SOCKET_BIND)) {
+		u32 fd = syscall_arg(regs, 0, compat);
+		struct socket *sock = fd_socket(r.task, fd);
+		put_int(r.s, ARG_SECURITY_SOCKET_BIND_SOCKFD, fd);
+		if (ret || !sock || !put_local(r.s, ARG_SECURITY_SOCKET_BIND_LOCAL_ADDR, BPF_CORE_READ(sock, sk)))
+			put_bytes(r.s, ARG_SECURITY_SOCKET_BIND_LOCAL_ADDR, (void *)syscall_arg(regs, 1, compat), (u32)syscall_arg(regs, 2, compat),
+				  SOCKADDR_MAX, USER);
+		HDR(r.s)->return_value = ret;
+		if (sock)
+			rec_send(&r);
+		else
+			rec_drop(&r);
+	}
+	bpf_tail_call(ctx, &after_handler, 0);
+	return 0;
+}
+
+static __always_inline void listen_event(struct socket *sock, u32 fd, int backlog, long ret)
+{
+	struct rec r;
+	if (!rec_begin(&r, EVENT_SECURITY_SOCKET_LISTEN, ARGC_SECURITY_SOCKET_LISTEN))
+		return;
+	put_int(r.s, ARG_SECURITY_SOCKET_LISTEN_SOCKFD, fd);
+	put_local(r.s, ARG_SECURITY_SOCKET_LISTEN_LOCAL_ADDR, BPF_CORE_READ(sock, sk));
+	put_int(r.s, ARG_SECURITY_SOCKET_LISTEN_BACKLOG, backlog);
+	HDR(r.s)->return_value = ret;
+	rec_send(&r);
+}
+
+SEC("fentry/security_socket_listen")
+int BPF_PROG(security_socket_listen, struct socket *sock, int backlog)
+{
+	listen_event(sock, current_arg(current_task(), 0), backlog, 0);
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(listen_exit, struct pt_regs *regs, long ret)
+{
+	bool compat = is_compat(current_task());
+	u32 fd = syscall_arg(regs, 0, compat);
+	struct socket *sock = fd_socket(current_task(), fd);
+	if (sock)
+		listen_event(sock, fd, syscall_arg(regs, 1, compat), ret);
+	bpf_tail_call(ctx, &after_handler, 0);
+	return 0;
+}
+
+static __always_inline void accept_event(struct socket *sock, u32 fd, long ret)
+{
+	struct rec r;
+	if (!rec_begin(&r, EVENT_SECURITY_SOCKET_ACCEPT, ARGC_SECURITY_SOCKET_ACCEPT))
+		return;
+	put_int(r.s, ARG_SECURITY_SOCKET_ACCEPT_SOCKFD, fd);
+	put_local(r.s, ARG_SECURITY_SOCKET_ACCEPT_LOCAL_ADDR, BPF_CORE_READ(sock, sk));
+	HDR(r.s)->return_value = ret;
+	rec_send(&r);
+}
+
+SEC("fentry/security_socket_accept")
+int BPF_PROG(security_socket_accept, struct socket *sock)
+{
+	accept_event(sock, current_arg(current_task(), 0), 0);
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(accept_exit, struct pt_regs *regs, long ret)
+{
+	bool compat = is_compat(current_task());
+	u32 fd = syscall_arg(regs, 0, compat);
+	struct socket *sock = fd_socket(current_task(), fd);
+	if (sock && ret >= 0)
+		accept_event(sock, fd, ret);
 	bpf_tail_call(ctx, &after_handler, 0);
 	return 0;
 }

@@ -6,6 +6,7 @@
  * program records the arguments of every system call, after a description that Go writes.
  */
 #include "headers/sensor.h"
+#include "headers/path.h"
 #include "headers/syscall.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -55,9 +56,14 @@ enum source {
 	FROM_STRINGS,
 	FROM_SOCKADDR, /* its length is in the next register */
 	FROM_ZERO,
+	FROM_CWD, /* the number that stands for the working directory */
+	FROM_FD_PATH, /* the file of the descriptor */
+	FROM_PATH, /* made absolute with the working directory */
+	FROM_AT_PATH, /* made absolute with the directory in the register before */
 };
 
-#define MAX_MAPPED_ARGS 8
+#define MAX_MAPPED_ARGS 16
+#define AT_FDCWD -100
 
 enum result { ANY_RESULT, ON_SUCCESS, ON_FAILURE };
 
@@ -67,7 +73,8 @@ struct syscall_mapping {
 	u8 argc;
 	u8 at_enter;
 	u8 result; /* record only what succeeded, or failed */
-	u8 pad;
+	u8 unless_reg; /* not when this register has one of these bits */
+	u32 unless;
 	struct {
 		u8 source;
 		u8 reg;
@@ -89,33 +96,48 @@ struct {
 	__type(value, u32);
 } syscall_events SEC(".maps");
 
-#define MAX_STRINGS 64
-
-/* Saves a user's array of texts, each with its NUL. */
-static __always_inline void put_user_strings(struct scratch *s, u32 arg, u64 array, bool compat)
+/*
+ * Saves the path that a caller gave for a directory's descriptor, made absolute, but not resolved: links and dots stay.
+ */
+static __always_inline void put_at_path(struct scratch *s, u32 slot, u32 arg, s32 dirfd, const void *user)
 {
-	u32 start = data_pos(s), pos = start;
-	int i;
-	if (start >= REC_LIMIT)
+	struct task_struct *task = current_task();
+	struct dentry *dentry;
+	struct vfsmount *mnt;
+	char first = 0;
+	u32 start = data_pos(s);
+
+	bpf_probe_read_user(&first, 1, user);
+	if (first == '/' || start >= REC_LIMIT) {
+		put_str(s, arg, user, USER);
 		return;
-	for (i = 0; i < MAX_STRINGS; i++) {
-		u64 p = 0;
-		if (compat ? bpf_probe_read_user(&p, 4, (void *)array + 4 * i) : bpf_probe_read_user(&p, 8, (void *)array + 8 * i))
-			break;
-		if (!p)
-			break;
-		if (pos >= REC_LIMIT) {
-			HDR(s)->flags |= FLAG_TRUNCATED;
-			break;
-		}
-		long n = bpf_probe_read_user_str(s->rec + (pos & (REC_LIMIT - 1)), PATH_MAX, (void *)p);
-		if (n <= 0)
-			break;
-		pos += n & (2 * PATH_MAX - 1);
 	}
-	if (i == MAX_STRINGS)
-		HDR(s)->flags |= FLAG_TRUNCATED;
-	put_data(s, arg, start, pos - start);
+	if (dirfd == AT_FDCWD) {
+		dentry = BPF_CORE_READ(task, fs, pwd.dentry);
+		mnt = BPF_CORE_READ(task, fs, pwd.mnt);
+	} else {
+		struct file *dir = fd_file(task, dirfd);
+		if (!dir)
+			return;
+		dentry = BPF_CORE_READ(dir, f_path.dentry);
+		mnt = BPF_CORE_READ(dir, f_path.mnt);
+	}
+	s->dentry = (u64)dentry;
+	s->mnt = (u64)mnt;
+	build_path(slot);
+	put_built_path(s, arg);
+	u64 at = s->pos;
+	if (!at || at >= REC_LIMIT)
+		return;
+	BOUND(at, 16383);
+	if (s->path_len > 1) /* not the root itself */
+		s->rec[at++] = '/';
+	long n = bpf_probe_read_user_str(s->rec + at, PATH_MAX, user);
+	if (n <= 0) {
+		HDR(s)->present &= ~(1u << (arg & 31));
+		return;
+	}
+	put_data(s, arg, start, at + n - 1 - start);
 	HDR(s)->user |= 1u << (arg & 31);
 }
 
@@ -128,7 +150,8 @@ static __always_inline void put_user_strings(struct scratch *s, u32 arg, u64 arr
 __noinline int put_syscall_arg(u32 slot_compat, u32 arg, u32 source, u64 value, u64 next)
 {
 	bool compat = slot_compat & COMPAT;
-	struct scratch *s = scratch_at(slot_compat & (COMPAT - 1));
+	u32 slot = slot_compat & (COMPAT - 1);
+	struct scratch *s = scratch_at(slot);
 	if (!s)
 		return 0;
 	switch (source) {
@@ -156,6 +179,25 @@ __noinline int put_syscall_arg(u32 slot_compat, u32 arg, u32 source, u64 value, 
 	case FROM_ZERO:
 		put(s, arg, 0);
 		break;
+	case FROM_CWD:
+		put_int(s, arg, AT_FDCWD);
+		break;
+	case FROM_PATH:
+		put_at_path(s, slot, arg, AT_FDCWD, (void *)value);
+		break;
+	case FROM_AT_PATH:
+		put_at_path(s, slot, arg, value, (void *)next);
+		break;
+	case FROM_FD_PATH: {
+		struct file *file = fd_file(current_task(), value);
+		if (!file)
+			break;
+		s->dentry = (u64)BPF_CORE_READ(file, f_path.dentry);
+		s->mnt = (u64)BPF_CORE_READ(file, f_path.mnt);
+		build_path(slot);
+		put_built_path(s, arg);
+		break;
+	}
 	}
 	return 0;
 }
@@ -166,6 +208,8 @@ static __always_inline u32 record(struct pt_regs *regs, long ret, u32 index, boo
 	struct rec r;
 	if (!m)
 		return 0;
+	if (m->unless && (syscall_arg(regs, m->unless_reg, compat) & m->unless))
+		return m->next;
 	if ((m->at_enter != 0) != enter ||
 	    (m->result == ON_SUCCESS && ret < 0) || (m->result == ON_FAILURE && ret >= 0) || !rec_begin(&r, m->event, m->argc))
 		return m->next;

@@ -76,6 +76,7 @@ struct event_config {
 #define WANTED 1 /* selected */
 #define ALWAYS 2 /* needed for enrichment, even when not selected */
 #define URGENT 4
+#define FALLBACK 8 /* the event's own hook cannot be used */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -221,6 +222,13 @@ static __always_inline bool rec_begin(struct rec *r, u32 event, u32 argc)
 	return true;
 }
 
+/* The same for a program that stands in for an event's own hook where that cannot be used. */
+static __always_inline bool rec_begin_fallback(struct rec *r, u32 event, u32 argc)
+{
+	struct event_config *cfg = bpf_map_lookup_elem(&event_configs, &event);
+	return cfg && (cfg->flags & FALLBACK) && rec_begin(r, event, argc);
+}
+
 static __always_inline void rec_drop(struct rec *r)
 {
 	__sync_fetch_and_add(&r->s->owners, -1);
@@ -329,6 +337,37 @@ static __always_inline void put_bytes(struct scratch *s, u32 arg, const void *sr
 	put_data(s, arg, pos, len);
 	if (from == USER)
 		HDR(s)->user |= 1u << (arg & 31);
+}
+
+#define MAX_STRINGS 64
+
+/* Saves a user's array of texts, each with its NUL. */
+static __always_inline void put_user_strings(struct scratch *s, u32 arg, u64 array, bool compat)
+{
+	u64 start = data_pos(s), pos = start;
+	int i;
+	if (start >= REC_LIMIT)
+		return;
+	for (i = 0; i < MAX_STRINGS; i++) {
+		u64 p = 0;
+		if (compat ? bpf_probe_read_user(&p, 4, (void *)array + 4 * i) : bpf_probe_read_user(&p, 8, (void *)array + 8 * i))
+			break;
+		if (!p)
+			break;
+		if (pos >= REC_LIMIT) {
+			HDR(s)->flags |= FLAG_TRUNCATED;
+			break;
+		}
+		BOUND(pos, 16383);
+		long n = bpf_probe_read_user_str(s->rec + pos, PATH_MAX, (void *)p);
+		if (n <= 0)
+			break;
+		pos += n;
+	}
+	if (i == MAX_STRINGS)
+		HDR(s)->flags |= FLAG_TRUNCATED;
+	put_data(s, arg, start, pos - start);
+	HDR(s)->user |= 1u << (arg & 31);
 }
 
 #endif

@@ -92,14 +92,40 @@ static __always_inline u64 current_arg(struct task_struct *task, u32 n)
 #define NR_openat2 437
 #define NR_fcntl 72
 #define NR_execve 59
-#define NR32_execve 11
+#define NR_execveat 322
 #define NR_finit_module 313
-#define NR32_fcntl 55
-#define NR32_finit_module 350
+#define NR_pwrite64 18
+#define NR_writev 20
+#define NR_mmap 9
+#define NR_mmap2 -1
+#define NR_mprotect 10
+#define NR_pkey_mprotect 329
+#define NR_accept 43
+#define NR_accept4 288
+#define NR_bpf 321
+#define NR_ioctl 16
+#define NR_setns 308
+#define NR_unshare 272
 #define NR32_open 5
 #define NR32_creat 8
 #define NR32_openat 295
 #define NR32_openat2 437
+#define NR32_fcntl 55
+#define NR32_execve 11
+#define NR32_execveat 358
+#define NR32_finit_module 350
+#define NR32_pwrite64 181
+#define NR32_writev 146
+#define NR32_mmap -1
+#define NR32_mmap2 192
+#define NR32_mprotect 125
+#define NR32_pkey_mprotect 380
+#define NR32_accept -1
+#define NR32_accept4 364
+#define NR32_bpf 357
+#define NR32_ioctl 54
+#define NR32_setns 346
+#define NR32_unshare 310
 #else
 #define NR_open -1
 #define NR_creat -1
@@ -107,15 +133,53 @@ static __always_inline u64 current_arg(struct task_struct *task, u32 n)
 #define NR_openat2 437
 #define NR_fcntl 25
 #define NR_execve 221
-#define NR32_execve 11
+#define NR_execveat 281
 #define NR_finit_module 273
-#define NR32_fcntl 55
-#define NR32_finit_module 379
+#define NR_pwrite64 68
+#define NR_writev 66
+#define NR_mmap 222
+#define NR_mmap2 -1
+#define NR_mprotect 226
+#define NR_pkey_mprotect 288
+#define NR_accept 202
+#define NR_accept4 242
+#define NR_bpf 280
+#define NR_ioctl 29
+#define NR_setns 268
+#define NR_unshare 97
 #define NR32_open 5
 #define NR32_creat 8
 #define NR32_openat 322
 #define NR32_openat2 437
+#define NR32_fcntl 55
+#define NR32_execve 11
+#define NR32_execveat 387
+#define NR32_finit_module 379
+#define NR32_pwrite64 181
+#define NR32_writev 146
+#define NR32_mmap -1
+#define NR32_mmap2 192
+#define NR32_mprotect 125
+#define NR32_pkey_mprotect 394
+#define NR32_accept 285
+#define NR32_accept4 366
+#define NR32_bpf 386
+#define NR32_ioctl 54
+#define NR32_setns 375
+#define NR32_unshare 337
 #endif
 #define SYSCALL(name, compat) ((compat) ? NR32_##name : NR_##name)
+
+/* After the handler of a system call, the program that records the call itself. */
+#define NEXT_PROGRAM(name)                             \
+	struct {                                       \
+		__uint(type, BPF_MAP_TYPE_PROG_ARRAY); \
+		__uint(max_entries, 1);                \
+		__type(key, u32);                      \
+		__type(value, u32);                    \
+	} name SEC(".maps")
+
+NEXT_PROGRAM(after_handler);
+NEXT_PROGRAM(after_enter_handler);
 
 #endif

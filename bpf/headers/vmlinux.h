@@ -190,9 +190,11 @@ struct timespec64 {
 	s64 tv_sec;
 	long tv_nsec;
 };
+struct file_system_type;
 struct super_block {
 	dev_t s_dev;
 	unsigned long s_magic;
+	struct file_system_type *s_type;
 };
 struct inode {
 	umode_t i_mode;
@@ -216,6 +218,7 @@ struct dentry {
 };
 struct vfsmount {
 	struct dentry *mnt_root;
+	struct super_block *mnt_sb;
 };
 struct mount {
 	struct mount *mnt_parent;
@@ -231,6 +234,7 @@ struct file {
 	unsigned int f_flags;
 	struct path f_path;
 	void *private_data;
+	loff_t f_pos;
 };
 struct fdtable {
 	unsigned int max_fds;
@@ -310,10 +314,48 @@ struct unix_sock {
 	struct sock *peer;
 };
 
+struct list_head {
+	struct list_head *next, *prev;
+};
 struct module {
+	struct list_head list;
 	char name[56];
 	const char *version;
 	const char *srcversion;
+};
+struct file_system_type {
+	const char *name;
+};
+struct vm_area_struct {
+	unsigned long vm_start, vm_end;
+	unsigned long vm_flags;
+	struct file *vm_file;
+};
+struct kprobe {
+	const char *symbol_name;
+	void *pre_handler, *post_handler, *addr;
+};
+struct subprocess_info {
+	const char *path;
+	char **argv, **envp;
+	int wait;
+};
+struct bpf_prog_aux {
+	u32 id;
+	char name[16];
+	const char *attach_func_name;
+};
+enum bpf_prog_type { BPF_PROG_TYPE_UNSPEC };
+struct bpf_prog {
+	enum bpf_prog_type type;
+	struct bpf_prog_aux *aux;
+};
+struct trace_event_call {
+	const char *name;
+	int flags;
+};
+struct perf_event {
+	struct trace_event_call *tp_event;
 };
 
 #pragma clang attribute pop

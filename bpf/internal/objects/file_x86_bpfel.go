@@ -16,23 +16,30 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	FileMapAfterHandler      = "after_handler"
-	FileMapBudgets           = "budgets"
-	FileMapContainers        = "containers"
-	FileMapEventConfigs      = "event_configs"
-	FileMapFilters           = "filters"
-	FileMapNumberFilters     = "number_filters"
-	FileMapRing              = "ring"
-	FileMapScratches         = "scratches"
-	FileMapStats             = "stats"
-	FileMapTextFilters       = "text_filters"
-	FileProgOpenExit         = "open_exit"
-	FileProgSecurityFileOpen = "security_file_open"
-	FileVarCgroupHierarchy   = "cgroup_hierarchy"
-	FileVarCgroupSubsys      = "cgroup_subsys"
-	FileVarHostMntNs         = "host_mnt_ns"
-	FileVarRingBytes         = "ring_bytes"
-	FileVarSelfTgid          = "self_tgid"
+	FileMapAfterEnterHandler    = "after_enter_handler"
+	FileMapAfterHandler         = "after_handler"
+	FileMapBudgets              = "budgets"
+	FileMapContainers           = "containers"
+	FileMapEventConfigs         = "event_configs"
+	FileMapFilters              = "filters"
+	FileMapNumberFilters        = "number_filters"
+	FileMapRing                 = "ring"
+	FileMapScratches            = "scratches"
+	FileMapStats                = "stats"
+	FileMapTextFilters          = "text_filters"
+	FileProgOpenExit            = "open_exit"
+	FileProgSecurityFileOpen    = "security_file_open"
+	FileProgSecurityPathMknod   = "security_path_mknod"
+	FileProgSecurityPathRename  = "security_path_rename"
+	FileProgSecurityPathSymlink = "security_path_symlink"
+	FileProgSecurityPathUnlink  = "security_path_unlink"
+	FileProgVfsWrite            = "vfs_write"
+	FileProgWriteExit           = "write_exit"
+	FileVarCgroupHierarchy      = "cgroup_hierarchy"
+	FileVarCgroupSubsys         = "cgroup_subsys"
+	FileVarHostMntNs            = "host_mnt_ns"
+	FileVarRingBytes            = "ring_bytes"
+	FileVarSelfTgid             = "self_tgid"
 )
 
 // LoadFile returns the embedded CollectionSpec for File.
@@ -77,24 +84,31 @@ type FileSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type FileProgramSpecs struct {
-	OpenExit         *ebpf.ProgramSpec `ebpf:"open_exit"`
-	SecurityFileOpen *ebpf.ProgramSpec `ebpf:"security_file_open"`
+	OpenExit            *ebpf.ProgramSpec `ebpf:"open_exit"`
+	SecurityFileOpen    *ebpf.ProgramSpec `ebpf:"security_file_open"`
+	SecurityPathMknod   *ebpf.ProgramSpec `ebpf:"security_path_mknod"`
+	SecurityPathRename  *ebpf.ProgramSpec `ebpf:"security_path_rename"`
+	SecurityPathSymlink *ebpf.ProgramSpec `ebpf:"security_path_symlink"`
+	SecurityPathUnlink  *ebpf.ProgramSpec `ebpf:"security_path_unlink"`
+	VfsWrite            *ebpf.ProgramSpec `ebpf:"vfs_write"`
+	WriteExit           *ebpf.ProgramSpec `ebpf:"write_exit"`
 }
 
 // FileMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type FileMapSpecs struct {
-	AfterHandler  *ebpf.MapSpec `ebpf:"after_handler"`
-	Budgets       *ebpf.MapSpec `ebpf:"budgets"`
-	Containers    *ebpf.MapSpec `ebpf:"containers"`
-	EventConfigs  *ebpf.MapSpec `ebpf:"event_configs"`
-	Filters       *ebpf.MapSpec `ebpf:"filters"`
-	NumberFilters *ebpf.MapSpec `ebpf:"number_filters"`
-	Ring          *ebpf.MapSpec `ebpf:"ring"`
-	Scratches     *ebpf.MapSpec `ebpf:"scratches"`
-	Stats         *ebpf.MapSpec `ebpf:"stats"`
-	TextFilters   *ebpf.MapSpec `ebpf:"text_filters"`
+	AfterEnterHandler *ebpf.MapSpec `ebpf:"after_enter_handler"`
+	AfterHandler      *ebpf.MapSpec `ebpf:"after_handler"`
+	Budgets           *ebpf.MapSpec `ebpf:"budgets"`
+	Containers        *ebpf.MapSpec `ebpf:"containers"`
+	EventConfigs      *ebpf.MapSpec `ebpf:"event_configs"`
+	Filters           *ebpf.MapSpec `ebpf:"filters"`
+	NumberFilters     *ebpf.MapSpec `ebpf:"number_filters"`
+	Ring              *ebpf.MapSpec `ebpf:"ring"`
+	Scratches         *ebpf.MapSpec `ebpf:"scratches"`
+	Stats             *ebpf.MapSpec `ebpf:"stats"`
+	TextFilters       *ebpf.MapSpec `ebpf:"text_filters"`
 }
 
 // FileVariableSpecs contains global variables before they are loaded into the kernel.
@@ -128,20 +142,22 @@ func (o *FileObjects) Close() error {
 //
 // It can be passed to LoadFileObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FileMaps struct {
-	AfterHandler  *ebpf.Map `ebpf:"after_handler"`
-	Budgets       *ebpf.Map `ebpf:"budgets"`
-	Containers    *ebpf.Map `ebpf:"containers"`
-	EventConfigs  *ebpf.Map `ebpf:"event_configs"`
-	Filters       *ebpf.Map `ebpf:"filters"`
-	NumberFilters *ebpf.Map `ebpf:"number_filters"`
-	Ring          *ebpf.Map `ebpf:"ring"`
-	Scratches     *ebpf.Map `ebpf:"scratches"`
-	Stats         *ebpf.Map `ebpf:"stats"`
-	TextFilters   *ebpf.Map `ebpf:"text_filters"`
+	AfterEnterHandler *ebpf.Map `ebpf:"after_enter_handler"`
+	AfterHandler      *ebpf.Map `ebpf:"after_handler"`
+	Budgets           *ebpf.Map `ebpf:"budgets"`
+	Containers        *ebpf.Map `ebpf:"containers"`
+	EventConfigs      *ebpf.Map `ebpf:"event_configs"`
+	Filters           *ebpf.Map `ebpf:"filters"`
+	NumberFilters     *ebpf.Map `ebpf:"number_filters"`
+	Ring              *ebpf.Map `ebpf:"ring"`
+	Scratches         *ebpf.Map `ebpf:"scratches"`
+	Stats             *ebpf.Map `ebpf:"stats"`
+	TextFilters       *ebpf.Map `ebpf:"text_filters"`
 }
 
 func (m *FileMaps) Close() error {
 	return _FileClose(
+		m.AfterEnterHandler,
 		m.AfterHandler,
 		m.Budgets,
 		m.Containers,
@@ -170,14 +186,26 @@ type FileVariables struct {
 //
 // It can be passed to LoadFileObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FilePrograms struct {
-	OpenExit         *ebpf.Program `ebpf:"open_exit"`
-	SecurityFileOpen *ebpf.Program `ebpf:"security_file_open"`
+	OpenExit            *ebpf.Program `ebpf:"open_exit"`
+	SecurityFileOpen    *ebpf.Program `ebpf:"security_file_open"`
+	SecurityPathMknod   *ebpf.Program `ebpf:"security_path_mknod"`
+	SecurityPathRename  *ebpf.Program `ebpf:"security_path_rename"`
+	SecurityPathSymlink *ebpf.Program `ebpf:"security_path_symlink"`
+	SecurityPathUnlink  *ebpf.Program `ebpf:"security_path_unlink"`
+	VfsWrite            *ebpf.Program `ebpf:"vfs_write"`
+	WriteExit           *ebpf.Program `ebpf:"write_exit"`
 }
 
 func (p *FilePrograms) Close() error {
 	return _FileClose(
 		p.OpenExit,
 		p.SecurityFileOpen,
+		p.SecurityPathMknod,
+		p.SecurityPathRename,
+		p.SecurityPathSymlink,
+		p.SecurityPathUnlink,
+		p.VfsWrite,
+		p.WriteExit,
 	)
 }
 

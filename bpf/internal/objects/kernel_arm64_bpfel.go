@@ -16,6 +16,7 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	KernelMapAfterEnterHandler       = "after_enter_handler"
 	KernelMapAfterHandler            = "after_handler"
 	KernelMapBudgets                 = "budgets"
 	KernelMapContainers              = "containers"
@@ -26,11 +27,17 @@ const (
 	KernelMapScratches               = "scratches"
 	KernelMapStats                   = "stats"
 	KernelMapTextFilters             = "text_filters"
+	KernelProgBpfAttachExit          = "bpf_attach_exit"
+	KernelProgCallUsermodehelperExec = "call_usermodehelper_exec"
+	KernelProgDoInitModule           = "do_init_module"
+	KernelProgDoInitModuleTp         = "do_init_module_tp"
 	KernelProgFinitModuleExit        = "finit_module_exit"
 	KernelProgModuleLoad             = "module_load"
+	KernelProgRegisterKprobe         = "register_kprobe"
 	KernelProgSecurityBpf            = "security_bpf"
 	KernelProgSecurityKernelReadFile = "security_kernel_read_file"
 	KernelProgSecuritySbMount        = "security_sb_mount"
+	KernelProgSecuritySbUmount       = "security_sb_umount"
 	KernelVarCgroupHierarchy         = "cgroup_hierarchy"
 	KernelVarCgroupSubsys            = "cgroup_subsys"
 	KernelVarHostMntNs               = "host_mnt_ns"
@@ -81,27 +88,34 @@ type KernelSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type KernelProgramSpecs struct {
+	BpfAttachExit          *ebpf.ProgramSpec `ebpf:"bpf_attach_exit"`
+	CallUsermodehelperExec *ebpf.ProgramSpec `ebpf:"call_usermodehelper_exec"`
+	DoInitModule           *ebpf.ProgramSpec `ebpf:"do_init_module"`
+	DoInitModuleTp         *ebpf.ProgramSpec `ebpf:"do_init_module_tp"`
 	FinitModuleExit        *ebpf.ProgramSpec `ebpf:"finit_module_exit"`
 	ModuleLoad             *ebpf.ProgramSpec `ebpf:"module_load"`
+	RegisterKprobe         *ebpf.ProgramSpec `ebpf:"register_kprobe"`
 	SecurityBpf            *ebpf.ProgramSpec `ebpf:"security_bpf"`
 	SecurityKernelReadFile *ebpf.ProgramSpec `ebpf:"security_kernel_read_file"`
 	SecuritySbMount        *ebpf.ProgramSpec `ebpf:"security_sb_mount"`
+	SecuritySbUmount       *ebpf.ProgramSpec `ebpf:"security_sb_umount"`
 }
 
 // KernelMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type KernelMapSpecs struct {
-	AfterHandler  *ebpf.MapSpec `ebpf:"after_handler"`
-	Budgets       *ebpf.MapSpec `ebpf:"budgets"`
-	Containers    *ebpf.MapSpec `ebpf:"containers"`
-	EventConfigs  *ebpf.MapSpec `ebpf:"event_configs"`
-	Filters       *ebpf.MapSpec `ebpf:"filters"`
-	NumberFilters *ebpf.MapSpec `ebpf:"number_filters"`
-	Ring          *ebpf.MapSpec `ebpf:"ring"`
-	Scratches     *ebpf.MapSpec `ebpf:"scratches"`
-	Stats         *ebpf.MapSpec `ebpf:"stats"`
-	TextFilters   *ebpf.MapSpec `ebpf:"text_filters"`
+	AfterEnterHandler *ebpf.MapSpec `ebpf:"after_enter_handler"`
+	AfterHandler      *ebpf.MapSpec `ebpf:"after_handler"`
+	Budgets           *ebpf.MapSpec `ebpf:"budgets"`
+	Containers        *ebpf.MapSpec `ebpf:"containers"`
+	EventConfigs      *ebpf.MapSpec `ebpf:"event_configs"`
+	Filters           *ebpf.MapSpec `ebpf:"filters"`
+	NumberFilters     *ebpf.MapSpec `ebpf:"number_filters"`
+	Ring              *ebpf.MapSpec `ebpf:"ring"`
+	Scratches         *ebpf.MapSpec `ebpf:"scratches"`
+	Stats             *ebpf.MapSpec `ebpf:"stats"`
+	TextFilters       *ebpf.MapSpec `ebpf:"text_filters"`
 }
 
 // KernelVariableSpecs contains global variables before they are loaded into the kernel.
@@ -136,20 +150,22 @@ func (o *KernelObjects) Close() error {
 //
 // It can be passed to LoadKernelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type KernelMaps struct {
-	AfterHandler  *ebpf.Map `ebpf:"after_handler"`
-	Budgets       *ebpf.Map `ebpf:"budgets"`
-	Containers    *ebpf.Map `ebpf:"containers"`
-	EventConfigs  *ebpf.Map `ebpf:"event_configs"`
-	Filters       *ebpf.Map `ebpf:"filters"`
-	NumberFilters *ebpf.Map `ebpf:"number_filters"`
-	Ring          *ebpf.Map `ebpf:"ring"`
-	Scratches     *ebpf.Map `ebpf:"scratches"`
-	Stats         *ebpf.Map `ebpf:"stats"`
-	TextFilters   *ebpf.Map `ebpf:"text_filters"`
+	AfterEnterHandler *ebpf.Map `ebpf:"after_enter_handler"`
+	AfterHandler      *ebpf.Map `ebpf:"after_handler"`
+	Budgets           *ebpf.Map `ebpf:"budgets"`
+	Containers        *ebpf.Map `ebpf:"containers"`
+	EventConfigs      *ebpf.Map `ebpf:"event_configs"`
+	Filters           *ebpf.Map `ebpf:"filters"`
+	NumberFilters     *ebpf.Map `ebpf:"number_filters"`
+	Ring              *ebpf.Map `ebpf:"ring"`
+	Scratches         *ebpf.Map `ebpf:"scratches"`
+	Stats             *ebpf.Map `ebpf:"stats"`
+	TextFilters       *ebpf.Map `ebpf:"text_filters"`
 }
 
 func (m *KernelMaps) Close() error {
 	return _KernelClose(
+		m.AfterEnterHandler,
 		m.AfterHandler,
 		m.Budgets,
 		m.Containers,
@@ -179,20 +195,32 @@ type KernelVariables struct {
 //
 // It can be passed to LoadKernelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type KernelPrograms struct {
+	BpfAttachExit          *ebpf.Program `ebpf:"bpf_attach_exit"`
+	CallUsermodehelperExec *ebpf.Program `ebpf:"call_usermodehelper_exec"`
+	DoInitModule           *ebpf.Program `ebpf:"do_init_module"`
+	DoInitModuleTp         *ebpf.Program `ebpf:"do_init_module_tp"`
 	FinitModuleExit        *ebpf.Program `ebpf:"finit_module_exit"`
 	ModuleLoad             *ebpf.Program `ebpf:"module_load"`
+	RegisterKprobe         *ebpf.Program `ebpf:"register_kprobe"`
 	SecurityBpf            *ebpf.Program `ebpf:"security_bpf"`
 	SecurityKernelReadFile *ebpf.Program `ebpf:"security_kernel_read_file"`
 	SecuritySbMount        *ebpf.Program `ebpf:"security_sb_mount"`
+	SecuritySbUmount       *ebpf.Program `ebpf:"security_sb_umount"`
 }
 
 func (p *KernelPrograms) Close() error {
 	return _KernelClose(
+		p.BpfAttachExit,
+		p.CallUsermodehelperExec,
+		p.DoInitModule,
+		p.DoInitModuleTp,
 		p.FinitModuleExit,
 		p.ModuleLoad,
+		p.RegisterKprobe,
 		p.SecurityBpf,
 		p.SecurityKernelReadFile,
 		p.SecuritySbMount,
+		p.SecuritySbUmount,
 	)
 }
 

@@ -16,25 +16,28 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	ProcessMapBudgets           = "budgets"
-	ProcessMapContainers        = "containers"
-	ProcessMapEventConfigs      = "event_configs"
-	ProcessMapFilters           = "filters"
-	ProcessMapNumberFilters     = "number_filters"
-	ProcessMapPreviousNames     = "previous_names"
-	ProcessMapRing              = "ring"
-	ProcessMapScratches         = "scratches"
-	ProcessMapStats             = "stats"
-	ProcessMapTextFilters       = "text_filters"
-	ProcessProgSchedProcessExec = "sched_process_exec"
-	ProcessProgSchedProcessExit = "sched_process_exit"
-	ProcessProgSchedProcessFork = "sched_process_fork"
-	ProcessProgTaskRename       = "task_rename"
-	ProcessVarCgroupHierarchy   = "cgroup_hierarchy"
-	ProcessVarCgroupSubsys      = "cgroup_subsys"
-	ProcessVarHostMntNs         = "host_mnt_ns"
-	ProcessVarRingBytes         = "ring_bytes"
-	ProcessVarSelfTgid          = "self_tgid"
+	ProcessMapAfterEnterHandler  = "after_enter_handler"
+	ProcessMapAfterHandler       = "after_handler"
+	ProcessMapBudgets            = "budgets"
+	ProcessMapContainers         = "containers"
+	ProcessMapEventConfigs       = "event_configs"
+	ProcessMapFilters            = "filters"
+	ProcessMapNumberFilters      = "number_filters"
+	ProcessMapPreviousNames      = "previous_names"
+	ProcessMapRing               = "ring"
+	ProcessMapScratches          = "scratches"
+	ProcessMapStats              = "stats"
+	ProcessMapTextFilters        = "text_filters"
+	ProcessProgSchedProcessExec  = "sched_process_exec"
+	ProcessProgSchedProcessExit  = "sched_process_exit"
+	ProcessProgSchedProcessFork  = "sched_process_fork"
+	ProcessProgSecurityBprmCheck = "security_bprm_check"
+	ProcessProgTaskRename        = "task_rename"
+	ProcessVarCgroupHierarchy    = "cgroup_hierarchy"
+	ProcessVarCgroupSubsys       = "cgroup_subsys"
+	ProcessVarHostMntNs          = "host_mnt_ns"
+	ProcessVarRingBytes          = "ring_bytes"
+	ProcessVarSelfTgid           = "self_tgid"
 )
 
 // LoadProcess returns the embedded CollectionSpec for Process.
@@ -79,26 +82,29 @@ type ProcessSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ProcessProgramSpecs struct {
-	SchedProcessExec *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
-	SchedProcessExit *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
-	SchedProcessFork *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
-	TaskRename       *ebpf.ProgramSpec `ebpf:"task_rename"`
+	SchedProcessExec  *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
+	SchedProcessExit  *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
+	SchedProcessFork  *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
+	SecurityBprmCheck *ebpf.ProgramSpec `ebpf:"security_bprm_check"`
+	TaskRename        *ebpf.ProgramSpec `ebpf:"task_rename"`
 }
 
 // ProcessMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ProcessMapSpecs struct {
-	Budgets       *ebpf.MapSpec `ebpf:"budgets"`
-	Containers    *ebpf.MapSpec `ebpf:"containers"`
-	EventConfigs  *ebpf.MapSpec `ebpf:"event_configs"`
-	Filters       *ebpf.MapSpec `ebpf:"filters"`
-	NumberFilters *ebpf.MapSpec `ebpf:"number_filters"`
-	PreviousNames *ebpf.MapSpec `ebpf:"previous_names"`
-	Ring          *ebpf.MapSpec `ebpf:"ring"`
-	Scratches     *ebpf.MapSpec `ebpf:"scratches"`
-	Stats         *ebpf.MapSpec `ebpf:"stats"`
-	TextFilters   *ebpf.MapSpec `ebpf:"text_filters"`
+	AfterEnterHandler *ebpf.MapSpec `ebpf:"after_enter_handler"`
+	AfterHandler      *ebpf.MapSpec `ebpf:"after_handler"`
+	Budgets           *ebpf.MapSpec `ebpf:"budgets"`
+	Containers        *ebpf.MapSpec `ebpf:"containers"`
+	EventConfigs      *ebpf.MapSpec `ebpf:"event_configs"`
+	Filters           *ebpf.MapSpec `ebpf:"filters"`
+	NumberFilters     *ebpf.MapSpec `ebpf:"number_filters"`
+	PreviousNames     *ebpf.MapSpec `ebpf:"previous_names"`
+	Ring              *ebpf.MapSpec `ebpf:"ring"`
+	Scratches         *ebpf.MapSpec `ebpf:"scratches"`
+	Stats             *ebpf.MapSpec `ebpf:"stats"`
+	TextFilters       *ebpf.MapSpec `ebpf:"text_filters"`
 }
 
 // ProcessVariableSpecs contains global variables before they are loaded into the kernel.
@@ -132,20 +138,24 @@ func (o *ProcessObjects) Close() error {
 //
 // It can be passed to LoadProcessObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ProcessMaps struct {
-	Budgets       *ebpf.Map `ebpf:"budgets"`
-	Containers    *ebpf.Map `ebpf:"containers"`
-	EventConfigs  *ebpf.Map `ebpf:"event_configs"`
-	Filters       *ebpf.Map `ebpf:"filters"`
-	NumberFilters *ebpf.Map `ebpf:"number_filters"`
-	PreviousNames *ebpf.Map `ebpf:"previous_names"`
-	Ring          *ebpf.Map `ebpf:"ring"`
-	Scratches     *ebpf.Map `ebpf:"scratches"`
-	Stats         *ebpf.Map `ebpf:"stats"`
-	TextFilters   *ebpf.Map `ebpf:"text_filters"`
+	AfterEnterHandler *ebpf.Map `ebpf:"after_enter_handler"`
+	AfterHandler      *ebpf.Map `ebpf:"after_handler"`
+	Budgets           *ebpf.Map `ebpf:"budgets"`
+	Containers        *ebpf.Map `ebpf:"containers"`
+	EventConfigs      *ebpf.Map `ebpf:"event_configs"`
+	Filters           *ebpf.Map `ebpf:"filters"`
+	NumberFilters     *ebpf.Map `ebpf:"number_filters"`
+	PreviousNames     *ebpf.Map `ebpf:"previous_names"`
+	Ring              *ebpf.Map `ebpf:"ring"`
+	Scratches         *ebpf.Map `ebpf:"scratches"`
+	Stats             *ebpf.Map `ebpf:"stats"`
+	TextFilters       *ebpf.Map `ebpf:"text_filters"`
 }
 
 func (m *ProcessMaps) Close() error {
 	return _ProcessClose(
+		m.AfterEnterHandler,
+		m.AfterHandler,
 		m.Budgets,
 		m.Containers,
 		m.EventConfigs,
@@ -174,10 +184,11 @@ type ProcessVariables struct {
 //
 // It can be passed to LoadProcessObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ProcessPrograms struct {
-	SchedProcessExec *ebpf.Program `ebpf:"sched_process_exec"`
-	SchedProcessExit *ebpf.Program `ebpf:"sched_process_exit"`
-	SchedProcessFork *ebpf.Program `ebpf:"sched_process_fork"`
-	TaskRename       *ebpf.Program `ebpf:"task_rename"`
+	SchedProcessExec  *ebpf.Program `ebpf:"sched_process_exec"`
+	SchedProcessExit  *ebpf.Program `ebpf:"sched_process_exit"`
+	SchedProcessFork  *ebpf.Program `ebpf:"sched_process_fork"`
+	SecurityBprmCheck *ebpf.Program `ebpf:"security_bprm_check"`
+	TaskRename        *ebpf.Program `ebpf:"task_rename"`
 }
 
 func (p *ProcessPrograms) Close() error {
@@ -185,6 +196,7 @@ func (p *ProcessPrograms) Close() error {
 		p.SchedProcessExec,
 		p.SchedProcessExit,
 		p.SchedProcessFork,
+		p.SecurityBprmCheck,
 		p.TaskRename,
 	)
 }

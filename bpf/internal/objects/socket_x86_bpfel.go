@@ -16,6 +16,7 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	SocketMapAfterEnterHandler      = "after_enter_handler"
 	SocketMapAfterHandler           = "after_handler"
 	SocketMapBudgets                = "budgets"
 	SocketMapContainers             = "containers"
@@ -26,9 +27,16 @@ const (
 	SocketMapScratches              = "scratches"
 	SocketMapStats                  = "stats"
 	SocketMapTextFilters            = "text_filters"
+	SocketProgAcceptExit            = "accept_exit"
+	SocketProgBindExit              = "bind_exit"
 	SocketProgConnectExit           = "connect_exit"
 	SocketProgDupExit               = "dup_exit"
+	SocketProgListenExit            = "listen_exit"
+	SocketProgSecuritySocketAccept  = "security_socket_accept"
+	SocketProgSecuritySocketBind    = "security_socket_bind"
 	SocketProgSecuritySocketConnect = "security_socket_connect"
+	SocketProgSecuritySocketCreate  = "security_socket_create"
+	SocketProgSecuritySocketListen  = "security_socket_listen"
 	SocketVarCgroupHierarchy        = "cgroup_hierarchy"
 	SocketVarCgroupSubsys           = "cgroup_subsys"
 	SocketVarHostMntNs              = "host_mnt_ns"
@@ -78,25 +86,33 @@ type SocketSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SocketProgramSpecs struct {
+	AcceptExit            *ebpf.ProgramSpec `ebpf:"accept_exit"`
+	BindExit              *ebpf.ProgramSpec `ebpf:"bind_exit"`
 	ConnectExit           *ebpf.ProgramSpec `ebpf:"connect_exit"`
 	DupExit               *ebpf.ProgramSpec `ebpf:"dup_exit"`
+	ListenExit            *ebpf.ProgramSpec `ebpf:"listen_exit"`
+	SecuritySocketAccept  *ebpf.ProgramSpec `ebpf:"security_socket_accept"`
+	SecuritySocketBind    *ebpf.ProgramSpec `ebpf:"security_socket_bind"`
 	SecuritySocketConnect *ebpf.ProgramSpec `ebpf:"security_socket_connect"`
+	SecuritySocketCreate  *ebpf.ProgramSpec `ebpf:"security_socket_create"`
+	SecuritySocketListen  *ebpf.ProgramSpec `ebpf:"security_socket_listen"`
 }
 
 // SocketMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SocketMapSpecs struct {
-	AfterHandler  *ebpf.MapSpec `ebpf:"after_handler"`
-	Budgets       *ebpf.MapSpec `ebpf:"budgets"`
-	Containers    *ebpf.MapSpec `ebpf:"containers"`
-	EventConfigs  *ebpf.MapSpec `ebpf:"event_configs"`
-	Filters       *ebpf.MapSpec `ebpf:"filters"`
-	NumberFilters *ebpf.MapSpec `ebpf:"number_filters"`
-	Ring          *ebpf.MapSpec `ebpf:"ring"`
-	Scratches     *ebpf.MapSpec `ebpf:"scratches"`
-	Stats         *ebpf.MapSpec `ebpf:"stats"`
-	TextFilters   *ebpf.MapSpec `ebpf:"text_filters"`
+	AfterEnterHandler *ebpf.MapSpec `ebpf:"after_enter_handler"`
+	AfterHandler      *ebpf.MapSpec `ebpf:"after_handler"`
+	Budgets           *ebpf.MapSpec `ebpf:"budgets"`
+	Containers        *ebpf.MapSpec `ebpf:"containers"`
+	EventConfigs      *ebpf.MapSpec `ebpf:"event_configs"`
+	Filters           *ebpf.MapSpec `ebpf:"filters"`
+	NumberFilters     *ebpf.MapSpec `ebpf:"number_filters"`
+	Ring              *ebpf.MapSpec `ebpf:"ring"`
+	Scratches         *ebpf.MapSpec `ebpf:"scratches"`
+	Stats             *ebpf.MapSpec `ebpf:"stats"`
+	TextFilters       *ebpf.MapSpec `ebpf:"text_filters"`
 }
 
 // SocketVariableSpecs contains global variables before they are loaded into the kernel.
@@ -130,20 +146,22 @@ func (o *SocketObjects) Close() error {
 //
 // It can be passed to LoadSocketObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SocketMaps struct {
-	AfterHandler  *ebpf.Map `ebpf:"after_handler"`
-	Budgets       *ebpf.Map `ebpf:"budgets"`
-	Containers    *ebpf.Map `ebpf:"containers"`
-	EventConfigs  *ebpf.Map `ebpf:"event_configs"`
-	Filters       *ebpf.Map `ebpf:"filters"`
-	NumberFilters *ebpf.Map `ebpf:"number_filters"`
-	Ring          *ebpf.Map `ebpf:"ring"`
-	Scratches     *ebpf.Map `ebpf:"scratches"`
-	Stats         *ebpf.Map `ebpf:"stats"`
-	TextFilters   *ebpf.Map `ebpf:"text_filters"`
+	AfterEnterHandler *ebpf.Map `ebpf:"after_enter_handler"`
+	AfterHandler      *ebpf.Map `ebpf:"after_handler"`
+	Budgets           *ebpf.Map `ebpf:"budgets"`
+	Containers        *ebpf.Map `ebpf:"containers"`
+	EventConfigs      *ebpf.Map `ebpf:"event_configs"`
+	Filters           *ebpf.Map `ebpf:"filters"`
+	NumberFilters     *ebpf.Map `ebpf:"number_filters"`
+	Ring              *ebpf.Map `ebpf:"ring"`
+	Scratches         *ebpf.Map `ebpf:"scratches"`
+	Stats             *ebpf.Map `ebpf:"stats"`
+	TextFilters       *ebpf.Map `ebpf:"text_filters"`
 }
 
 func (m *SocketMaps) Close() error {
 	return _SocketClose(
+		m.AfterEnterHandler,
 		m.AfterHandler,
 		m.Budgets,
 		m.Containers,
@@ -172,16 +190,30 @@ type SocketVariables struct {
 //
 // It can be passed to LoadSocketObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SocketPrograms struct {
+	AcceptExit            *ebpf.Program `ebpf:"accept_exit"`
+	BindExit              *ebpf.Program `ebpf:"bind_exit"`
 	ConnectExit           *ebpf.Program `ebpf:"connect_exit"`
 	DupExit               *ebpf.Program `ebpf:"dup_exit"`
+	ListenExit            *ebpf.Program `ebpf:"listen_exit"`
+	SecuritySocketAccept  *ebpf.Program `ebpf:"security_socket_accept"`
+	SecuritySocketBind    *ebpf.Program `ebpf:"security_socket_bind"`
 	SecuritySocketConnect *ebpf.Program `ebpf:"security_socket_connect"`
+	SecuritySocketCreate  *ebpf.Program `ebpf:"security_socket_create"`
+	SecuritySocketListen  *ebpf.Program `ebpf:"security_socket_listen"`
 }
 
 func (p *SocketPrograms) Close() error {
 	return _SocketClose(
+		p.AcceptExit,
+		p.BindExit,
 		p.ConnectExit,
 		p.DupExit,
+		p.ListenExit,
+		p.SecuritySocketAccept,
+		p.SecuritySocketBind,
 		p.SecuritySocketConnect,
+		p.SecuritySocketCreate,
+		p.SecuritySocketListen,
 	)
 }
 

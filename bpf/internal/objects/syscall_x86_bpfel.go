@@ -16,30 +16,32 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	SyscallMapBudgets          = "budgets"
-	SyscallMapContainers       = "containers"
-	SyscallMapEnterTable       = "enter_table"
-	SyscallMapEnterTableCompat = "enter_table_compat"
-	SyscallMapEventConfigs     = "event_configs"
-	SyscallMapExitTable        = "exit_table"
-	SyscallMapExitTableCompat  = "exit_table_compat"
-	SyscallMapFilters          = "filters"
-	SyscallMapNumberFilters    = "number_filters"
-	SyscallMapRing             = "ring"
-	SyscallMapScratches        = "scratches"
-	SyscallMapStats            = "stats"
-	SyscallMapSyscallEvents    = "syscall_events"
-	SyscallMapSyscallMappings  = "syscall_mappings"
-	SyscallMapTextFilters      = "text_filters"
-	SyscallProgSysEnter        = "sys_enter"
-	SyscallProgSysExit         = "sys_exit"
-	SyscallProgSyscallEnter    = "syscall_enter"
-	SyscallProgSyscallExit     = "syscall_exit"
-	SyscallVarCgroupHierarchy  = "cgroup_hierarchy"
-	SyscallVarCgroupSubsys     = "cgroup_subsys"
-	SyscallVarHostMntNs        = "host_mnt_ns"
-	SyscallVarRingBytes        = "ring_bytes"
-	SyscallVarSelfTgid         = "self_tgid"
+	SyscallMapAfterEnterHandler = "after_enter_handler"
+	SyscallMapAfterHandler      = "after_handler"
+	SyscallMapBudgets           = "budgets"
+	SyscallMapContainers        = "containers"
+	SyscallMapEnterTable        = "enter_table"
+	SyscallMapEnterTableCompat  = "enter_table_compat"
+	SyscallMapEventConfigs      = "event_configs"
+	SyscallMapExitTable         = "exit_table"
+	SyscallMapExitTableCompat   = "exit_table_compat"
+	SyscallMapFilters           = "filters"
+	SyscallMapNumberFilters     = "number_filters"
+	SyscallMapRing              = "ring"
+	SyscallMapScratches         = "scratches"
+	SyscallMapStats             = "stats"
+	SyscallMapSyscallEvents     = "syscall_events"
+	SyscallMapSyscallMappings   = "syscall_mappings"
+	SyscallMapTextFilters       = "text_filters"
+	SyscallProgSysEnter         = "sys_enter"
+	SyscallProgSysExit          = "sys_exit"
+	SyscallProgSyscallEnter     = "syscall_enter"
+	SyscallProgSyscallExit      = "syscall_exit"
+	SyscallVarCgroupHierarchy   = "cgroup_hierarchy"
+	SyscallVarCgroupSubsys      = "cgroup_subsys"
+	SyscallVarHostMntNs         = "host_mnt_ns"
+	SyscallVarRingBytes         = "ring_bytes"
+	SyscallVarSelfTgid          = "self_tgid"
 )
 
 // LoadSyscall returns the embedded CollectionSpec for Syscall.
@@ -94,21 +96,23 @@ type SyscallProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SyscallMapSpecs struct {
-	Budgets          *ebpf.MapSpec `ebpf:"budgets"`
-	Containers       *ebpf.MapSpec `ebpf:"containers"`
-	EnterTable       *ebpf.MapSpec `ebpf:"enter_table"`
-	EnterTableCompat *ebpf.MapSpec `ebpf:"enter_table_compat"`
-	EventConfigs     *ebpf.MapSpec `ebpf:"event_configs"`
-	ExitTable        *ebpf.MapSpec `ebpf:"exit_table"`
-	ExitTableCompat  *ebpf.MapSpec `ebpf:"exit_table_compat"`
-	Filters          *ebpf.MapSpec `ebpf:"filters"`
-	NumberFilters    *ebpf.MapSpec `ebpf:"number_filters"`
-	Ring             *ebpf.MapSpec `ebpf:"ring"`
-	Scratches        *ebpf.MapSpec `ebpf:"scratches"`
-	Stats            *ebpf.MapSpec `ebpf:"stats"`
-	SyscallEvents    *ebpf.MapSpec `ebpf:"syscall_events"`
-	SyscallMappings  *ebpf.MapSpec `ebpf:"syscall_mappings"`
-	TextFilters      *ebpf.MapSpec `ebpf:"text_filters"`
+	AfterEnterHandler *ebpf.MapSpec `ebpf:"after_enter_handler"`
+	AfterHandler      *ebpf.MapSpec `ebpf:"after_handler"`
+	Budgets           *ebpf.MapSpec `ebpf:"budgets"`
+	Containers        *ebpf.MapSpec `ebpf:"containers"`
+	EnterTable        *ebpf.MapSpec `ebpf:"enter_table"`
+	EnterTableCompat  *ebpf.MapSpec `ebpf:"enter_table_compat"`
+	EventConfigs      *ebpf.MapSpec `ebpf:"event_configs"`
+	ExitTable         *ebpf.MapSpec `ebpf:"exit_table"`
+	ExitTableCompat   *ebpf.MapSpec `ebpf:"exit_table_compat"`
+	Filters           *ebpf.MapSpec `ebpf:"filters"`
+	NumberFilters     *ebpf.MapSpec `ebpf:"number_filters"`
+	Ring              *ebpf.MapSpec `ebpf:"ring"`
+	Scratches         *ebpf.MapSpec `ebpf:"scratches"`
+	Stats             *ebpf.MapSpec `ebpf:"stats"`
+	SyscallEvents     *ebpf.MapSpec `ebpf:"syscall_events"`
+	SyscallMappings   *ebpf.MapSpec `ebpf:"syscall_mappings"`
+	TextFilters       *ebpf.MapSpec `ebpf:"text_filters"`
 }
 
 // SyscallVariableSpecs contains global variables before they are loaded into the kernel.
@@ -142,25 +146,29 @@ func (o *SyscallObjects) Close() error {
 //
 // It can be passed to LoadSyscallObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SyscallMaps struct {
-	Budgets          *ebpf.Map `ebpf:"budgets"`
-	Containers       *ebpf.Map `ebpf:"containers"`
-	EnterTable       *ebpf.Map `ebpf:"enter_table"`
-	EnterTableCompat *ebpf.Map `ebpf:"enter_table_compat"`
-	EventConfigs     *ebpf.Map `ebpf:"event_configs"`
-	ExitTable        *ebpf.Map `ebpf:"exit_table"`
-	ExitTableCompat  *ebpf.Map `ebpf:"exit_table_compat"`
-	Filters          *ebpf.Map `ebpf:"filters"`
-	NumberFilters    *ebpf.Map `ebpf:"number_filters"`
-	Ring             *ebpf.Map `ebpf:"ring"`
-	Scratches        *ebpf.Map `ebpf:"scratches"`
-	Stats            *ebpf.Map `ebpf:"stats"`
-	SyscallEvents    *ebpf.Map `ebpf:"syscall_events"`
-	SyscallMappings  *ebpf.Map `ebpf:"syscall_mappings"`
-	TextFilters      *ebpf.Map `ebpf:"text_filters"`
+	AfterEnterHandler *ebpf.Map `ebpf:"after_enter_handler"`
+	AfterHandler      *ebpf.Map `ebpf:"after_handler"`
+	Budgets           *ebpf.Map `ebpf:"budgets"`
+	Containers        *ebpf.Map `ebpf:"containers"`
+	EnterTable        *ebpf.Map `ebpf:"enter_table"`
+	EnterTableCompat  *ebpf.Map `ebpf:"enter_table_compat"`
+	EventConfigs      *ebpf.Map `ebpf:"event_configs"`
+	ExitTable         *ebpf.Map `ebpf:"exit_table"`
+	ExitTableCompat   *ebpf.Map `ebpf:"exit_table_compat"`
+	Filters           *ebpf.Map `ebpf:"filters"`
+	NumberFilters     *ebpf.Map `ebpf:"number_filters"`
+	Ring              *ebpf.Map `ebpf:"ring"`
+	Scratches         *ebpf.Map `ebpf:"scratches"`
+	Stats             *ebpf.Map `ebpf:"stats"`
+	SyscallEvents     *ebpf.Map `ebpf:"syscall_events"`
+	SyscallMappings   *ebpf.Map `ebpf:"syscall_mappings"`
+	TextFilters       *ebpf.Map `ebpf:"text_filters"`
 }
 
 func (m *SyscallMaps) Close() error {
 	return _SyscallClose(
+		m.AfterEnterHandler,
+		m.AfterHandler,
 		m.Budgets,
 		m.Containers,
 		m.EnterTable,
