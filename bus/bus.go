@@ -207,10 +207,11 @@ func (b *Bus) Ensure(ctx context.Context, s Streams) error {
 // minStream is the least bound that a small disk is asked for, in bytes.
 const minStream = 1 << 20
 
-// ensure creates one stream. NATS sets the bound of each stream aside, so that a small disk may not have it: a default
-// then shrinks, what somebody has asked for is an error.
-func (b *Bus) ensure(ctx context.Context, c jetstream.StreamConfig, shrink bool) error {
-	if shrink { // a stream that had to be small stays so while its disk does
+// ensure creates one stream. NATS sets the bound of each stream aside, so that a small disk may not have it: then the
+// stream gets what there is, and the log says so. keep is whether a stream that had to be small before stays so.
+func (b *Bus) ensure(ctx context.Context, c jetstream.StreamConfig, keep bool) error {
+	wanted := c.MaxBytes
+	if keep {
 		if old, err := b.js.Stream(ctx, c.Name); err == nil {
 			c.MaxBytes = old.CachedInfo().Config.MaxBytes
 		}
@@ -218,19 +219,31 @@ func (b *Bus) ensure(ctx context.Context, c jetstream.StreamConfig, shrink bool)
 	for {
 		_, err := b.js.CreateOrUpdateStream(ctx, c)
 		if err == nil {
+			if c.MaxBytes < wanted {
+				b.log.Warn("a stream is smaller than it should be: the disk of NATS has no more to set aside", "stream", c.Name, "bytes", c.MaxBytes, "wanted", wanted)
+			}
 			return nil
 		}
 		var api *jetstream.APIError
 		full := errors.As(err, &api) && (api.ErrorCode == 10047 || api.ErrorCode == 10028 || api.ErrorCode == 10023)
 		switch {
-		case full && shrink && c.MaxBytes/8 >= minStream:
+		case full && c.MaxBytes/8 >= minStream:
 			c.MaxBytes /= 8 // the others need some, too
 		case full:
-			return fmt.Errorf("create stream %s: the disk of NATS has no %d MiB to set aside for it: free some space, or set nats.max_bytes: %w", c.Name, c.MaxBytes>>20, err)
+			return fmt.Errorf("create stream %s: the disk of NATS has not even %d MiB to set aside for it%s: free some space there, or set nats.max_bytes lower: %w", c.Name, c.MaxBytes>>20, b.account(ctx), err)
 		default:
 			return fmt.Errorf("create stream %s: %w", c.Name, err)
 		}
 	}
+}
+
+// account says how much NATS may store, and has set aside.
+func (b *Bus) account(ctx context.Context) string {
+	info, err := b.js.AccountInfo(ctx)
+	if err != nil || info.Limits.MaxStore <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d of %d MiB are taken)", info.ReservedStore>>20, info.Limits.MaxStore>>20)
 }
 
 // Backlogs returns how many notifications wait for each output that has a queue, by its name as a Token, also for outputs

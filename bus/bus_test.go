@@ -213,8 +213,12 @@ func TestSmallDisk(t *testing.T) {
 	defer b.Close()
 	must(t, b.Ensure(t.Context(), bus.Streams{Outputs: []string{"a", "b", "c", "d"}}))
 	must(t, b.Ensure(t.Context(), bus.Streams{Outputs: []string{"a", "b", "c", "d", "e"}}))
-	err = b.Ensure(t.Context(), bus.Streams{MaxBytes: 1 << 30})
-	if err == nil || !strings.Contains(err.Error(), "nats.max_bytes") {
+	must(t, b.Ensure(t.Context(), bus.Streams{MaxBytes: 1 << 30}))
+
+	tiny, err := bus.Connect(bus.Options{Server: start(t, embedded.Options{MaxBytes: 1 << 20})})
+	must(t, err)
+	defer tiny.Close()
+	if err := tiny.Ensure(t.Context(), bus.Streams{}); err == nil || !strings.Contains(err.Error(), "nats.max_bytes") {
 		t.Error(err)
 	}
 }
