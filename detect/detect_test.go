@@ -149,7 +149,7 @@ func TestTutorial(t *testing.T) {
 	if f.Rule.Properties["Severity"] != json.Number("0") {
 		t.Errorf("properties %v", f.Rule.Properties)
 	}
-	if f.Message != "Docker Socket Access Detected: /usr/bin/curl (pid 4242) in container abababababab" {
+	if f.Message != "Docker Socket Access Detected: /usr/bin/curl (pid 4242) → /var/run/docker.sock in container abababababab" {
 		t.Errorf("message %q", f.Message)
 	}
 	if f.ID == "" || f.Fingerprint == "" || !json.Valid(f.Event) {

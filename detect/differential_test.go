@@ -149,7 +149,7 @@ func (d *difference) check(t testing.TB, o occurrence) (bool, error) {
 	if want.Match && !candidate {
 		return true, fmt.Errorf("a match is lost: %s", describe())
 	}
-	if sel, ok := d.wanted[o.def.Name]; want.Match && d.selects(ev) && (!ok || !selected(sel, ev)) {
+	if sel, ok := d.wanted[o.def.Name]; want.Match && d.selects(ev) && (!ok || !Selected(sel, ev)) {
 		return true, fmt.Errorf("a match does not leave the kernel: %s: %s", showClauses(sel.Clauses), describe())
 	}
 	if candidate && !want.Match && wantErr == nil && p.Rules()[0].Exact {

@@ -3,6 +3,7 @@ package detect
 import (
 	"bytes"
 	"encoding/json"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -55,7 +56,7 @@ func (e *Engine) finding(r *rule, ev *event.Event, m *Match, held uint64) *findi
 	f.Data = m.Data
 	f.Message = m.Message
 	if f.Message == "" {
-		f.Message = message(r.meta.Name, f)
+		f.Message = message(r.meta.Name, f, ev)
 	}
 	f.SetFingerprint()
 	return f
@@ -108,7 +109,7 @@ func wallClock(ns uint64) *time.Time {
 }
 
 // message is the line that people read first.
-func message(name string, f *finding.Finding) string {
+func message(name string, f *finding.Finding, ev *event.Event) string {
 	var b strings.Builder
 	b.WriteString(name)
 	b.WriteString(": ")
@@ -120,6 +121,9 @@ func message(name string, f *finding.Finding) string {
 	b.WriteString(" (pid ")
 	b.WriteString(strconv.FormatUint(uint64(f.Process.PID), 10))
 	b.WriteByte(')')
+	if t := telling(ev); t != "" {
+		b.WriteString(" → " + t)
+	}
 	switch {
 	case f.Kubernetes != nil && f.Kubernetes.PodName != "":
 		b.WriteString(" in pod " + f.Kubernetes.Namespace + "/" + f.Kubernetes.PodName)
@@ -131,6 +135,48 @@ func message(name string, f *finding.Finding) string {
 		b.WriteString(" on " + f.Host)
 	}
 	return b.String()
+}
+
+// tellingArgs are the arguments that say most of what an event is about, best first.
+var tellingArgs = []string{"pathname", "file_path", "new_path", "linkpath", "path", "mountpoint", "remote_addr", "local_addr", "addr", "dst", "file_name",
+	"name", "symbol_name", "symbol", "syscall", "request", "cmd", "cap", "option"}
+
+// maxTelling bounds what a message shows of an argument, in bytes.
+const maxTelling = 160
+
+// telling is the argument to show in a message.
+func telling(ev *event.Event) string {
+	for _, name := range tellingArgs {
+		i := ev.Arg(name)
+		if i < 0 || !ev.Has(i) {
+			continue
+		}
+		t := ""
+		switch a := &ev.Def.Args[i]; a.Kind {
+		case event.KindSockaddr:
+			sa := ev.Sockaddr(i)
+			switch {
+			case sa.Path != "":
+				t = sa.Path
+			case sa.Addr.IsValid():
+				t = netip.AddrPortFrom(sa.Addr, sa.Port).String()
+			}
+		case event.KindJSON: // a document that the catalogue does not describe
+			var s string
+			if json.Unmarshal(ev.Bytes(i), &s) == nil {
+				t = s
+			}
+		default:
+			t = ev.ArgText(i)
+		}
+		if t = strings.ToValidUTF8(t, "\uFFFD"); t != "" {
+			if len(t) > maxTelling {
+				t = strings.ToValidUTF8(t[:maxTelling], "") + "…"
+			}
+			return strings.Clone(t)
+		}
+	}
+	return ""
 }
 
 // RuleErrorID is the rule id of the findings that tell of a rule's own errors.

@@ -3,7 +3,9 @@ package detect
 import (
 	"fmt"
 	"math"
+	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tocsin-io/tocsin/detect/native"
@@ -29,9 +31,7 @@ func (d *dispatch) selection(def *event.Def) (event.Selection, bool) {
 			}
 		}
 	}
-	clauses = uniteOrigins(clauses)
-	clauses = dropCovered(clauses)
-	clauses = uniteValues(clauses)
+	clauses = fewer(clauses)
 	for i := range clauses {
 		if clauses[i].Origins == allOrigins {
 			clauses[i].Origins = 0
@@ -42,6 +42,45 @@ func (d *dispatch) selection(def *event.Def) (event.Selection, bool) {
 	}
 	sel.Clauses = clauses
 	return sel, len(clauses) > 0
+}
+
+// maxClauses is how many clauses of an event the sensor judges.
+const maxClauses = 60
+
+// fewer unites clauses, and asks less of them when they are still too many.
+func fewer(list []event.Clause) []event.Clause {
+	unite := func() { list = uniteValues(dropCovered(uniteOrigins(list))) }
+	unite()
+	// First goes what kernels can't judge, then all but the most telling condition.
+	for _, keep := range []func([]event.Cond) []event.Cond{
+		func(conds []event.Cond) []event.Cond {
+			return slices.DeleteFunc(slices.Clone(conds), func(c event.Cond) bool { return c.Not || c.Op == event.OpContains })
+		},
+		func(conds []event.Cond) []event.Cond {
+			if len(conds) < 2 {
+				return conds
+			}
+			rank := func(c event.Cond) int {
+				return slices.Index([]event.Op{event.OpPrefix, event.OpSuffix, event.OpEqual}, c.Op)
+			}
+			best := conds[0]
+			for _, c := range conds[1:] {
+				if (len(c.Strs) > 0 && len(best.Strs) == 0) || (len(c.Strs) > 0) == (len(best.Strs) > 0) && rank(c) > rank(best) {
+					best = c
+				}
+			}
+			return []event.Cond{best}
+		},
+	} {
+		if len(list) <= maxClauses {
+			break
+		}
+		for i := range list {
+			list[i].Conds = keep(list[i].Conds)
+		}
+		unite()
+	}
+	return list
 }
 
 func addressText(r *rule) bool {
@@ -100,7 +139,11 @@ func dropCovered(list []event.Clause) []event.Clause {
 func uniteValues(list []event.Clause) []event.Clause {
 	for changed := true; changed; {
 		changed = false
-		for width := 1; width <= 4; width++ { // by the number of conditions: the union keeps it
+		widest := 0
+		for _, c := range list {
+			widest = max(widest, len(c.Conds))
+		}
+		for width := 1; width <= widest; width++ { // by the number of conditions: the union keeps it
 			for pos := range width {
 				at := map[string]int{}
 				var out []event.Clause
@@ -402,4 +445,92 @@ func showOrigins(o event.Origins) string {
 		}
 	}
 	return " in " + strings.Join(names, ", ")
+}
+
+// Selected is what a selection means, written plainly: whether an event satisfies one of its clauses. An argument or part
+// that the event does not have satisfies no condition.
+func Selected(s event.Selection, ev *event.Event) bool {
+	if len(s.Clauses) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(s.Clauses, func(c event.Clause) bool {
+		if !c.Origins.Has(ev.Origin()) {
+			return false
+		}
+		for _, cond := range c.Conds {
+			if !holds(cond, ev) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func holds(c event.Cond, ev *event.Event) bool {
+	var texts []string
+	var num uint64
+	signed, isNum, present := false, false, true
+	task := map[string]uint64{"@uid": uint64(ev.UID), "@pid": uint64(ev.HostPID), "@tid": uint64(ev.HostTID), "@mntns": uint64(ev.MntNS), "@pidns": uint64(ev.PidNS), "@cgroup": ev.CgroupID}
+	arg, part, _ := strings.Cut(c.Field, ".")
+	if v, ok := task[c.Field]; ok {
+		num, isNum = v, true
+	} else if c.Field == "@comm" {
+		texts = []string{ev.CommString()}
+	} else if i := ev.Def.Arg(c.Field); i >= 0 {
+		present = ev.Has(i)
+		if k := ev.Def.Args[i].Kind; k.Scalar() {
+			num, isNum, signed = ev.Uint(i), true, k.Signed()
+		} else {
+			texts = []string{ev.Str(i)}
+		}
+	} else if i := ev.Def.Arg(arg); i >= 0 && ev.Def.Args[i].Kind == event.KindSockaddr {
+		present = false
+		for _, f := range ev.Sockaddr(i).Fields() {
+			if f.Name == part && ev.Has(i) {
+				texts, present = []string{f.Value}, true
+			}
+		}
+		if part == "sin_port" && present && len(c.Strs) == 0 {
+			n, _ := strconv.Atoi(texts[0])
+			num, isNum = uint64(n), true
+		}
+	} else {
+		return true // not known here: let it through
+	}
+	if !present {
+		return false
+	}
+	hit := false
+	if isNum {
+		for i, n := range c.Nums {
+			switch c.Op {
+			case event.OpEqual:
+				hit = hit || num == n
+			case event.OpBits:
+				hit = hit || i%2 == 0 && num&n == c.Nums[i+1]
+			case event.OpLess:
+				hit = hit || (signed && int64(num) < int64(n)) || (!signed && num < n)
+			case event.OpGreater:
+				hit = hit || (signed && int64(num) > int64(n)) || (!signed && num > n)
+			}
+		}
+	} else {
+		for _, s := range c.Strs {
+			switch c.Op {
+			case event.OpEqual:
+				hit = hit || texts[0] == s
+			case event.OpPrefix:
+				hit = hit || strings.HasPrefix(texts[0], s)
+			case event.OpSuffix:
+				hit = hit || strings.HasSuffix(texts[0], s)
+			case event.OpContains:
+				hit = hit || strings.Contains(texts[0], s)
+			case event.OpCIDR:
+				addr, _ := netip.ParseAddr(texts[0]) // an invalid one is in no prefix
+				prefix, _ := netip.ParsePrefix(s)
+				hit = hit || prefix.Contains(addr)
+			}
+		}
+	}
+	return hit != c.Not
 }

@@ -442,3 +442,10 @@ func stringMatcher(op Op, strs []string) func(string) bool {
 	}
 	return nil
 }
+
+// Compile makes a test of one condition for events of a definition that come from an origin.
+func Compile(n *Node, def *event.Def, origin event.Origin, addressText bool) func(*Scratch, *event.Event) bool {
+	s := specialiser{def: def, origin: origin, addressText: addressText}
+	t, _ := compose(s.node(n))
+	return t
+}
