@@ -26,8 +26,6 @@ mount -t securityfs none /sys/kernel/security
 mount -t bpf none /sys/fs/bpf
 mount -t cgroup2 none /sys/fs/cgroup
 for c in $(cat /sys/fs/cgroup/cgroup.controllers); do echo +$c >/sys/fs/cgroup/cgroup.subtree_control; done 2>/dev/null
-mount -t tmpfs none /tmp
-mount -t tmpfs none /run
 chmod 1777 /tmp /var/tmp
 ln -sf /proc/self/fd /dev/fd
 ln -sf /proc/self/fd/0 /dev/stdin

@@ -24,7 +24,7 @@ cp -p /etc/hosts /srv/hosts; mv /srv/hosts /srv/hosts.bak
 ssh-keygen -q -t ed25519 -N '' -f /srv/id_test
 openssl rand -hex 16; date; hostname; env
 sh -c 'echo $PATH'; python3 -c 'print(1)'; perl -e 'print 1'
-run-parts --test /etc/cron.daily; run-parts /etc/cron.daily
+run-parts --test /etc/cron.daily; run-parts --regex '^(dpkg|logrotate|man-db)$' /etc/cron.daily # apt's job sleeps for minutes
 logrotate -f /etc/logrotate.conf
 strace -c true; ldd /bin/ls; file /bin/ls
 kill -0 $$; nice true; timeout 5 sleep 0.1; nohup true
