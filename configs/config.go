@@ -52,6 +52,7 @@ type Sensor struct {
 	Listen     string        `yaml:"listen" doc:"address of /metrics and /readyz of tocsin-sensor"`
 	Rules      []string      `yaml:"rules" doc:"folders with rules, beside the built-in ones"`
 	Builtin    bool          `yaml:"builtin" doc:"whether the built-in rules are used"`
+	Enable     []string      `yaml:"enable" doc:"ids of rules that are off by default and shall be used, as globs"`
 	Disable    []string      `yaml:"disable" doc:"ids of rules that are not loaded, as globs"`
 	RingBuffer settings.Size `yaml:"ring_buffer" doc:"size of the kernel ring buffer, a power of two"`
 	Spool      Spool         `yaml:"spool" doc:"what is kept on disk while NATS cannot be reached"`

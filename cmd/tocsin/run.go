@@ -30,8 +30,10 @@ import (
 type runCmd struct {
 	configFile
 	ruleSources
-	DataDir string `placeholder:"DIR" help:"Where everything that must survive a restart is kept; /var/lib/tocsin by default."`
-	Listen  string `placeholder:"ADDRESS" help:"Address of the API; 127.0.0.1:8700 by default."`
+	Enable  []string `placeholder:"RULE" help:"Use a rule that is off by default; globs."`
+	Disable []string `placeholder:"RULE" help:"Leave a rule out; globs."`
+	DataDir string   `placeholder:"DIR" help:"Where everything that must survive a restart is kept; /var/lib/tocsin by default."`
+	Listen  string   `placeholder:"ADDRESS" help:"Address of the API; 127.0.0.1:8700 by default."`
 	output
 }
 
@@ -109,6 +111,8 @@ func (c *runCmd) config(e *env) (*configs.Config, error) {
 		}
 	}
 	cfg.Sensor.Rules = append(cfg.Sensor.Rules, c.Rules...)
+	cfg.Sensor.Enable = append(cfg.Sensor.Enable, c.Enable...)
+	cfg.Sensor.Disable = append(cfg.Sensor.Disable, c.Disable...)
 	cfg.Sensor.Builtin = cfg.Sensor.Builtin && !c.NoBuiltin
 	for _, dir := range cfg.Sensor.Rules {
 		if _, err := os.Stat(dir); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/tocsin-io/tocsin/cmd/internal/client"
@@ -118,8 +119,12 @@ func (c *simulateCmd) trigger(e *env, chosen []simulate.Simulation, api *client.
 		}
 	}
 	failed, skipped := 0, 0
+	force := inForce(e, api)
 	for _, s := range chosen {
-		r := c.one(e, s, api)
+		r := simulation{Rule: s.Rule, Does: s.Does, Skipped: force(s.Rule)}
+		if r.Skipped == "" {
+			r = c.one(e, s, api)
+		}
 		results = append(results, r)
 		switch {
 		case r.Skipped != "":
@@ -147,6 +152,39 @@ func (c *simulateCmd) trigger(e *env, chosen []simulate.Simulation, api *client.
 		return errFailed
 	}
 	return nil
+}
+
+// inForce returns what says why a rule cannot find anything at the server, or "".
+func inForce(e *env, api *client.Client) func(rule string) string {
+	var res struct {
+		Rules []struct {
+			ID     string   `json:"id"`
+			Events []string `json:"events"`
+		} `json:"rules"`
+	}
+	if api == nil || api.Get(e.ctx, "/rules", nil, &res) != nil { // a router by itself does not know the sensors' rules
+		return func(string) string { return "" }
+	}
+	hooks := probeHooks(e)
+	events := map[string][]string{}
+	for _, r := range res.Rules {
+		events[r.ID] = r.Events
+	}
+	return func(rule string) string {
+		names, ok := events[rule]
+		if !ok {
+			return "the rule is not in force there: off by default, or disabled (tocsin run --enable " + rule + ")"
+		}
+		for _, n := range names {
+			if h := hooks[n]; h.Hook != "" || h.unknown || n == "*" || strings.HasPrefix(h.Reason, "made in user space") {
+				return ""
+			}
+		}
+		if len(names) == 0 {
+			return ""
+		}
+		return fmt.Sprintf("event %s cannot be had on this kernel: %s", names[0], hooks[names[0]].Reason)
+	}
 }
 
 // one triggers a rule and waits for its finding.

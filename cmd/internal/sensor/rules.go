@@ -20,6 +20,7 @@ import (
 type Rules struct {
 	Builtin fs.FS    // nil for none
 	Dirs    []string // beside the built-in ones; a rule with the id of an earlier one replaces it
+	Enable  []string // ids of rules that are off by default and shall be used, as globs
 	Disable []string // ids that are left out, as globs
 }
 
@@ -34,15 +35,34 @@ func (r Rules) Load() ([]detect.Rule, []error) {
 	}
 	list, errs := detect.Load(sources...)
 	list = append(list, detect.Registered()...)
-	for _, pattern := range r.Disable {
-		g, err := glob.Compile(pattern)
+	enable, err := globs("sensor.enable", r.Enable)
+	errs = append(errs, err...)
+	disable, err := globs("sensor.disable", r.Disable)
+	errs = append(errs, err...)
+	list = slices.DeleteFunc(list, func(x detect.Rule) bool {
+		m := x.Metadata()
+		if matches(enable, m.ID) {
+			m.Disabled = false
+		}
+		return m.Disabled || matches(disable, m.ID)
+	})
+	return list, errs
+}
+
+func globs(key string, patterns []string) (out []*glob.Pattern, errs []error) {
+	for _, p := range patterns {
+		g, err := glob.Compile(p)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("sensor.disable %q: %w", pattern, err))
+			errs = append(errs, fmt.Errorf("%s %q: %w", key, p, err))
 			continue
 		}
-		list = slices.DeleteFunc(list, func(x detect.Rule) bool { return g.Match(x.Metadata().ID) })
+		out = append(out, g)
 	}
-	return list, errs
+	return out, errs
+}
+
+func matches(list []*glob.Pattern, id string) bool {
+	return slices.ContainsFunc(list, func(g *glob.Pattern) bool { return g.Match(id) })
 }
 
 // settle is how long a folder must be quiet before it is read again: editors and package managers write in steps.

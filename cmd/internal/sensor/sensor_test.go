@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -172,12 +173,32 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-func TestDisable(t *testing.T) {
+func TestDisableAndEnable(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "one", "openat")
 	write(t, dir, "two", "openat")
-	list, errs := Rules{Dirs: []string{dir}, Disable: []string{"tw*"}}.Load()
-	if len(errs) > 0 || len(list) != 1 || list[0].Metadata().ID != "one" {
-		t.Errorf("%v %v", list, errs)
+	write(t, dir, "off_a", "openat")
+	write(t, dir, "off_b", "openat")
+	for _, id := range []string{"off_a", "off_b"} {
+		path := filepath.Join(dir, id+".rego")
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(strings.Replace(string(text), `"name":`, `"enabled": false, "name":`, 1)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, errs := Rules{Dirs: []string{dir}, Enable: []string{"off_b"}, Disable: []string{"tw*"}}.Load()
+	var ids []string
+	for _, r := range list {
+		ids = append(ids, r.Metadata().ID)
+	}
+	slices.Sort(ids)
+	if len(errs) > 0 || !slices.Equal(ids, []string{"off_b", "one"}) {
+		t.Errorf("%v %v", ids, errs)
+	}
+	if _, errs := (Rules{Enable: []string{"["}}).Load(); len(errs) != 1 {
+		t.Errorf("%v", errs)
 	}
 }
