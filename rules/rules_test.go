@@ -77,7 +77,7 @@ func TestRecordings(t *testing.T) {
 		file, err := os.Open(strings.TrimSuffix(f.Path, ".rego") + ".jsonl")
 		if err != nil {
 			if s, ok := simulate.ByRule(f.ID); !ok || s.Untriggerable == "" {
-				t.Log(err)
+				t.Error(err)
 			}
 			continue
 		}

@@ -1,5 +1,6 @@
 package tocsin.rules.shadow_file_read
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -28,4 +29,5 @@ tracee_selected_events contains {"source": "tracee", "name": "security_file_open
 tracee_match := {"path": path} if {
 	path := helpers.get_tracee_argument("pathname")
 	path in data.tocsin.lists.password_hash_files
+	not tocsin.package_manager
 }

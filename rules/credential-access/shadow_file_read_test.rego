@@ -22,4 +22,6 @@ test_evasion_borrowed_comm if {
 	fires(open("/etc/shadow", "O_RDONLY", object.union(testing.by("/tmp/sshd"), {"processName": "sshd"})))
 }
 
+test_near_miss_package_script if not fires(open("/etc/shadow", "O_RDONLY", testing.child_of("/usr/bin/apt-get")))
+
 test_near_miss_passwd if not fires(open("/etc/passwd", "O_RDONLY", {}))
