@@ -81,11 +81,6 @@ func (c *traceCmd) trace(e *env, f *filter.Filter, out *eventWriter) (err error)
 		return err
 	}
 	defer kernel.Close()
-	mount, hierarchy := kernel.CgroupHierarchy()
-	names := runtimes.New(runtimes.Options{})
-	defer names.Close()
-	enricher := enrich.New(enrich.Options{CgroupMount: mount, CgroupHierarchy: hierarchy, Resolve: names, Logger: e.log})
-	defer enricher.Close()
 	if err := kernel.Select(f.Selections()); err != nil {
 		return err
 	}
@@ -101,9 +96,8 @@ func (c *traceCmd) trace(e *env, f *filter.Filter, out *eventWriter) (err error)
 	counts := map[string]uint64{}
 	var seen, shown uint64
 	began := time.Now()
-	err = kernel.Run(ctx, func(ev *event.Event) {
-		enricher.Apply(ev)
-		if ev.Flags&event.FlagUnselected != 0 || ctx.Err() != nil {
+	show := func(ev *event.Event) {
+		if ctx.Err() != nil {
 			return
 		}
 		seen++
@@ -117,6 +111,17 @@ func (c *traceCmd) trace(e *env, f *filter.Filter, out *eventWriter) (err error)
 		}
 		if c.Count > 0 && shown >= c.Count {
 			cancel(nil)
+		}
+	}
+	mount, hierarchy := kernel.CgroupHierarchy()
+	names := runtimes.New(runtimes.Options{})
+	defer names.Close()
+	enricher := enrich.New(enrich.Options{CgroupMount: mount, CgroupHierarchy: hierarchy, Resolve: names, Derive: show, Logger: e.log})
+	defer enricher.Close()
+	err = kernel.Run(ctx, func(ev *event.Event) {
+		enricher.Apply(ev)
+		if ev.Flags&event.FlagUnselected == 0 {
+			show(ev)
 		}
 	})
 	if errors.Is(err, context.Canceled) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -25,16 +26,21 @@ const rootCgroup = 1
 // cgroupsMax bounds the remembered control groups.
 const cgroupsMax = 16384
 
+// ErrNoRuntime is returned by a Resolver when there is no container runtime that could be asked.
+var ErrNoRuntime = errors.New("no container runtime is here")
+
 // A Resolver asks a container runtime what it knows of a container. It may take its time, and is given up when ctx
-// ends. Fields that it leaves empty keep what the control group told.
+// ends. Fields that it leaves empty keep what the control group told. After an error it is asked again for some
+// seconds, unless that is ErrNoRuntime.
 type Resolver interface {
 	Resolve(ctx context.Context, id string) (event.Container, event.Kubernetes, error)
 }
 
 // container is one container, and what is known of it so far.
 type container struct {
-	id   string
-	meta atomic.Pointer[metadata]
+	id       string
+	meta     atomic.Pointer[metadata]
+	resolved atomic.Bool // nothing more is to be expected of the runtime
 }
 
 type metadata struct {
@@ -135,11 +141,22 @@ func (cs *containers) scan() {
 	})
 }
 
-func (cs *containers) mkdir(id uint64, path string, hierarchy uint64) {
-	// Each hierarchy numbers its groups on its own: the container counts, the id could be mistaken for another's.
-	if c := cs.get(path); c != nil && hierarchy == cs.tree.id {
-		cs.remember(id, c)
+// mkdir learns of a new group. It returns the container when the group is a new container's own.
+func (cs *containers) mkdir(id uint64, path string, hierarchy uint64) *container {
+	cid, _, own := containerID(path)
+	if cid == "" {
+		return nil
 	}
+	c := cs.get(path)
+	// Each hierarchy numbers its groups on its own: the container counts, the id could be mistaken for another's.
+	if hierarchy != cs.tree.id {
+		return nil
+	}
+	cs.remember(id, c)
+	if !own {
+		return nil
+	}
+	return c
 }
 
 // inode returns the id of the group with that path.
@@ -154,16 +171,20 @@ func (cs *containers) inode(path string) (uint64, bool) {
 	return st.Ino, true
 }
 
-func (cs *containers) rmdir(id uint64, path string, hierarchy uint64) {
+// rmdir forgets a group. It returns the container when the group was a container's own.
+func (cs *containers) rmdir(id uint64, path string, hierarchy uint64) *container {
 	cid, _, own := containerID(path)
-	if cid == "" || !own || hierarchy != cs.tree.id {
-		return
+	if hierarchy != cs.tree.id {
+		return nil
 	}
-	if c := cs.byID[cid]; c != nil && cs.cgroups[id] == c {
-		delete(cs.byID, cid)
-		delete(cs.cgroups, id)
-		cs.count.Store(int64(len(cs.byID)))
+	delete(cs.cgroups, id)
+	c := cs.byID[cid]
+	if cid == "" || !own || c == nil {
+		return nil
 	}
+	delete(cs.byID, cid)
+	cs.count.Store(int64(len(cs.byID)))
+	return c
 }
 
 // of returns the container that an event happened in, nil for the host: by its control group. One that no event and no
@@ -270,6 +291,7 @@ func (cs *containers) resolve(c *container) {
 		return
 	}
 	cs.resolves.Go(func() {
+		defer c.resolved.Store(true)
 		select {
 		case cs.slots <- struct{}{}:
 			defer func() { <-cs.slots }()
@@ -283,6 +305,9 @@ func (cs *containers) resolve(c *container) {
 			cancel()
 			if err == nil {
 				c.meta.Store(c.meta.Load().with(found, pod))
+				return
+			}
+			if errors.Is(err, ErrNoRuntime) {
 				return
 			}
 			select {

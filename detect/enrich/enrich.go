@@ -37,6 +37,9 @@ type Options struct {
 	KeepExited time.Duration
 	// Resolve, when set, is asked once for each container, in a goroutine of its own, for name, image and pod.
 	Resolve Resolver
+	// Derive, when set, gets the events about containers that are made here: container_create, container_remove and
+	// existing_container. It is called by Apply, with an event that it may keep.
+	Derive func(*event.Event)
 	// Logger may be nil.
 	Logger *slog.Logger
 }
@@ -63,6 +66,7 @@ type Enricher struct {
 	proc   procfs
 
 	containers containers
+	pending    []pending
 
 	processes, evicted, procReads, unknown atomic.Int64
 }
@@ -91,6 +95,9 @@ func New(opts Options) *Enricher {
 	}
 	e.containers.init(&e.opts)
 	e.containers.scan()
+	for _, c := range e.containers.byID {
+		e.derived(defs.existing, c, nil)
+	}
 	e.scan()
 	return e
 }
@@ -121,9 +128,9 @@ func (e *Enricher) Apply(ev *event.Event) {
 	case ids.exit:
 		e.exit(n, ev)
 	case ids.mkdir:
-		e.containers.mkdir(ev.Uint(args.cgroupID), ev.Str(args.cgroupPath), ev.Uint(args.hierarchy))
+		e.derived(defs.create, e.containers.mkdir(ev.Uint(args.cgroupID), ev.Str(args.cgroupPath), ev.Uint(args.hierarchy)), ev)
 	case ids.rmdir:
-		e.containers.rmdir(ev.Uint(args.cgroupID), ev.Str(args.cgroupPath), ev.Uint(args.hierarchy))
+		e.derived(defs.remove, e.containers.rmdir(ev.Uint(args.cgroupID), ev.Str(args.cgroupPath), ev.Uint(args.hierarchy)), ev)
 	}
 	if n.cgroup != ev.CgroupID || !n.located {
 		e.locate(n, ev)
@@ -135,6 +142,9 @@ func (e *Enricher) Apply(ev *event.Event) {
 	if c := n.container; c != nil {
 		m := c.meta.Load()
 		ev.Container, ev.Kubernetes = m.container, m.kubernetes
+	}
+	if len(e.pending) > 0 {
+		e.emit(nil)
 	}
 }
 

@@ -280,6 +280,55 @@ func TestContainers(t *testing.T) {
 	}
 }
 
+func TestContainerEvents(t *testing.T) {
+	var got []*event.Event
+	answer := make(chan struct{})
+	w := newWorld(t, Options{
+		Derive: func(ev *event.Event) { got = append(got, ev) },
+		Resolve: resolveFunc(func(id string) (event.Container, event.Kubernetes, error) {
+			<-answer
+			return event.Container{Name: "web", Image: "nginx:1"}, event.Kubernetes{}, nil
+		}),
+	})
+	group := func(name string, hierarchy uint32) {
+		w.apply(name, 1, 0, map[string]any{"cgroup_id": uint64(77 + hierarchy), "cgroup_path": "/docker/" + cid, "hierarchy_id": hierarchy})
+	}
+	group("cgroup_mkdir", 3)
+	group("cgroup_mkdir", 0)
+	if len(got) != 0 {
+		t.Fatalf("%d events before the names are known", len(got))
+	}
+	close(answer)
+	for range 200 {
+		if w.apply("openat", 1, 0, nil); len(got) > 0 {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	group("cgroup_rmdir", 3)
+	group("cgroup_rmdir", 0)
+	if len(got) != 2 || got[0].Name() != "container_create" || got[1].Name() != "container_remove" {
+		t.Fatalf("%d events", len(got))
+	}
+	e := got[0]
+	if e.Str(e.Arg("container_id")) != cid || e.Str(e.Arg("container_name")) != "web" || e.Str(e.Arg("runtime")) != "docker" || e.HostPID != 1 || e.Container.Image != "nginx:1" {
+		t.Errorf("%s", e.AppendJSON(nil))
+	}
+	// Names that never come are not waited for.
+	w = newWorld(t, Options{
+		Derive: func(ev *event.Event) { got = append(got, ev) },
+		Resolve: resolveFunc(func(id string) (event.Container, event.Kubernetes, error) {
+			return event.Container{}, event.Kubernetes{}, os.ErrNotExist
+		}),
+	})
+	group("cgroup_mkdir", 0)
+	w.now += 3 * second
+	w.apply("openat", 1, 0, nil)
+	if len(got) != 3 {
+		t.Errorf("%d events", len(got))
+	}
+}
+
 // A control group that no event has told of is found by its id, in a real hierarchy.
 func TestContainerByCgroupID(t *testing.T) {
 	mount := ""

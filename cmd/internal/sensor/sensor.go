@@ -64,6 +64,7 @@ func New(opts Options) (*Sensor, error) {
 	}
 	s.engine = engine
 	s.rules.Store(&rules)
+	opts.Enrich.Derive = engine.Handle
 	s.enricher = enrich.New(opts.Enrich)
 	s.choose(engine.Selections())
 	return s, nil

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/tocsin-io/tocsin/detect/enrich"
 	"github.com/tocsin-io/tocsin/event"
 )
 
@@ -26,7 +27,7 @@ type Options struct {
 	CRI, Docker string
 }
 
-// ErrUnknown says that no runtime knows the container, or none is there.
+// ErrUnknown says that no runtime knows the container.
 var ErrUnknown = errors.New("no container runtime knows the container")
 
 // Resolver asks the runtimes. It is safe for concurrent use.
@@ -39,17 +40,22 @@ type Resolver struct {
 // New returns a resolver. Nothing is connected yet: a runtime may start later than the sensor.
 func New(opts Options) *Resolver { return &Resolver{opts: opts} }
 
-// Resolve returns what the first runtime that knows the container tells.
+// Resolve returns what the first runtime that knows the container tells: an error is ErrUnknown, or enrich.ErrNoRuntime
+// when no socket is there.
 func (r *Resolver) Resolve(ctx context.Context, id string) (event.Container, event.Kubernetes, error) {
 	var errs []error
-	for _, socket := range sockets(r.opts.CRI, criSockets) {
+	speakCRI, speakDocker := sockets(r.opts.CRI, criSockets), sockets(r.opts.Docker, dockerSockets)
+	if len(speakCRI)+len(speakDocker) == 0 {
+		return event.Container{}, event.Kubernetes{}, enrich.ErrNoRuntime
+	}
+	for _, socket := range speakCRI {
 		c, k, err := r.cri.resolve(ctx, socket, id)
 		if err == nil {
 			return c, k, nil
 		}
 		errs = append(errs, fmt.Errorf("%s: %w", socket, err))
 	}
-	for _, socket := range sockets(r.opts.Docker, dockerSockets) {
+	for _, socket := range speakDocker {
 		c, k, err := r.http.resolve(ctx, socket, id)
 		if err == nil {
 			return c, k, nil

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 
+	"github.com/tocsin-io/tocsin/detect/enrich"
 	"github.com/tocsin-io/tocsin/event"
 )
 
@@ -123,6 +124,9 @@ func TestNoRuntime(t *testing.T) {
 	r := New(Options{CRI: filepath.Join(t.TempDir(), "none.sock"), Docker: filepath.Join(t.TempDir(), "none.sock")})
 	defer r.Close()
 	if _, _, err := r.Resolve(t.Context(), webID); !errors.Is(err, ErrUnknown) {
+		t.Errorf("%v", err)
+	}
+	if _, _, err := New(Options{CRI: off, Docker: off}).Resolve(t.Context(), webID); !errors.Is(err, enrich.ErrNoRuntime) {
 		t.Errorf("%v", err)
 	}
 }
