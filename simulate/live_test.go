@@ -103,12 +103,13 @@ func watch(t *testing.T) (*watcher, map[string]string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	enricher := enrich.New(enrich.Options{})
-	t.Cleanup(enricher.Close)
 	sensor, err := bpf.Open(bpf.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	mount, hierarchy := sensor.CgroupHierarchy()
+	enricher := enrich.New(enrich.Options{CgroupMount: mount, CgroupHierarchy: hierarchy})
+	t.Cleanup(enricher.Close)
 	blind := map[string]string{}
 	for _, r := range list {
 		reason := ""

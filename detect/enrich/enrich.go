@@ -21,12 +21,13 @@ import (
 // Events are the events that an Enricher learns from. The sensor must deliver them, whether or not a rule wants them.
 var Events = []string{"sched_process_fork", "sched_process_exec", "sched_process_exit", "cgroup_mkdir", "cgroup_rmdir"}
 
-// Options configure an Enricher. The zero value works on the host it runs on.
+// Options configure an Enricher. The hierarchy of control groups is needed; the rest has working zero values.
 type Options struct {
 	// ProcRoot is where procfs is mounted: /proc.
 	ProcRoot string
 	// CgroupMount and CgroupHierarchy are the hierarchy of control groups whose ids the events carry: where it is
-	// mounted, and its number (0 for version 2). Without a mount containers are found through procfs alone.
+	// mounted, and its number (0 for version 2), as the sensor's CgroupHierarchy tells. With another one containers are
+	// found through procfs alone, which fails for those that live a moment.
 	CgroupMount     string
 	CgroupHierarchy uint32
 	// MaxProcesses bounds the process table; 0 means 16,384. When it is full, exited processes go first.

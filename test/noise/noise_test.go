@@ -153,12 +153,13 @@ func TestNoise(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	enricher := enrich.New(enrich.Options{})
-	defer enricher.Close()
 	sensor, err := bpf.Open(bpf.Options{RingBytes: 64 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
+	mount, hierarchy := sensor.CgroupHierarchy()
+	enricher := enrich.New(enrich.Options{CgroupMount: mount, CgroupHierarchy: hierarchy})
+	defer enricher.Close()
 	defer sensor.Close()
 	if err := sensor.Select(engine.Selections()); err != nil {
 		t.Log(err)
