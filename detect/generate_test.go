@@ -418,6 +418,33 @@ func (g *generator) satisfy(o *occurrence, n *native.Node) {
 		}
 		return
 	}
+	if n.Op == native.Any {
+		kids := []*native.Node{n.Kids[0]}
+		if n.Kids[0].Op == native.And {
+			kids = n.Kids[0].Kids
+		}
+		el := native.Node{Op: native.Equal, Term: n.Term, Strs: []string{""}}
+		for _, k := range kids {
+			for k.Op == native.Or || k.Op == native.And {
+				k = pick(g.r, k.Kids)
+			}
+			if len(k.Strs) == 0 {
+				continue
+			}
+			switch c := pick(g.r, k.Strs); k.Op {
+			case native.Equal:
+				el.Strs[0] = c
+			case native.Prefix:
+				el.Strs[0] = c + el.Strs[0]
+			case native.Regex:
+				el.Strs[0] += clean(g.text())
+			default:
+				el.Strs[0] += c
+			}
+		}
+		g.satisfy(o, &el)
+		return
+	}
 	i := -1
 	if n.Term.Arg != "" {
 		i = o.def.Arg(n.Term.Arg)

@@ -17,6 +17,8 @@ type Scratch struct {
 	hits []int32
 	list []string
 	buf  []byte
+	// element of a list that Any looks at
+	element string
 	// Candidates are the rules that may match, by the numbers that they were added with. See Program.Match.
 	Candidates []int32
 	seen       []uint64 // by rule: the event that it became a candidate of

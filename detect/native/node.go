@@ -22,6 +22,7 @@ const (
 	And
 	Or
 	Not
+	Any      // one element of the list Term satisfies Kids[0], whose terms are that element
 	Defined  // the term has a value
 	Truthy   // … that is not false
 	Assumed  // … or not: the condition is exact only where the term always has one
@@ -39,7 +40,7 @@ const (
 	Is      // the value is true (Nums[0] 1) or false (0)
 )
 
-var opNames = [...]string{"true", "false", "and", "or", "not", "defined", "truthy", "assumed", "==", "startswith", "endswith", "contains", "matches", "==", "<", "<=", ">", ">=", "&", "is"}
+var opNames = [...]string{"true", "false", "and", "or", "not", "any", "defined", "truthy", "assumed", "==", "startswith", "endswith", "contains", "matches", "==", "<", "<=", ">", ">=", "&", "is"}
 
 // Node is a condition.
 type Node struct {
@@ -58,6 +59,8 @@ type Term struct {
 	Path  []string // what follows: members, "[]" any element, "[0]" that element
 	Funcs []Func   // applied to the text, first one first
 	Count bool     // the number of elements
+	// Element: below Any, the element itself.
+	Element bool
 }
 
 // Func is a function on text.
@@ -92,6 +95,12 @@ func AllOf(nodes ...*Node) *Node {
 			out.Kids = append(out.Kids, n)
 		}
 	}
+	// What another condition needs to have a value has one.
+	out.Kids = slices.DeleteFunc(out.Kids, func(n *Node) bool {
+		return n.Op == Assumed && slices.ContainsFunc(out.Kids, func(k *Node) bool {
+			return k.Op >= Defined && k.Op != Assumed && k.Term.String() == n.Term.String()
+		})
+	})
 	switch len(out.Kids) {
 	case 0:
 		return Const(true)
@@ -200,6 +209,9 @@ func (t Term) String() string {
 }
 
 func (t Term) base() string {
+	if t.Element {
+		return "element"
+	}
 	s := t.Arg
 	for i, p := range t.Path {
 		if !strings.HasPrefix(p, "[") && (i > 0 || t.Arg != "") {
@@ -243,6 +255,9 @@ func (n *Node) write(b *strings.Builder, nested bool) {
 	case Not:
 		b.WriteString("not ")
 		n.Kids[0].write(b, true)
+	case Any:
+		b.WriteString("any " + n.Term.String() + ": ")
+		n.Kids[0].write(b, true)
 	case Defined, Truthy, Assumed:
 		b.WriteString(n.Term.String())
 	default:
@@ -264,5 +279,131 @@ func (n *Node) write(b *strings.Builder, nested bool) {
 	}
 }
 
+// tag marks a wildcard that other conditions of the same body share: "[]#name".
+const tag = "[]#"
+
+// Shared returns a path step for any element of a list, the same one wherever the name is the same. Unshare resolves it.
+func Shared(name string) string { return tag + name }
+
+// shared returns the names of shared wildcards in the condition.
+func (n *Node) shared(names map[string]bool) {
+	for _, p := range n.Term.Path {
+		if v, ok := strings.CutPrefix(p, tag); ok {
+			names[v] = true
+		}
+	}
+	for _, k := range n.Kids {
+		k.shared(names)
+	}
+}
+
+// Unshare resolves the shared wildcards of a conjunction: conditions on one element of a list become one Any. Where that
+// can't be said each condition stands for itself, and the conjunction is approximate.
+func Unshare(all []*Node) *Node {
+	byName := map[string][]int{}
+	for i, n := range all {
+		names := map[string]bool{}
+		n.shared(names)
+		for v := range names {
+			byName[v] = append(byName[v], i)
+		}
+		if len(names) > 1 {
+			return AllOf(append(plainWildcards(all), Unknown("conditions on elements of two lists"))...)
+		}
+	}
+	if len(byName) == 0 {
+		return AllOf(all...)
+	}
+	used := map[int]bool{}
+	var out []*Node
+	for _, at := range byName {
+		var kids []*Node
+		var list *Term
+		ok := true
+		for _, i := range at {
+			used[i] = true
+			k, term := all[i].element()
+			ok = ok && k != nil && (list == nil || list.String() == term.String())
+			list = term
+			kids = append(kids, k)
+		}
+		if !ok {
+			return AllOf(append(plainWildcards(all), Unknown("conditions on one element of a list"))...)
+		}
+		out = append(out, &Node{Op: Any, Term: *list, Kids: []*Node{AllOf(kids...)}})
+	}
+	for i, n := range all {
+		if !used[i] {
+			out = append(out, n)
+		}
+	}
+	return AllOf(out...)
+}
+
+// element rewrites a condition on a shared element to one on Any's element. It returns the list that the element is of,
+// or nil when the condition is about something else too.
+func (n *Node) element() (*Node, *Term) {
+	c := *n
+	if len(n.Kids) > 0 {
+		if n.Op == Any {
+			return nil, nil
+		}
+		c.Kids = nil
+		var list *Term
+		for _, k := range n.Kids {
+			e, term := k.element()
+			if e == nil || (list != nil && list.String() != term.String()) {
+				return nil, nil
+			}
+			list = term
+			c.Kids = append(c.Kids, e)
+		}
+		return &c, list
+	}
+	if n.Op < Defined || n.Term.Count {
+		return nil, nil
+	}
+	list := Term{Arg: n.Term.Arg}
+	found := false
+	for _, p := range n.Term.Path {
+		if strings.HasPrefix(p, tag) {
+			p, found = "[]", true
+		}
+		list.Path = append(list.Path, p)
+	}
+	if !found {
+		return nil, nil
+	}
+	c.Term = Term{Element: true, Funcs: n.Term.Funcs}
+	return &c, &list
+}
+
+// plainWildcards makes shared wildcards independent. What is negated is left out then.
+func plainWildcards(all []*Node) []*Node {
+	out := make([]*Node, len(all))
+	for i, n := range all {
+		names := map[string]bool{}
+		n.shared(names)
+		switch {
+		case len(names) == 0:
+			out[i] = n
+		case n.Op < Defined:
+			out[i] = Unknown("conditions on one element of a list")
+		default:
+			c := *n
+			c.Term.Path = slices.Clone(n.Term.Path)
+			for j, p := range c.Term.Path {
+				if strings.HasPrefix(p, tag) {
+					c.Term.Path[j] = "[]"
+				}
+			}
+			out[i] = &c
+		}
+	}
+	return out
+}
+
 // Wildcard reports whether the term stands for any element of a list.
-func (t Term) Wildcard() bool { return slices.Contains(t.Path, "[]") }
+func (t Term) Wildcard() bool {
+	return slices.ContainsFunc(t.Path, func(p string) bool { return p == "[]" || strings.HasPrefix(p, tag) })
+}

@@ -112,7 +112,64 @@ func (s *specialiser) node(n *Node) *specialised {
 		inner, cost := compose(x)
 		return &specialised{op: Is, exact: true, leaf: &leaf{node: n, cost: cost, test: func(sc *Scratch, ev *event.Event) bool { return !inner(sc, ev) }}}
 	}
+	if n.Op == Any {
+		return s.anyElement(n)
+	}
 	return s.atom(n)
+}
+
+// elementField is the element that Any looks at.
+var elementField = field{kind: text, always: true, text: func(s *Scratch, _ *event.Event) (string, bool) { return s.element, true }}
+
+// anyElement resolves a condition on one element of a list.
+func (s *specialiser) anyElement(n *Node) *specialised {
+	f := resolve(n.Term, s.def, s.origin, s.addressText)
+	switch f.kind {
+	case never:
+		return noAnswer
+	case texts:
+	default:
+		return maybe
+	}
+	inner := s.node(n.Kids[0])
+	switch inner.op {
+	case False:
+		return noAnswer
+	case True:
+		return &specialised{op: Is, exact: inner.exact, leaf: s.defined(&Node{Op: Defined, Term: n.Term}, f).leaf}
+	}
+	t, cost := compose(inner)
+	out := is(n, cost+12, func(sc *Scratch, ev *event.Event) bool {
+		sc.list = sc.list[:0]
+		if !f.texts(sc, ev) {
+			return false
+		}
+		for _, v := range sc.list {
+			if sc.element = v; t(sc, ev) {
+				return true
+			}
+		}
+		return false
+	})
+	out.exact = inner.exact
+	// One of the conditions by itself, on any element, can be looked up.
+	kids := []*specialised{inner}
+	if inner.op == And {
+		kids = inner.kids
+	}
+	var anchor *leaf
+	for _, k := range kids {
+		if k.op == Is && k.leaf.anchor && (anchor == nil || k.leaf.selectivity() > anchor.selectivity()) {
+			anchor = k.leaf
+		}
+	}
+	if anchor == nil {
+		return out
+	}
+	need := *anchor.node
+	need.Term = n.Term
+	need.Term.Funcs = anchor.node.Term.Funcs
+	return &specialised{op: And, exact: out.exact, kids: []*specialised{s.atom(&need), out}}
 }
 
 // compose makes one test of a tree.
@@ -169,12 +226,15 @@ func (s *specialiser) atom(n *Node) *specialised {
 		}
 		return is(n, 1, func(_ *Scratch, ev *event.Event) bool { return ev.Has(i) })
 	}
-	base := resolve(n.Term, s.def, s.origin, s.addressText)
+	base := elementField
+	if !n.Term.Element {
+		base = resolve(n.Term, s.def, s.origin, s.addressText)
+	}
 	if n.Term.Count {
 		return s.count(n, base)
 	}
 	if len(funcs) > 0 && funcs[0].Name == "base64.decode" {
-		if i := s.def.Arg(n.Term.Arg); i < 0 || s.def.Args[i].Kind != event.KindBytes {
+		if i := s.def.Arg(n.Term.Arg); i < 0 || n.Term.Element || s.def.Args[i].Kind != event.KindBytes {
 			if base.kind == never {
 				return noAnswer
 			}

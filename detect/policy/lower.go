@@ -133,7 +133,7 @@ func (l *lowering) body(b ast.Body, bound map[ast.Var]*value) *native.Node {
 			all = append(all, s.expr(e))
 		}
 	}
-	return native.AllOf(all...)
+	return native.Unshare(all)
 }
 
 // definition reads an expression that gives a variable its value: v = term, or f(x, v).
@@ -168,17 +168,30 @@ func (s *scope) hasValue(t *ast.Term) *native.Node {
 	case v.konst != nil:
 		return native.Const(true)
 	case v.term != nil:
-		return s.on(v, &native.Node{Op: native.Defined, Term: *v.term})
+		return &native.Node{Op: native.Defined, Term: *v.term}
 	}
 	return native.Unknown(v.why)
 }
 
-// on makes the condition approximate when its term shares a wildcard with others.
-func (s *scope) on(v *value, n *native.Node) *native.Node {
-	if v.shared {
-		return native.AllOf(n, native.Unknown("conditions on one element of a list"))
+// all lists the conditions that the terms have values.
+func all(s *scope, terms []*ast.Term) []*native.Node {
+	var out []*native.Node
+	for _, t := range terms {
+		out = append(out, s.hasValue(t))
 	}
-	return n
+	return out
+}
+
+// sharedAs makes the wildcards of the value the same wherever the name is used.
+func (v *value) sharedAs(name string) *value {
+	t := *v.term
+	t.Path = append([]string(nil), t.Path...)
+	for i, p := range t.Path {
+		if p == "[]" {
+			t.Path[i] = native.Shared(name)
+		}
+	}
+	return &value{term: &t, shared: true}
 }
 
 // value reads a term.
@@ -192,10 +205,8 @@ func (s *scope) value(t *ast.Term) *value {
 			delete(s.alias, x) // no cycles
 			v := s.value(a)
 			s.alias[x] = a
-			if v.term != nil && v.term.Wildcard() {
-				c := *v
-				c.shared = true
-				return &c
+			if v.term != nil && v.term.Wildcard() && !v.shared {
+				return v.sharedAs(string(x))
 			}
 			return v
 		}
@@ -264,8 +275,12 @@ func (s *scope) ref(ref ast.Ref) *value {
 			if s.alias[x] != nil || s.bound[x] != nil {
 				return &value{why: "an element chosen by a value"}
 			}
-			shared = shared || s.uses[x] > 1
-			out.Path = append(out.Path, "[]")
+			if s.uses[x] > 1 {
+				out.Path = append(out.Path, native.Shared(string(x)))
+				shared = true
+			} else {
+				out.Path = append(out.Path, "[]")
+			}
 		default:
 			return &value{why: "an element chosen by a value"}
 		}
@@ -401,7 +416,7 @@ func (s *scope) holds(t *ast.Term) *native.Node {
 	case v.konst != nil:
 		return native.Const(!ast.Boolean(false).Equal(v.konst))
 	case v.term != nil:
-		return s.on(v, &native.Node{Op: native.Truthy, Term: *v.term})
+		return &native.Node{Op: native.Truthy, Term: *v.term}
 	}
 	return native.Unknown(v.why)
 }
@@ -437,7 +452,7 @@ func (s *scope) equality(a, b *ast.Term) *native.Node {
 	case x.konst != nil && y.konst != nil:
 		return native.Const(x.konst.Compare(y.konst) == 0)
 	case x.term != nil && y.konst != nil:
-		return s.on(x, equals(x.term, y.konst))
+		return equals(x.term, y.konst)
 	}
 	return native.AllOf(s.hasValue(a), s.hasValue(b), native.Unknown("two values of the event compared"))
 }
@@ -484,12 +499,6 @@ func (s *scope) answer(t *ast.Term) *native.Node {
 					return
 				}
 			}
-			if _, ok := p.Value.(ast.Ref); !ok {
-				if _, ok := p.Value.(ast.Var); !ok {
-					all = append(all, native.Unknown("an answer made with functions"))
-					return
-				}
-			}
 			all = append(all, s.hasValue(p))
 		}
 		x.Foreach(func(k, v *ast.Term) { part(k); part(v) })
@@ -522,7 +531,7 @@ func (s *scope) result(op string, args []*ast.Term, out *ast.Term) *native.Node 
 	}
 	f := s.function(append(ast.Call{ast.VarTerm(op)}, args...))
 	if f.term != nil && v.konst != nil {
-		return s.on(f, equals(f.term, v.konst))
+		return equals(f.term, v.konst)
 	}
 	return native.Unknown(op)
 }
@@ -568,7 +577,7 @@ func (s *scope) relation(op string, args []*ast.Term) *native.Node {
 			el.Path = append(append([]string(nil), t.term.Path...), "[]")
 			n = native.AnyOf(n, &native.Node{Op: o, Term: el, Strs: strs})
 		}
-		return s.on(t, n)
+		return n
 	}
 	one := func(c *value) bool { _, ok := c.konst.(ast.String); return ok }
 	switch op {
@@ -581,11 +590,11 @@ func (s *scope) relation(op string, args []*ast.Term) *native.Node {
 		if a.term == nil || b.konst == nil {
 			return native.Unknown("two values of the event compared")
 		}
-		here := s.on(a, &native.Node{Op: native.Defined, Term: *a.term})
+		here := &native.Node{Op: native.Defined, Term: *a.term}
 		if a.term.Wildcard() {
 			return native.AllOf(here, native.Unknown("an element that differs"))
 		}
-		return native.AllOf(here, native.Negate(s.on(a, equals(a.term, b.konst))))
+		return native.AllOf(here, native.Negate(equals(a.term, b.konst)))
 	case "lt", "lte", "gt", "gte":
 		o := orderings[op].op
 		if a.konst != nil {
@@ -599,7 +608,7 @@ func (s *scope) relation(op string, args []*ast.Term) *native.Node {
 		if !ok {
 			return native.Unknown(op)
 		}
-		return s.on(a, &native.Node{Op: o, Term: *a.term, Nums: []int64{i}})
+		return &native.Node{Op: o, Term: *a.term, Nums: []int64{i}}
 	case "startswith":
 		if one(b) {
 			return compare(native.Prefix, a, b)
@@ -649,16 +658,16 @@ func (s *scope) member(x, list *value) *native.Node {
 		}
 		var any []*native.Node
 		if strs != nil {
-			any = append(any, s.on(x, &native.Node{Op: native.Equal, Term: *x.term, Strs: strs}))
+			any = append(any, &native.Node{Op: native.Equal, Term: *x.term, Strs: strs})
 		}
 		if nums != nil {
-			any = append(any, s.on(x, &native.Node{Op: native.NumEqual, Term: *x.term, Nums: nums}))
+			any = append(any, &native.Node{Op: native.NumEqual, Term: *x.term, Nums: nums})
 		}
 		return native.AnyOf(any...)
 	case x.konst != nil && list.term != nil && len(list.term.Funcs) == 0 && !list.term.Wildcard():
 		t := *list.term
 		t.Path = append(append([]string(nil), t.Path...), "[]")
-		return s.on(list, equals(&t, x.konst))
+		return equals(&t, x.konst)
 	}
 	return native.Unknown("in")
 }
@@ -742,8 +751,7 @@ func (s *scope) supportRef(ref ast.Ref, args []*ast.Term, judge judge) *native.N
 		for i, p := range rule.Head.Args {
 			v := s.value(args[i])
 			if v.term != nil && v.term.Wildcard() {
-				c := *v
-				c.shared, v = true, &c
+				return native.AllOf(append(all(s, args), native.Unknown("an element of a list as an argument of "+ref.String()))...)
 			}
 			here = append(here, s.hasValue(args[i]))
 			switch x := p.Value.(type) {
@@ -753,7 +761,7 @@ func (s *scope) supportRef(ref ast.Ref, args []*ast.Term, judge judge) *native.N
 				if v.term == nil || !p.IsGround() {
 					return native.Unknown("a pattern as parameter of " + ref.String())
 				}
-				here = append(here, s.on(v, equals(v.term, p.Value)))
+				here = append(here, equals(v.term, p.Value))
 			}
 		}
 		if rule.Default {
