@@ -221,3 +221,39 @@ func TestLists(t *testing.T) {
 		}
 	}
 }
+
+// TestNative holds that rules are decided by native conditions alone, so that an event that matches none costs next to
+// nothing. Those that are not are confirmed by OPA.
+func TestNative(t *testing.T) {
+	list := slices.Collect(maps.Values(load(t)))
+	explained, err := detect.Explain(list, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inexact := 0
+	for _, x := range explained {
+		exact := true
+		for _, e := range x.Events {
+			if e.Never {
+				t.Errorf("%s: no event %s can match", x.ID, e.Event)
+			}
+			if !e.Exact {
+				exact = false
+				t.Logf("%s, %s: OPA confirms %s", x.ID, e.Event, strings.Join(e.LeftOut, "; "))
+			}
+			if len(e.Alternatives) == 0 || slices.ContainsFunc(e.Alternatives, func(c []detect.Condition) bool { return len(c) == 0 }) {
+				t.Logf("%s, %s: every event is a candidate", x.ID, e.Event)
+			}
+		}
+		if x.Confirm != "plan" {
+			t.Errorf("%s: confirmed by %s: %s", x.ID, x.Confirm, x.ConfirmWhy)
+		}
+		if !exact {
+			inexact++
+		}
+	}
+	t.Logf("%d of %d rules are exact", len(explained)-inexact, len(explained))
+	if inexact*10 > len(explained) {
+		t.Errorf("%d of %d rules are not exact", inexact, len(explained))
+	}
+}

@@ -26,7 +26,7 @@ tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec
 
 tracee_match := {"argument": arg, "path": path} if {
 	path := helpers.get_tracee_argument("pathname")
-	some name in {"/tar", "/bsdtar", "/zip", "/7z", "/7za", "/7zz", "/rar", "/gzip", "/xz", "/zstd", "/cpio", "/scp", "/rsync", "/curl", "/busybox"}
+	some name in {"/tar", "/bsdtar", "/zip", "/7zz", "/rar", "/cpio", "/scp", "/rsync", "/curl", "/busybox"}
 	endswith(path, name)
 	some arg in helpers.get_tracee_argument("argv")
 	some secret in data.tocsin.lists.sensitive_files

@@ -28,7 +28,7 @@ tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec
 tracee_match := {"path": path, "argument": arg} if {
 	path := helpers.get_tracee_argument("pathname")
 	some name in data.tocsin.lists.disk_wipers
-	endswith(path, name)
+	contains(path, name)
 	some arg in helpers.get_tracee_argument("argv")
 	some disk in data.tocsin.lists.disks
 	startswith(arg, disk)
@@ -37,7 +37,7 @@ tracee_match := {"path": path, "argument": arg} if {
 
 tracee_match := {"path": path, "argument": arg} if {
 	path := helpers.get_tracee_argument("pathname")
-	some name in {"/dd", "/busybox", "/coreutils"}
+	some name in {"/dd", "/busybox"}
 	endswith(path, name)
 	some arg in helpers.get_tracee_argument("argv")
 	some disk in data.tocsin.lists.disks

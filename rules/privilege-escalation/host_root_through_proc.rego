@@ -31,5 +31,4 @@ tracee_match := {"path": opened} if {
 	contains(opened, link)
 	not startswith(opened, "/proc/self/")
 	not startswith(opened, "/proc/thread-self/")
-	not startswith(opened, sprintf("/proc/%d/", [input.processId]))
 }
