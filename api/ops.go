@@ -154,22 +154,20 @@ func (s *server) counts() {
 		Selection
 		Fields string `query:"fields" default:"status,severity,rule,host" doc:"separated by commas"`
 		Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"values of each field"`
-	}) (*struct {
-		Body map[string][]store.Facet
-	}, error) {
+	}) (*facetAnswer, error) {
 		fields := strings.Split(in.Fields, ",")
 		for _, f := range fields {
 			if !slices.Contains(store.FacetFields, f) {
 				return nil, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Location: "query.fields", Message: "use " + strings.Join(store.FacetFields, ", "), Value: f})
 			}
 		}
-		out, err := s.Store.Facets(ctx, in.filter, fields, in.Limit)
+		out := &facetAnswer{}
+		var err error
+		out.Body.Facets, out.Body.Truncated, err = s.Store.Facets(ctx, in.filter, fields, in.Limit)
 		if e, ok := err.(*match.Error); ok {
 			return nil, huma.Error422UnprocessableEntity("validation failed", badMatch(e, "query"))
 		}
-		return &struct {
-			Body map[string][]store.Facet
-		}{out}, s.failed(err)
+		return out, s.failed(err)
 	})
 	huma.Register(s.api, op(http.MethodGet, "/histogram", "get-histogram", "Findings counted over time", Read), s.histogram)
 	huma.Register(s.api, op(http.MethodGet, "/attack", "get-attack", "ATT&CK: which techniques rules cover, and alerts hit", Read), s.attack)
@@ -209,16 +207,22 @@ func (s *server) counts() {
 	})
 }
 
+type facetAnswer struct {
+	Body struct {
+		Facets    map[string][]store.Facet `json:"facets" doc:"by field: its most frequent values"`
+		Truncated bool                     `json:"truncated,omitempty" doc:"only the latest alerts are counted: there are too many"`
+	}
+}
+
 const maxBars = 2000
 
 func (s *server) histogram(ctx context.Context, in *struct {
 	Since    string `query:"since" default:"24h"`
 	Until    string `query:"until"`
-	By       string `query:"by" enum:"severity,rule,host" default:"severity"`
+	By       string `query:"by" enum:"severity,rule" default:"severity"`
 	Step     string `query:"step" default:"1h" doc:"a multiple of 5m"`
 	Severity string `query:"severity"`
 	Rule     string `query:"rule"`
-	Host     string `query:"host"`
 }) (*struct {
 	Body struct {
 		Step    string         `json:"step"`
@@ -250,7 +254,7 @@ func (s *server) histogram(ctx context.Context, in *struct {
 		return nil, invalid("query.step", "too fine for so long a time: at most 2000 steps")
 	}
 	values := map[string][]string{}
-	for name, v := range map[string]string{"severity": in.Severity, "rule": in.Rule, "host": in.Host} {
+	for name, v := range map[string]string{"severity": in.Severity, "rule": in.Rule} {
 		if v != "" {
 			values[name] = []string{v}
 		}

@@ -13,13 +13,13 @@ import (
 	"github.com/tocsin-io/tocsin/finding/match"
 )
 
-// rollupSpan is the finest step of a histogram.
-const rollupSpan = 5 * time.Minute
+// rollupWidths are the spans in which findings are counted; the first is the finest step of a histogram.
+var rollupWidths = []time.Duration{5 * time.Minute, time.Hour}
 
 type rollup struct {
-	span       int64
-	severity   int
-	rule, host string
+	width, span int64
+	severity    int
+	rule        string
 }
 
 // count adds findings to the rollup, in one order, so that two routers don't wait for each other.
@@ -29,11 +29,11 @@ func (t *Tx) count(ctx context.Context, counts map[rollup]uint64) error {
 		keys = append(keys, k)
 	}
 	slices.SortFunc(keys, func(a, b rollup) int {
-		return cmp.Or(cmp.Compare(a.span, b.span), cmp.Compare(a.severity, b.severity), cmp.Compare(a.rule, b.rule), cmp.Compare(a.host, b.host))
+		return cmp.Or(cmp.Compare(a.width, b.width), cmp.Compare(a.span, b.span), cmp.Compare(a.severity, b.severity), cmp.Compare(a.rule, b.rule))
 	})
 	for _, k := range keys {
-		if _, err := t.exec(ctx, `INSERT INTO rollup (span, severity, rule, host, count) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT (span, severity, rule, host) DO UPDATE SET count = rollup.count + excluded.count`, k.span, k.severity, k.rule, k.host, int64(counts[k])); err != nil {
+		if _, err := t.exec(ctx, `INSERT INTO rollup (width, span, severity, rule, count) VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT (width, span, severity, rule) DO UPDATE SET count = rollup.count + excluded.count`, k.width, k.span, k.severity, k.rule, int64(counts[k])); err != nil {
 			return fmt.Errorf("count findings: %w", err)
 		}
 	}
@@ -46,21 +46,28 @@ type Bucket struct {
 	Counts map[string]uint64 `json:"counts" doc:"by value of the field"`
 }
 
-// Histogram counts findings by severity, rule or host, in steps from since to until. The matcher may name only those
+// Histogram counts findings by severity or rule, in steps from since to until. The matcher may name only those
 // fields: others are not counted ahead.
 func (s *Store) Histogram(ctx context.Context, m match.Matcher, by string, since, until time.Time, step time.Duration) ([]Bucket, error) {
-	column, ok := map[string]string{"severity": "severity", "rule": "rule", "host": "host"}[by]
+	column, ok := map[string]string{"severity": "severity", "rule": "rule"}[by]
 	if !ok {
-		return nil, fmt.Errorf("findings are counted by severity, rule and host, not by %q", by)
+		return nil, fmt.Errorf("findings are counted by severity and rule, not by %q", by)
 	}
 	for i := range m.Terms {
 		switch m.Terms[i].Field {
-		case "severity", "rule", "host":
+		case "severity", "rule":
 		default:
-			return nil, &match.Error{At: []any{m.Terms[i].Field}, Msg: "findings are counted by severity, rule and host only"}
+			return nil, &match.Error{At: []any{m.Terms[i].Field}, Msg: "findings are counted by severity and rule only"}
+		}
+	}
+	width := rollupWidths[0]
+	for _, w := range rollupWidths {
+		if step%w == 0 {
+			width = w
 		}
 	}
 	c := &cond{d: s.d}
+	c.add("width = ?", width.Nanoseconds())
 	c.add("span >= ?", nanos(since.Truncate(step)))
 	c.add("span < ?", nanos(until))
 	if err := c.match(&m); err != nil {
@@ -115,60 +122,99 @@ var facetColumns = map[string]string{
 // FacetFields are the fields that Facets knows.
 var FacetFields = []string{"status", "severity", "rule", "cluster", "host", "origin", "namespace", "image", "assignee", "technique", "tactic"}
 
-// Facets counts the alerts that f selects by each of the fields: the most frequent values of each, at most limit.
-func (s *Store) Facets(ctx context.Context, f Filter, fields []string, limit int) (map[string][]Facet, error) {
-	out := map[string][]Facet{}
+// maxCounted bounds the alerts that Facets looks at: the latest ones.
+const maxCounted = 50_000
+
+// Facets counts the alerts that f selects by each of the fields, and returns the most frequent values of each, at most
+// limit. Of very many alerts it counts the latest, and says so.
+func (s *Store) Facets(ctx context.Context, f Filter, fields []string, limit int) (facets map[string][]Facet, truncated bool, err error) {
+	facets = map[string][]Facet{}
+	c, err := s.filter(&f)
+	if err != nil {
+		return nil, false, err
+	}
+	counts := map[string]map[string]int{}
+	var names, columns []string
 	for _, field := range fields {
-		c, err := s.filter(&f)
-		if err != nil {
-			return nil, err
+		counts[field] = map[string]int{}
+		switch column := facetColumns[field]; {
+		case field == "technique" || field == "tactic":
+			q := "SELECT xa." + field + ", count(*) FROM (SELECT id FROM alerts WHERE " + c.where() + " ORDER BY last_seen DESC LIMIT ?) a JOIN alert_attack xa ON xa.alert = a.id GROUP BY 1"
+			err := s.query(ctx, q, append(c.args[:len(c.args):len(c.args)], maxCounted), func(r *sql.Rows) error {
+				var v string
+				var n int
+				err := r.Scan(&v, &n)
+				counts[field][v] = n
+				return err
+			})
+			if err != nil {
+				return nil, false, fmt.Errorf("count alerts by %s: %w", field, err)
+			}
+		case column == "":
+			return nil, false, fmt.Errorf("no facet is named %q: use %s", field, strings.Join(FacetFields, ", "))
+		default:
+			names, columns = append(names, field), append(columns, column)
 		}
-		from, column := "alerts", facetColumns[field]
-		switch field {
-		case "technique", "tactic":
-			from, column = "alerts JOIN alert_attack xa ON xa.alert = alerts.id", "xa."+field
+	}
+	if len(columns) > 0 {
+		// The database groups what it has read once, and the rest is a sum.
+		list := strings.Join(columns, ", ")
+		q := "SELECT " + list + ", count(*) FROM (SELECT " + list + " FROM alerts WHERE " + c.where() + " ORDER BY last_seen DESC LIMIT ?) x GROUP BY " + list
+		values, total := make([]string, len(columns)), 0
+		n := 0
+		into := make([]any, 0, len(columns)+1)
+		for i := range values {
+			into = append(into, &values[i])
 		}
-		if column == "" {
-			return nil, fmt.Errorf("no facet is named %q: use %s", field, strings.Join(FacetFields, ", "))
-		}
-		list := []Facet{}
-		q := fmt.Sprintf("SELECT %s, count(*) AS n FROM %s WHERE %s GROUP BY 1 ORDER BY n DESC, 1 LIMIT ?", column, from, c.where())
-		err = s.query(ctx, q, append(c.args, limit), func(r *sql.Rows) error {
-			var x Facet
-			if err := r.Scan(&x.Value, &x.Count); err != nil {
+		into = append(into, &n)
+		err := s.query(ctx, q, append(c.args, maxCounted), func(r *sql.Rows) error {
+			if err := r.Scan(into...); err != nil {
 				return err
 			}
-			if field == "severity" {
-				x.Value = severityName(x.Value)
+			for i, field := range names {
+				counts[field][values[i]] += n
 			}
-			if x.Value != "" {
-				list = append(list, x)
-			}
+			total += n
 			return nil
 		})
 		if err != nil {
-			return nil, fmt.Errorf("count alerts by %s: %w", field, err)
+			return nil, false, fmt.Errorf("count alerts: %w", err)
 		}
-		out[field] = list
+		truncated = total == maxCounted
 	}
-	return out, nil
+	for field, byValue := range counts {
+		list := []Facet{}
+		for v, n := range byValue {
+			if field == "severity" {
+				v = severityName(v)
+			}
+			if v != "" {
+				list = append(list, Facet{v, n})
+			}
+		}
+		slices.SortFunc(list, func(a, b Facet) int { return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Value, b.Value)) })
+		facets[field] = list[:min(len(list), limit)]
+	}
+	return facets, truncated, nil
 }
 
-// Hits counts the alerts of each technique and tactic since a time.
+// Hits counts alerts by the techniques and tactics that they showed since a day.
 func (s *Store) Hits(ctx context.Context, since time.Time) (techniques, tactics map[string]int, err error) {
 	techniques, tactics = map[string]int{}, map[string]int{}
-	for column, into := range map[string]map[string]int{"technique": techniques, "tactic": tactics} {
-		q := "SELECT x." + column + ", count(DISTINCT x.alert) FROM alert_attack x JOIN alerts a ON a.id = x.alert WHERE a.last_seen >= ? AND x." + column + " <> '' GROUP BY 1"
-		err := s.query(ctx, q, []any{nanos(since)}, func(r *sql.Rows) error {
-			var id string
-			var n int
-			err := r.Scan(&id, &n)
-			into[id] = n
+	err = s.query(ctx, "SELECT tactic, technique, sum(count) FROM rollup_attack WHERE day >= ? GROUP BY 1, 2", []any{nanos(since.Truncate(24 * time.Hour))}, func(r *sql.Rows) error {
+		var tactic, technique string
+		var n int
+		if err := r.Scan(&tactic, &technique, &n); err != nil {
 			return err
-		})
-		if err != nil {
-			return nil, nil, fmt.Errorf("count techniques: %w", err)
 		}
+		if technique != "" {
+			techniques[technique] += n
+		}
+		tactics[tactic] += n
+		return nil
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("count techniques: %w", err)
 	}
 	return techniques, tactics, nil
 }

@@ -42,6 +42,7 @@ func (s *Store) Expire(ctx context.Context, before time.Time, limit int) (int, e
 		for _, q := range []string{
 			"DELETE FROM alert_findings WHERE alert NOT IN (SELECT id FROM alerts)",
 			"DELETE FROM alert_attack WHERE alert NOT IN (SELECT id FROM alerts)",
+			"DELETE FROM alert_bodies WHERE id NOT IN (SELECT id FROM alerts)",
 			"DELETE FROM threads WHERE alert NOT IN (SELECT id FROM alerts)",
 			"DELETE FROM notes WHERE alert NOT IN (SELECT id FROM alerts)",
 		} {

@@ -58,7 +58,7 @@ func (s *Store) filter(f *Filter) (*cond, error) {
 	c := &cond{d: s.d}
 	if len(f.Status) > 0 {
 		if len(f.Status) == 1 {
-			c.add("status = ?", f.Status[0])
+			c.add(s.status(f)+" = ?", f.Status[0])
 		} else {
 			c.add(s.d.in("status"), s.d.list(f.Status))
 		}
@@ -76,10 +76,24 @@ func (s *Store) filter(f *Filter) (*cond, error) {
 		c.add("last_seen <= ?", nanos(f.Until))
 	}
 	for word := range strings.FieldsSeq(f.Text) {
-		c.add("words LIKE ? ESCAPE '\\'", "%"+escapeLike(strings.ToLower(word))+"%")
+		c.add("(SELECT words FROM alert_bodies b WHERE b.id = alerts.id) LIKE ? ESCAPE '\\'", "%"+escapeLike(strings.ToLower(word))+"%")
 	}
 	return c, c.match(&f.Match)
 }
+
+// status is the column in a filter. Most alerts share a status: where the filter has something rarer to look up, SQLite,
+// which does not know that, is kept from using the status's index.
+func (s *Store) status(f *Filter) string {
+	for i := range f.Match.Terms {
+		if t := &f.Match.Terms[i]; !s.d.numbered && (t.Field == "rule" || t.Field == "host") && len(t.Values) == 1 && t.Values[0].Op == match.Equal && !t.Values[0].Not {
+			return "+status"
+		}
+	}
+	return "status"
+}
+
+// bodyOf is the JSON of an alert, in a query of alerts.
+const bodyOf = "(SELECT b.body FROM alert_bodies b WHERE b.id = alerts.id)"
 
 func escapeLike(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s)
@@ -147,9 +161,9 @@ func (c *cond) term(t *match.Term) error {
 			return "(" + a + " OR " + b + " OR " + d + ")", append(append(args, more...), last...)
 		})
 	case "tag":
-		list := "json_each(body, '$.rule.tags') j"
+		list := "json_each(" + bodyOf + ", '$.rule.tags') j"
 		if c.d.numbered {
-			list = "jsonb_array_elements_text(COALESCE(body::jsonb #> '{rule,tags}', '[]')) j(value)"
+			list = "jsonb_array_elements_text(COALESCE(" + bodyOf + "::jsonb #> '{rule,tags}', '[]')) j(value)"
 		}
 		c.values(t, "EXISTS (SELECT 1 FROM "+list+")", func(v *match.Value) (string, []any) {
 			q, args := c.compare("j.value", v, false)
@@ -253,13 +267,13 @@ func (c *cond) path(keys []string) string {
 		for i, k := range keys {
 			quoted[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, `'`, `''`).Replace(k) + `"`
 		}
-		return "(body::jsonb #>> '{" + strings.Join(quoted, ",") + "}')"
+		return "(" + bodyOf + "::jsonb #>> '{" + strings.Join(quoted, ",") + "}')"
 	}
 	q := "$"
 	for _, k := range keys {
 		q += `."` + strings.NewReplacer(`"`, ``, `'`, `''`).Replace(k) + `"`
 	}
-	return "CAST(json_extract(body, '" + q + "') AS TEXT)"
+	return "CAST(json_extract(" + bodyOf + ", '" + q + "') AS TEXT)"
 }
 
 // sorts are the columns that a page can be sorted by.
@@ -314,7 +328,14 @@ func (s *Store) Alerts(ctx context.Context, f Filter, p Page) ([]finding.Alert, 
 	var ids []string
 	var last cursor
 	more := false
-	q := "SELECT " + column + ", finding, body FROM alerts WHERE " + c.where() + " ORDER BY " + column + " " + order + ", id " + order + " LIMIT ?"
+	if name != "last_seen" && !s.d.numbered { // walk along the order instead of sorting all of a status
+		for i := range c.sql {
+			if c.sql[i] == "status = ?" {
+				c.sql[i] = "+status = ?"
+			}
+		}
+	}
+	q := "SELECT " + column + ", finding, " + bodyOf + " FROM alerts WHERE " + c.where() + " ORDER BY " + column + " " + order + ", id " + order + " LIMIT ?"
 	err = s.query(ctx, q, append(c.args, p.Limit+1), func(r *sql.Rows) error {
 		var body []byte
 		var value int64

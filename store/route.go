@@ -36,7 +36,7 @@ func (t *Tx) Load(ctx context.Context, n router.Needs, st *router.State) error {
 // loadAlerts loads alerts with their threads.
 func (t *Tx) loadAlerts(ctx context.Context, st *router.State, where string, args ...any) error {
 	var ids []string
-	err := t.query(ctx, "SELECT gkey, finding, body FROM alerts WHERE "+where+t.d.lock, args, func(r *sql.Rows) error {
+	err := t.query(ctx, "SELECT gkey, finding, "+bodyOf+" FROM alerts WHERE "+where+t.d.lock, args, func(r *sql.Rows) error {
 		a := &router.Alert{}
 		var body []byte
 		if err := r.Scan(&a.Key, &a.Last, &body); err != nil {
@@ -190,7 +190,9 @@ func (t *Tx) Save(ctx context.Context, c router.Changes) error {
 			return fmt.Errorf("save finding %s: %w", x.Finding.ID, err)
 		}
 		f := x.Finding
-		counts[rollup{f.Time.Truncate(rollupSpan).UnixNano(), int(f.Severity), f.Rule.ID, f.Host}] += max(f.Count, 1)
+		for _, width := range rollupWidths {
+			counts[rollup{width.Nanoseconds(), f.Time.Truncate(width).UnixNano(), int(f.Severity), f.Rule.ID}] += max(f.Count, 1)
+		}
 	}
 	if err := t.count(ctx, counts); err != nil {
 		return err
@@ -322,13 +324,17 @@ func (t *Tx) saveAlert(ctx context.Context, a *router.Alert, changed int64) erro
 		container, image = x.Container.ID, x.Container.Image
 	}
 	_, err = t.exec(ctx, `INSERT INTO alerts (id, gkey, status, severity, rule, cluster, host, origin, namespace, container, image, assignee,
-			first_seen, last_seen, count, version, changed, finding, words, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			first_seen, last_seen, count, version, changed, finding) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET status = excluded.status, severity = excluded.severity, rule = excluded.rule, cluster = excluded.cluster,
 			host = excluded.host, origin = excluded.origin, namespace = excluded.namespace, container = excluded.container,
 			image = excluded.image, assignee = excluded.assignee, first_seen = excluded.first_seen, last_seen = excluded.last_seen,
-			count = excluded.count, version = excluded.version, changed = excluded.changed, finding = excluded.finding, words = excluded.words, body = excluded.body`,
+			count = excluded.count, version = excluded.version, changed = excluded.changed, finding = excluded.finding`,
 		x.ID, a.Key, string(x.Status), int(x.Severity), x.Rule.ID, x.Cluster, x.Host, x.Origin, namespace, container, image, x.Assignee,
-		nanos(x.FirstSeen), nanos(x.LastSeen), int64(x.Count), int64(x.Version), changed, a.Last, words(&x), string(body))
+		nanos(x.FirstSeen), nanos(x.LastSeen), int64(x.Count), int64(x.Version), changed, a.Last)
+	if err == nil {
+		_, err = t.exec(ctx, `INSERT INTO alert_bodies (id, words, body) VALUES (?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET words = excluded.words, body = excluded.body`, x.ID, words(&x), string(body))
+	}
 	if err != nil {
 		return err
 	}
@@ -337,7 +343,12 @@ func (t *Tx) saveAlert(ctx context.Context, a *router.Alert, changed int64) erro
 		if len(ids) == 0 {
 			ids = []string{""}
 		}
-		if _, err := t.exec(ctx, `INSERT INTO alert_attack (alert, tactic, technique) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, x.ID, x.Attack[i].Tactic.ID, ids[0]); err != nil {
+		n, err := t.exec(ctx, `INSERT INTO alert_attack (alert, tactic, technique) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, x.ID, x.Attack[i].Tactic.ID, ids[0])
+		if err == nil && n > 0 {
+			_, err = t.exec(ctx, `INSERT INTO rollup_attack (day, tactic, technique, count) VALUES (?, ?, ?, 1)
+				ON CONFLICT (day, tactic, technique) DO UPDATE SET count = rollup_attack.count + 1`, x.LastSeen.Truncate(24*time.Hour).UnixNano(), x.Attack[i].Tactic.ID, ids[0])
+		}
+		if err != nil {
 			return err
 		}
 	}

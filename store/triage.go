@@ -36,7 +36,7 @@ func (s *Store) Update(ctx context.Context, id string, version uint64, c Change,
 func (t *Tx) update(ctx context.Context, id string, version uint64, c Change, actor string) error {
 	a := router.Alert{}
 	found := false
-	err := t.query(ctx, "SELECT gkey, finding, body FROM alerts WHERE id = ?"+t.d.lock, []any{id}, func(r *sql.Rows) error {
+	err := t.query(ctx, "SELECT gkey, finding, "+bodyOf+" FROM alerts WHERE id = ?"+t.d.lock, []any{id}, func(r *sql.Rows) error {
 		found = true
 		var body []byte
 		if err := r.Scan(&a.Key, &a.Last, &body); err != nil {
@@ -254,7 +254,7 @@ func (s *Store) Changes(ctx context.Context, after int64, limit int) (list []Cha
 	var alerts []finding.Alert
 	var ids []string
 	var seqs []int64
-	err = s.query(ctx, "SELECT changed, finding, body FROM alerts WHERE changed > ? ORDER BY changed LIMIT ?", []any{after, limit}, func(r *sql.Rows) error {
+	err = s.query(ctx, "SELECT changed, finding, "+bodyOf+" FROM alerts WHERE changed > ? ORDER BY changed LIMIT ?", []any{after, limit}, func(r *sql.Rows) error {
 		var seq int64
 		var id string
 		var body []byte

@@ -28,17 +28,23 @@ CREATE TABLE alerts (
     count      BIGINT  NOT NULL,
     version    BIGINT  NOT NULL,
     changed    BIGINT  NOT NULL, -- grows with every change of any alert: where a stream resumes
-    finding    TEXT    NOT NULL, -- id of the latest one
-    words      TEXT    NOT NULL, -- what a search for text looks at, in lower case
-    body       TEXT    NOT NULL
+    finding    TEXT    NOT NULL  -- id of the latest one
 );
 CREATE UNIQUE INDEX alerts_open ON alerts (gkey) WHERE status <> 'closed';
 CREATE INDEX alerts_last ON alerts (last_seen, id);
 CREATE INDEX alerts_status ON alerts (status, last_seen, id);
-CREATE INDEX alerts_severity ON alerts (severity, last_seen, id);
+CREATE INDEX alerts_severity ON alerts (severity, id);
+CREATE INDEX alerts_first ON alerts (first_seen, id);
 CREATE INDEX alerts_rule ON alerts (rule, last_seen, id);
 CREATE INDEX alerts_host ON alerts (host, last_seen, id);
 CREATE INDEX alerts_changed ON alerts (changed);
+
+-- Apart, so that counting and filtering read narrow rows.
+CREATE TABLE alert_bodies (
+    id    TEXT NOT NULL PRIMARY KEY,
+    words TEXT NOT NULL, -- what a search for text looks at, in lower case
+    body  TEXT NOT NULL
+);
 
 CREATE TABLE alert_findings (
     alert   TEXT   NOT NULL,
@@ -124,14 +130,23 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_object ON audit (object, seq);
 
--- Findings counted in spans of five minutes.
+-- Findings counted in spans of five minutes, and of an hour for long times.
 CREATE TABLE rollup (
+    width    BIGINT  NOT NULL, -- nanoseconds
     span     BIGINT  NOT NULL, -- the beginning
     severity INTEGER NOT NULL,
     rule     TEXT    NOT NULL,
-    host     TEXT    NOT NULL,
     count    BIGINT  NOT NULL,
-    PRIMARY KEY (span, severity, rule, host)
+    PRIMARY KEY (width, span, severity, rule)
+) WITHOUT ROWID;
+
+-- Alerts counted by the day on which they first showed a technique.
+CREATE TABLE rollup_attack (
+    day       BIGINT NOT NULL,
+    tactic    TEXT   NOT NULL,
+    technique TEXT   NOT NULL,
+    count     BIGINT NOT NULL,
+    PRIMARY KEY (day, tactic, technique)
 ) WITHOUT ROWID;
 
 CREATE TABLE counters (
