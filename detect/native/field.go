@@ -14,9 +14,10 @@ import (
 
 // Scratch is memory that matching reuses from event to event. Its zero value is ready. It belongs to one goroutine.
 type Scratch struct {
-	hits []int32
-	list []string
-	buf  []byte
+	hits   []int32
+	list   []string
+	buf    []byte
+	second []byte
 	// element of a list that Any looks at
 	element string
 	// Candidates are the rules that may match, by the numbers that they were added with. See Program.Match.
@@ -47,7 +48,10 @@ type field struct {
 	// texts appends to s.list, which the caller has emptied.
 	texts func(*Scratch, *event.Event) bool
 	num   func(*event.Event) (int64, bool)
-	flag  func(*event.Event) (bool, bool)
+	// raw is the number in 64 bits, signed or not.
+	raw    func(*event.Event) (uint64, bool)
+	signed bool
+	flag   func(*event.Event) (bool, bool)
 	// memo: the text depends on this number alone, and the number has few values. Conditions remember their answers.
 	memo func(*event.Event) (uint64, bool)
 	// unsigned numbers above 1<<63-1 are given as that: no rule compares with a larger one.
@@ -75,7 +79,8 @@ func optional(get func(*event.Event) string) field {
 }
 
 func uintField(get func(*event.Event) uint64) field {
-	return field{kind: number, always: true, num: func(ev *event.Event) (int64, bool) { return clamp(get(ev)), true }}
+	return field{kind: number, always: true, num: func(ev *event.Event) (int64, bool) { return clamp(get(ev)), true },
+		raw: func(ev *event.Event) (uint64, bool) { return get(ev), true }}
 }
 
 func clamp(v uint64) int64 {
@@ -328,9 +333,9 @@ func resolveArg(t Term, a *event.Arg, i int, addressText bool) field {
 			return enc.Text(e.Uint(i)), true
 		}}
 	case a.Kind.Signed():
-		return field{kind: number, num: func(e *event.Event) (int64, bool) { return e.Int(i), e.Has(i) }}
+		return field{kind: number, raw: raw, signed: true, num: func(e *event.Event) (int64, bool) { return e.Int(i), e.Has(i) }}
 	}
-	return field{kind: number, num: func(e *event.Event) (int64, bool) { return clamp(e.Uint(i)), e.Has(i) }}
+	return field{kind: number, raw: raw, num: func(e *event.Event) (int64, bool) { return clamp(e.Uint(i)), e.Has(i) }}
 }
 
 // credIDs is how many of event.CredFields are 32-bit ids; 64-bit sets follow.
@@ -349,13 +354,14 @@ func resolveCred(t Term, i int) field {
 		return unknownField
 	}
 	if n < credIDs {
-		return field{kind: number, num: func(e *event.Event) (int64, bool) {
+		id := func(e *event.Event) (uint64, bool) {
 			b := e.Bytes(i)
 			if len(b) < 4*n+4 {
 				return 0, false
 			}
-			return int64(binary.NativeEndian.Uint32(b[4*n:])), true
-		}}
+			return uint64(binary.NativeEndian.Uint32(b[4*n:])), true
+		}
+		return field{kind: number, raw: id, num: func(e *event.Event) (int64, bool) { v, ok := id(e); return int64(v), ok }}
 	}
 	at := 4*credIDs + 8*(n-credIDs)
 	return field{kind: number, num: func(e *event.Event) (int64, bool) {

@@ -38,9 +38,13 @@ const (
 	GreaterEqual
 	BitsAny // the number has one of the bits of Nums[0]
 	Is      // the value is true (Nums[0] 1) or false (0)
+	Same    // the value is that of Other
+	// The text is, or starts with, Strs[0], the decimal number Other, and Strs[1].
+	EqualFormat
+	PrefixFormat
 )
 
-var opNames = [...]string{"true", "false", "and", "or", "not", "any", "defined", "truthy", "assumed", "==", "startswith", "endswith", "contains", "matches", "==", "<", "<=", ">", ">=", "&", "is"}
+var opNames = [...]string{"true", "false", "and", "or", "not", "any", "defined", "truthy", "assumed", "==", "startswith", "endswith", "contains", "matches", "==", "<", "<=", ">", ">=", "&", "is", "==", "==", "startswith"}
 
 // Node is a condition.
 type Node struct {
@@ -49,6 +53,7 @@ type Node struct {
 	Term   Term
 	Strs   []string
 	Nums   []int64
+	Other  *Term
 	Approx bool // a True that stands for something that could not be expressed
 	Why    string
 }
@@ -263,6 +268,10 @@ func (n *Node) write(b *strings.Builder, nested bool) {
 	default:
 		b.WriteString(n.Term.String() + " " + opNames[n.Op] + " ")
 		switch {
+		case n.Op == Same:
+			b.WriteString(n.Other.String())
+		case n.Op == EqualFormat || n.Op == PrefixFormat:
+			fmt.Fprintf(b, "%q", n.Strs[0]+"{"+n.Other.String()+"}"+n.Strs[1])
 		case len(n.Strs) == 1:
 			b.WriteString(strconv.Quote(n.Strs[0]))
 		case len(n.Strs) > 4:
@@ -360,7 +369,7 @@ func (n *Node) element() (*Node, *Term) {
 		}
 		return &c, list
 	}
-	if n.Op < Defined || n.Term.Count {
+	if n.Op < Defined || n.Term.Count || n.Other != nil {
 		return nil, nil
 	}
 	list := Term{Arg: n.Term.Arg}

@@ -311,6 +311,9 @@ func (n *Node) key(b *strings.Builder) {
 	for _, v := range n.Nums {
 		b.WriteString("\x03" + strconv.FormatInt(v, 10))
 	}
+	if n.Other != nil {
+		b.WriteString("\x06" + n.Other.String())
+	}
 	if n.Approx {
 		b.WriteString("?" + n.Why)
 	}

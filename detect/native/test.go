@@ -4,7 +4,9 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 	"unsafe"
 
 	"github.com/tocsin-io/tocsin/event"
@@ -242,6 +244,9 @@ func (s *specialiser) atom(n *Node) *specialised {
 		}
 	}
 	f := apply(base, funcs)
+	if n.Other != nil && f.kind != never {
+		return s.two(n, f)
+	}
 	switch f.kind {
 	case never:
 		if n.Op == Assumed {
@@ -280,6 +285,59 @@ func (s *specialiser) atom(n *Node) *specialised {
 		return is(n, 1, func(_ *Scratch, ev *event.Event) bool { v, ok := f.flag(ev); return ok && v == want })
 	}
 	return maybe
+}
+
+// two compares two values of the event.
+func (s *specialiser) two(n *Node, f field) *specialised {
+	if n.Other.Count || n.Other.Wildcard() || n.Other.Element {
+		return maybe
+	}
+	g := apply(resolve(*n.Other, s.def, s.origin, s.addressText), n.Other.Funcs)
+	switch {
+	case g.kind == never:
+		return noAnswer
+	case n.Op == Same && f.kind == text && g.kind == text:
+		return is(n, 4, func(sc *Scratch, ev *event.Event) bool {
+			a, ok := f.text(sc, ev)
+			if !ok {
+				return false
+			}
+			sc.second = append(sc.second[:0], a...) // both texts may be made in the same memory
+			b, ok := g.text(sc, ev)
+			return ok && sameText(scratchText(sc.second), b)
+		})
+	case n.Op == Same && f.kind == number && g.kind == number && f.raw != nil && g.raw != nil:
+		return is(n, 2, func(_ *Scratch, ev *event.Event) bool {
+			a, ok1 := f.raw(ev)
+			b, ok2 := g.raw(ev)
+			return ok1 && ok2 && a == b && (f.signed == g.signed || int64(a) >= 0)
+		})
+	case n.Op == Same:
+		return maybe
+	case f.kind == text && g.kind == number && g.raw != nil && plain(n.Strs[0]+n.Strs[1]):
+		return is(n, 3, func(sc *Scratch, ev *event.Event) bool {
+			v, ok1 := f.text(sc, ev)
+			num, ok2 := g.raw(ev)
+			if !ok1 || !ok2 || !strings.HasPrefix(v, n.Strs[0]) {
+				return false
+			}
+			var buf [20]byte
+			digits := strconv.AppendUint(buf[:0], num, 10)
+			if g.signed {
+				digits = strconv.AppendInt(buf[:0], int64(num), 10)
+			}
+			rest, ok := strings.CutPrefix(v[len(n.Strs[0]):], scratchText(digits))
+			return ok && (rest == n.Strs[1] || n.Op == PrefixFormat && strings.HasPrefix(rest, n.Strs[1]))
+		})
+	case f.kind == text || f.kind == unknown || f.kind == texts:
+		return maybe
+	}
+	return noAnswer
+}
+
+// sameText compares texts as the document has them: bytes that are not UTF-8 are all the same there.
+func sameText(a, b string) bool {
+	return a == b || (!utf8.ValidString(a) || !utf8.ValidString(b)) && string([]rune(a)) == string([]rune(b))
 }
 
 func is(n *Node, cost int, t test) *specialised {

@@ -51,7 +51,14 @@ type value struct {
 	term  *native.Term
 	// shared: a wildcard in the term may be bound elsewhere too, so that conditions on it are not independent.
 	shared bool
+	// format: a constant text, the decimal form of a number of the event, and a constant text
+	format *format
 	why    string // neither: why
+}
+
+type format struct {
+	before, after string
+	number        native.Term
 }
 
 func (v *value) known() bool { return v.konst != nil || v.term != nil }
@@ -295,6 +302,11 @@ func (s *scope) function(c ast.Call) *value {
 	if len(c) < 2 {
 		return unknown
 	}
+	if op == "sprintf" && len(c) == 3 {
+		if f := s.formatted(c[1], c[2]); f != nil {
+			return &value{format: f, why: op}
+		}
+	}
 	v := s.value(c[1])
 	if v.term == nil || v.term.Count {
 		if v.why != "" {
@@ -352,6 +364,21 @@ func (s *scope) function(c ast.Call) *value {
 	return &value{term: &out, shared: v.shared}
 }
 
+// formatted reads sprintf("…%d…", [number]).
+func (s *scope) formatted(form, list *ast.Term) *format {
+	text, ok := form.Value.(ast.String)
+	args, isArray := list.Value.(*ast.Array)
+	if !ok || !isArray || args.Len() != 1 || strings.Count(string(text), "%") != 1 {
+		return nil
+	}
+	before, after, ok := strings.Cut(string(text), "%d")
+	v := s.value(args.Elem(0))
+	if !ok || v.term == nil || v.shared || v.term.Wildcard() || len(v.term.Funcs) > 0 {
+		return nil
+	}
+	return &format{before, after, *v.term}
+}
+
 // expr lowers one expression.
 func (s *scope) expr(e *ast.Expr) *native.Node {
 	if len(e.With) > 0 {
@@ -397,6 +424,8 @@ func (s *scope) hoisted(e *ast.Expr) []*native.Node {
 		// A whole argument has a value, or its name would not have been found.
 		if v := s.value(t); v.term != nil && (v.term.Arg == "" || len(v.term.Path) > 0) {
 			out = append(out, &native.Node{Op: native.Assumed, Term: *v.term})
+		} else if v.format != nil {
+			out = append(out, &native.Node{Op: native.Assumed, Term: v.format.number})
 		}
 	}
 	return out
@@ -453,6 +482,15 @@ func (s *scope) equality(a, b *ast.Term) *native.Node {
 		return native.Const(x.konst.Compare(y.konst) == 0)
 	case x.term != nil && y.konst != nil:
 		return equals(x.term, y.konst)
+	case x.term != nil && y.term != nil && !x.term.Wildcard() && !y.term.Wildcard():
+		return &native.Node{Op: native.Same, Term: *x.term, Other: y.term}
+	case x.format != nil && y.term != nil:
+		x, y = y, x
+		fallthrough
+	case x.term != nil && y.format != nil && !x.term.Wildcard():
+		if f := y.format; f != nil && !x.term.Wildcard() {
+			return &native.Node{Op: native.EqualFormat, Term: *x.term, Other: &f.number, Strs: []string{f.before, f.after}}
+		}
 	}
 	return native.AllOf(s.hasValue(a), s.hasValue(b), native.Unknown("two values of the event compared"))
 }
@@ -558,6 +596,9 @@ func (s *scope) relation(op string, args []*ast.Term) *native.Node {
 	vals := make([]*value, len(args))
 	for i, a := range args {
 		vals[i] = s.value(a)
+		if f := vals[i].format; f != nil && op == "startswith" && i == 1 && vals[0].term != nil && !vals[0].term.Wildcard() {
+			return &native.Node{Op: native.PrefixFormat, Term: *vals[0].term, Other: &f.number, Strs: []string{f.before, f.after}}
+		}
 		if !vals[i].known() {
 			return native.Unknown(op + " of " + vals[i].why)
 		}
@@ -586,6 +627,9 @@ func (s *scope) relation(op string, args []*ast.Term) *native.Node {
 	case "neq":
 		if a.konst != nil {
 			a, b = b, a
+		}
+		if a.term != nil && b.term != nil && !a.term.Wildcard() && !b.term.Wildcard() {
+			return native.AllOf(s.hasValue(args[0]), s.hasValue(args[1]), native.Negate(&native.Node{Op: native.Same, Term: *a.term, Other: b.term}))
 		}
 		if a.term == nil || b.konst == nil {
 			return native.Unknown("two values of the event compared")
