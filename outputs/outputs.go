@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/tocsin-io/tocsin/finding"
+	"github.com/tocsin-io/tocsin/outputs/encode"
 )
 
 // Output is one destination, opened.
@@ -75,6 +76,11 @@ func (e Env) AlertURL(id string) string {
 		return ""
 	}
 	return e.ExternalURL + "/alerts/" + id
+}
+
+// View makes the view of a notification that formats and messages are made from.
+func (e Env) View(n *finding.Notification) encode.View {
+	return encode.NewView(n, e.Version, e.AlertURL)
 }
 
 // State keeps what an output must remember over a restart, such as the thread of an alert. Keys consist of letters,

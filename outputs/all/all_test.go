@@ -4,12 +4,15 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/tocsin-io/tocsin/configs"
+	"github.com/tocsin-io/tocsin/configs/settings"
 	"github.com/tocsin-io/tocsin/outputs"
 	_ "github.com/tocsin-io/tocsin/outputs/all"
+	"github.com/tocsin-io/tocsin/outputs/encode"
 )
 
 const example = "../../configs/tocsin.yaml"
@@ -32,7 +35,7 @@ func TestExampleHoldsTheDefaults(t *testing.T) {
 		got, want := reflect.ValueOf(c).Elem().Field(i).Interface(), reflect.ValueOf(d).Elem().Field(i).Interface()
 		if f.Name == "Sensor" { // empty lists are written out
 			s := got.(configs.Sensor)
-			s.Rules, s.Disable = nil, nil
+			s.Rules, s.Enable, s.Disable = nil, nil, nil
 			got = s
 		}
 		if !reflect.DeepEqual(got, want) {
@@ -74,6 +77,21 @@ func TestExampleUncommented(t *testing.T) {
 		}
 		if err := out.Close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// A setting that takes a format names all of them.
+func TestFormatSettings(t *testing.T) {
+	for _, s := range outputs.Specs() {
+		for _, f := range settings.Fields(s.New()) {
+			if f.Name != "format" {
+				continue
+			}
+			names := slices.DeleteFunc(slices.Clone(f.Enum), func(n string) bool { return n == "text" })
+			if !slices.Equal(names, encode.Names()) {
+				t.Errorf("%s takes %q, there are %q", s.Name, names, encode.Names())
+			}
 		}
 	}
 }

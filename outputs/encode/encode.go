@@ -8,21 +8,22 @@ import (
 	"strings"
 )
 
-// Format is one way to write a notification.
+// Format is one way to write a notification. All formats write one line.
 type Format struct {
 	Name        string
 	Doc         string
 	ContentType string
 	Encode      func(v *View) ([]byte, error)
-	// Line reports that a message is one line of text, fit for syslog.
-	Line bool
 }
 
-// Version is Tocsin's, as receivers see it in the formats that name the product.
-var Version = "dev"
-
 var formats = []Format{
-	{Name: "json", Doc: "the notification as Tocsin has it", ContentType: "application/json", Line: true, Encode: encodeJSON},
+	{Name: "json", Doc: "the notification as Tocsin has it", ContentType: "application/json", Encode: encodeJSON},
+	{Name: "cloudevents", Doc: "CloudEvents 1.0, structured mode, with the notification as data", ContentType: "application/cloudevents+json", Encode: encodeCloudEvents},
+	{Name: "ocsf", Doc: "OCSF " + ocsfVersion + " Detection Finding (class 2004)", ContentType: "application/json", Encode: encodeOCSF},
+	{Name: "ecs", Doc: "Elastic Common Schema " + ecsVersion, ContentType: "application/json", Encode: encodeECS},
+	{Name: "splunk", Doc: "an event of Splunk's HTTP Event Collector", ContentType: "application/json", Encode: encodeSplunk},
+	{Name: "cef", Doc: "Common Event Format, version 0", ContentType: "text/plain; charset=utf-8", Encode: encodeCEF},
+	{Name: "leef", Doc: "Log Event Extended Format 2.0, separated by tabs", ContentType: "text/plain; charset=utf-8", Encode: encodeLEEF},
 }
 
 // Lookup finds a format; the empty name is json.

@@ -5,6 +5,7 @@ package encode
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -40,11 +41,13 @@ type View struct {
 	Digest       []finding.Alert
 	Omitted      uint64
 	URL          string // in the console, or empty
+	Version      string // of Tocsin
 }
 
-// NewView makes the view of a notification. url is the alert's address in the console, or empty.
-func NewView(n *finding.Notification, url func(alertID string) string) View {
-	v := View{Notification: n, Kind: n.Kind, UID: n.ID, Time: n.Time, Count: 1, Status: finding.Open, Digest: n.Digest, Omitted: n.Omitted}
+// NewView makes the view of a notification. version is Tocsin's, url gives an alert's address in the console; both may
+// be left out.
+func NewView(n *finding.Notification, version string, url func(alertID string) string) View {
+	v := View{Notification: n, Version: version, Kind: n.Kind, UID: n.ID, Time: n.Time, Count: 1, Status: finding.Open, Digest: n.Digest, Omitted: n.Omitted}
 	var f *finding.Finding
 	if len(n.Findings) > 0 {
 		f = &n.Findings[len(n.Findings)-1]
@@ -199,3 +202,5 @@ func AttackURL(id string) string {
 	}
 	return "https://attack.mitre.org/techniques/" + strings.ReplaceAll(id, ".", "/") + "/"
 }
+
+func itoa(n uint32) string { return strconv.FormatUint(uint64(n), 10) }

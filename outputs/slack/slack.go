@@ -106,7 +106,7 @@ func (o *output) Close() error {
 }
 
 func (o *output) send(ctx context.Context, n *finding.Notification) error {
-	v := encode.NewView(n, o.env.AlertURL)
+	v := o.env.View(n)
 	mention := o.mention(v.Severity)
 	if !o.s.URL.IsZero() {
 		return o.webhook(ctx, slackapi.WebhookMessage{Text: fallback(&v), Blocks: &slackapi.Blocks{BlockSet: blocks(&v, mention)}})

@@ -164,7 +164,7 @@ func TestHostileText(t *testing.T) {
 	long := strings.Repeat("ä<!channel>`*&", 2000)
 	n.Alert.Message, n.Alert.Rule.Name, n.Alert.Host = long, long, long
 	n.Alert.Process.Args, n.Alert.Process.Executable, n.Alert.Container.Name = []string{long}, long, long
-	v := encode.NewView(&n, nil)
+	v := encode.NewView(&n, "", nil)
 	for _, bs := range [][]any{{blocks(&v, "")}, {reply(&v, "")}} {
 		raw, err := json.Marshal(bs[0])
 		if err != nil {
@@ -190,7 +190,7 @@ func TestHostileText(t *testing.T) {
 	for range 100 {
 		d.Digest = append(d.Digest, *n.Alert)
 	}
-	v = encode.NewView(&d, nil)
+	v = encode.NewView(&d, "", nil)
 	raw, _ := json.Marshal(blocks(&v, ""))
 	var parsed []block
 	if err := json.Unmarshal(raw, &parsed); err != nil || !valid(parsed) {

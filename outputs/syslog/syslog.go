@@ -23,7 +23,7 @@ import (
 // Settings of the type "syslog".
 type Settings struct {
 	Addr     string          `yaml:"addr" required:"true" doc:"the server: udp://host:514, tcp://host:601 or tls://host:6514" example:"tls://siem:6514"`
-	Format   string          `yaml:"format" enum:"text,json" doc:"form of the message's text; text is one readable line"`
+	Format   string          `yaml:"format" enum:"text,json,cloudevents,ocsf,ecs,splunk,cef,leef" doc:"form of the message's text; text is one readable line"`
 	Facility string          `yaml:"facility" enum:"user,mail,daemon,auth,syslog,lpr,news,uucp,cron,authpriv,ftp,local0,local1,local2,local3,local4,local5,local6,local7" doc:"facility of the messages"`
 	AppName  string          `yaml:"app_name" doc:"APP-NAME of the messages"`
 	MaxSize  int             `yaml:"max_size" doc:"longest message in bytes; a longer one is cut, 0 for 8192 over UDP and 65536 otherwise"`
@@ -35,7 +35,7 @@ func init() {
 		Name: "syslog", Title: "Syslog", Batch: 100, Concurrency: 1,
 		Doc: "Sends RFC 5424 messages over UDP, TCP (octet counting, RFC 6587) or TLS (RFC 5425). The host field is the finding's host; identity, " +
 			"rule, severity and ATT&CK are in the structured data. Syslog has no answers: what a server takes and then loses, nobody is told. Prefer tls:// or tcp:// to udp://.",
-		Example: `siem: {type: syslog, addr: tls://siem:6514, format: json}`,
+		Example: `siem: {type: syslog, addr: tls://siem:6514, format: cef}`,
 		New:     func() outputs.Settings { return &Settings{Format: "text", Facility: "local0", AppName: "tocsin"} },
 	})
 }
@@ -156,7 +156,7 @@ func (o *output) Send(ctx context.Context, batch []finding.Notification) error {
 }
 
 func (o *output) message(n *finding.Notification) ([]byte, error) {
-	v := encode.NewView(n, o.env.AlertURL)
+	v := o.env.View(n)
 	body := []byte(v.Title + ": " + v.Text)
 	if o.encode != nil {
 		var err error

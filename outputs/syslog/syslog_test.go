@@ -202,7 +202,7 @@ func TestSuiteUDP(t *testing.T) {
 func TestMessage(t *testing.T) {
 	n := outputtest.Notification(finding.KindAlert, 1)
 	n.Alert.Container.Image = `we"ird\im]age` + "\n" + "ü"
-	v := encode.NewView(&n, nil)
+	v := encode.NewView(&n, "", nil)
 	raw := appendMessage(nil, 16, "tocsin", &v, []byte("hello"))
 	parsed, err := rfc5424.NewParser().Parse(raw)
 	if err != nil {
@@ -272,7 +272,7 @@ func FuzzMessage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, host, rule, image, text string) {
 		n := outputtest.Notification(finding.KindAlert, 1)
 		n.Alert.Host, n.Alert.Rule.ID, n.Alert.Container.Image = host, rule, image
-		v := encode.NewView(&n, nil)
+		v := encode.NewView(&n, "", nil)
 		raw := appendMessage(nil, 1, "tocsin", &v, oneLine([]byte(strings.ToValidUTF8(text, ""))))
 		framed := bufio.NewReader(strings.NewReader(string(frame(nil, raw))))
 		length, err := framed.ReadString(' ')

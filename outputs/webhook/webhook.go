@@ -29,7 +29,7 @@ import (
 type Settings struct {
 	URL     settings.Secret            `yaml:"url" required:"true" doc:"where to POST" example:"https://receiver.example/hook"`
 	Secret  settings.Secret            `yaml:"secret" doc:"signing secrets, whsec_ and base64, or any text; several, separated by spaces or newlines, sign side by side while one is replaced"`
-	Format  string                     `yaml:"format" enum:"json" doc:"form of the body"`
+	Format  string                     `yaml:"format" enum:"json,cloudevents,ocsf,ecs,splunk,cef,leef" doc:"form of the body"`
 	Headers map[string]settings.Secret `yaml:"headers" doc:"further headers, such as Authorization"`
 
 	httpclient.Settings `yaml:",inline"`
@@ -40,7 +40,7 @@ func init() {
 		Name: "webhook", Title: "Webhook", Concurrency: 16,
 		Doc: "POSTs each notification to a URL, signed as Standard Webhooks say. `webhook-id` and `Idempotency-Key` are the same on every retry. " +
 			"Only 2xx is success; `Retry-After` is honoured; 410 means that the receiver is gone and puts messages into the dead letters.",
-		Example: `pager: {type: webhook, url: "${file:/run/secrets/pager}", secret: "${env:WEBHOOK_SECRET}"}`,
+		Example: `pager: {type: webhook, url: "${file:/run/secrets/pager}", secret: "${env:WEBHOOK_SECRET}", format: ocsf}`,
 		New:     func() outputs.Settings { return &Settings{Format: "json"} },
 	})
 }
@@ -141,7 +141,7 @@ func (o *output) send(ctx context.Context, n *finding.Notification) error {
 	if time.Now().UnixNano() < o.gone.Load() {
 		return outputs.Permanent(errors.New("the receiver answered 410 Gone before and is left alone"))
 	}
-	v := encode.NewView(n, o.env.AlertURL)
+	v := o.env.View(n)
 	body, err := o.format.Encode(&v)
 	if err != nil {
 		return outputs.Permanent(err)
