@@ -25,6 +25,20 @@ changed_path := path if {
 	path := helpers.get_tracee_argument("linkpath")
 }
 
+# The program that is executed has one of the names, which are ends of paths: its file, or the script or link by which it
+# was called.
+runs(names) if {
+	path := helpers.get_tracee_argument("pathname")
+	some name in names
+	endswith(path, name)
+}
+
+runs(names) if {
+	path := helpers.get_tracee_argument("cmdpath")
+	some name in names
+	endswith(path, name)
+}
+
 # A package manager, or a script of a package that it runs.
 package_manager if input.executable.path in data.tocsin.lists.package_managers
 

@@ -26,8 +26,7 @@ tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec
 
 tracee_match := {"argument": arg, "path": path} if {
 	path := helpers.get_tracee_argument("pathname")
-	some name in {"/tar", "/bsdtar", "/zip", "/7zz", "/rar", "/cpio", "/scp", "/rsync", "/curl", "/busybox"}
-	endswith(path, name)
+	tocsin.runs({"/tar", "/bsdtar", "/zip", "/7zz", "/rar", "/cpio", "/scp", "/rsync", "/curl", "/busybox"})
 	some arg in helpers.get_tracee_argument("argv")
 	some secret in data.tocsin.lists.sensitive_files
 	contains(arg, secret)

@@ -1,5 +1,6 @@
 package tocsin.rules.ssh_port_forward
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -25,7 +26,7 @@ __rego_metadoc__ := {
 tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "*"}
 
 tracee_match := {"argv": argv} if {
-	endswith(helpers.get_tracee_argument("pathname"), "/ssh")
+	tocsin.runs({"/ssh"})
 	argv := helpers.get_tracee_argument("argv")
 	some option in argv
 	some forward in {"-R", "-D", "-w", "-NR", "-ND", "-fNR", "-fND", "-oRemoteForward", "-oDynamicForward", "RemoteForward", "DynamicForward"}

@@ -17,6 +17,8 @@ test_evasion_other_argv0 if fires(testing.executed("/tmp/chisel", ["-x", "client
 
 test_evasion_other_directory if fires(testing.executed("/opt/.x/tmp/chisel", ["/tmp/chisel", "client", "203.0.113.5"], {}))
 
+test_match_script_or_link if fires(testing.event("sched_process_exec", {"cmdpath": "/tmp/chisel", "pathname": "/usr/bin/dash", "argv": ["sh", "/tmp/chisel", "client", "203.0.113.5"]}, {}))
+
 test_near_miss_1 if not fires(testing.executed("/usr/bin/chiselx", ["/usr/bin/chiselx"], {}))
 
 test_near_miss_2 if not fires(testing.executed("/usr/bin/ssh", ["/usr/bin/ssh", "host"], {}))

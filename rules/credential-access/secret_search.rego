@@ -1,5 +1,6 @@
 package tocsin.rules.secret_search
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -25,8 +26,7 @@ tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec
 
 tracee_match := {"argument": arg} if {
 	path := helpers.get_tracee_argument("pathname")
-	some name in {"/find", "/grep", "/egrep", "/fgrep", "/rg", "/ag", "/ack", "/locate", "/plocate", "/mlocate", "/fd", "/fdfind", "/busybox"}
-	endswith(path, name)
+	tocsin.runs({"/find", "/grep", "/egrep", "/fgrep", "/rg", "/ag", "/ack", "/locate", "/plocate", "/mlocate", "/fd", "/fdfind", "/busybox"})
 	some arg in helpers.get_tracee_argument("argv")
 	some word in data.tocsin.lists.secret_words
 	contains(lower(arg), word)

@@ -26,7 +26,7 @@ __rego_metadoc__ := {
 tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "*"}
 
 tracee_match := {"argv": argv} if {
-	endswith(helpers.get_tracee_argument("pathname"), "/auditctl")
+	tocsin.runs({"/auditctl"})
 	argv := helpers.get_tracee_argument("argv")
 	"-D" in argv
 	not tocsin.parent_in(data.tocsin.lists.security_tools)
@@ -34,7 +34,7 @@ tracee_match := {"argv": argv} if {
 }
 
 tracee_match := {"argv": argv} if {
-	endswith(helpers.get_tracee_argument("pathname"), "/auditctl")
+	tocsin.runs({"/auditctl"})
 	argv := helpers.get_tracee_argument("argv")
 	some off in {"-e0", "-e"}
 	off in argv

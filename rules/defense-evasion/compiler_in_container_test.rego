@@ -17,6 +17,8 @@ test_evasion_other_argv0 if fires(testing.executed("/usr/bin/gcc", ["-x", "x.c"]
 
 test_evasion_other_directory if fires(testing.executed("/opt/.x/usr/bin/gcc", ["/usr/bin/gcc", "x.c"], testing.container))
 
+test_match_script_or_link if fires(testing.event("sched_process_exec", {"cmdpath": "/usr/bin/gcc", "pathname": "/usr/bin/dash", "argv": ["sh", "/usr/bin/gcc", "x.c"]}, testing.container))
+
 test_near_miss_1 if not fires(testing.executed("/usr/bin/gccx", ["/usr/bin/gccx"], testing.container))
 
 test_near_miss_2 if not fires(testing.executed("/usr/bin/make", ["/usr/bin/make"], testing.container))

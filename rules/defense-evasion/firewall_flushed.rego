@@ -27,8 +27,7 @@ tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec
 
 tracee_match := {"argv": argv} if {
 	path := helpers.get_tracee_argument("pathname")
-	some name in {"/xtables-nft-multi", "/xtables-legacy-multi", "/iptables", "/ip6tables", "/iptables-nft", "/iptables-legacy"}
-	endswith(path, name)
+	tocsin.runs({"/xtables-nft-multi", "/xtables-legacy-multi", "/iptables", "/ip6tables", "/iptables-nft", "/iptables-legacy"})
 	argv := helpers.get_tracee_argument("argv")
 	some flush in {"-F", "--flush"}
 	flush in argv
@@ -38,7 +37,7 @@ tracee_match := {"argv": argv} if {
 }
 
 tracee_match := {"argv": argv} if {
-	endswith(helpers.get_tracee_argument("pathname"), "/nft")
+	tocsin.runs({"/nft"})
 	argv := helpers.get_tracee_argument("argv")
 	"flush" in argv
 	"ruleset" in argv
@@ -54,7 +53,7 @@ tracee_match := {"argv": argv} if {
 }
 
 tracee_match := {"argv": argv} if {
-	endswith(helpers.get_tracee_argument("pathname"), "/systemctl")
+	tocsin.runs({"/systemctl"})
 	argv := helpers.get_tracee_argument("argv")
 	some action in {"stop", "disable", "mask"}
 	action in argv

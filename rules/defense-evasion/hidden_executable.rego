@@ -29,3 +29,14 @@ tracee_match := {"path": path} if {
 	startswith(path, directory)
 	contains(path, "/.")
 }
+
+# A script: its interpreter is the program.
+tracee_match := {"path": path, "script": script} if {
+	path := helpers.get_tracee_argument("pathname")
+	some shell in data.tocsin.lists.shells
+	endswith(path, shell)
+	script := helpers.get_tracee_argument("cmdpath")
+	some directory in data.tocsin.lists.temporary_directories
+	startswith(script, directory)
+	contains(script, "/.")
+}

@@ -13,6 +13,8 @@ test_match_1 if fires(testing.executed("/tmp/.X11-unix/a", ["/tmp/.X11-unix/a"],
 
 test_match_2 if fires(testing.executed("/dev/shm/.x", ["/dev/shm/.x"], testing.container))
 
+test_match_script if fires(testing.event("sched_process_exec", {"cmdpath": "/tmp/.x/a.sh", "pathname": "/usr/bin/dash", "argv": ["sh", "/tmp/.x/a.sh"]}, {}))
+
 test_evasion_deep if fires(testing.executed("/var/tmp/a/.b/c", ["/var/tmp/a/.b/c"], {}))
 
 test_evasion_three_dots if fires(testing.executed("/tmp/.../x", ["/tmp/.../x"], {}))

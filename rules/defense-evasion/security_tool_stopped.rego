@@ -26,8 +26,7 @@ tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec
 
 tracee_match := {"argv": argv} if {
 	path := helpers.get_tracee_argument("pathname")
-	some name in {"/systemctl", "/service", "/update-rc.d", "/chkconfig", "/rc-service", "/initctl"}
-	endswith(path, name)
+	tocsin.runs({"/systemctl", "/service", "/update-rc.d", "/chkconfig", "/rc-service", "/initctl"})
 	argv := helpers.get_tracee_argument("argv")
 	some action in argv
 	action in {"stop", "disable", "mask", "kill", "off", "remove"}
@@ -39,8 +38,7 @@ tracee_match := {"argv": argv} if {
 
 tracee_match := {"argv": argv} if {
 	path := helpers.get_tracee_argument("pathname")
-	some name in {"/pkill", "/killall", "/pgrep", "/killall5", "/busybox"}
-	endswith(path, name)
+	tocsin.runs({"/pkill", "/killall", "/pgrep", "/killall5", "/busybox"})
 	argv := helpers.get_tracee_argument("argv")
 	some tool in argv
 	some service in data.tocsin.lists.security_services

@@ -25,7 +25,7 @@ __rego_metadoc__ := {
 tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "*"}
 
 tracee_match := {"argv": argv} if {
-	endswith(helpers.get_tracee_argument("pathname"), "/touch")
+	tocsin.runs({"/touch"})
 	argv := helpers.get_tracee_argument("argv")
 	some option in argv
 	some prefix in {"-r", "-d", "-t", "--reference", "--date"}

@@ -1,5 +1,6 @@
 package tocsin.rules.enumeration_tool
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -25,8 +26,18 @@ __rego_metadoc__ := {
 tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "*"}
 
 tracee_match := {"path": path, "argv": argv} if {
+	tocsin.runs(data.tocsin.lists.enumeration_tools)
 	path := helpers.get_tracee_argument("pathname")
-	some program in data.tocsin.lists.enumeration_tools
-	endswith(path, program)
 	argv := helpers.get_tracee_argument("argv")
+}
+
+# Given to an interpreter as a file.
+tracee_match := {"path": path, "argv": argv} if {
+	path := helpers.get_tracee_argument("pathname")
+	some shell in data.tocsin.lists.shells
+	endswith(path, shell)
+	argv := helpers.get_tracee_argument("argv")
+	some arg in argv
+	some name in data.tocsin.lists.enumeration_scripts
+	endswith(arg, name)
 }

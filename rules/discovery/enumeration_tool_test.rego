@@ -19,8 +19,12 @@ test_evasion_other_argv0 if fires(testing.executed("/tmp/linpeas.sh", ["-x"], {}
 
 test_evasion_other_directory if fires(testing.executed("/opt/.x/tmp/linpeas.sh", ["/tmp/linpeas.sh"], {}))
 
+test_match_script_or_link if fires(testing.event("sched_process_exec", {"cmdpath": "/tmp/linpeas.sh", "pathname": "/usr/bin/dash", "argv": ["sh", "/tmp/linpeas.sh"]}, {}))
+
 test_near_miss_1 if not fires(testing.executed("/usr/bin/linpeas.txt", ["/usr/bin/linpeas.txt"], {}))
 
 test_near_miss_2 if not fires(testing.executed("/usr/bin/uname", ["/usr/bin/uname", "-a"], {}))
 
 test_match_in_container if fires(testing.executed("/tmp/cdk", ["/tmp/cdk", "evaluate"], testing.container))
+
+test_match_by_interpreter if fires(testing.executed("/usr/bin/bash", ["bash", "linpeas.sh"], {}))

@@ -1,5 +1,6 @@
 package tocsin.rules.network_tool_in_container
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -24,8 +25,7 @@ __rego_metadoc__ := {
 tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "container"}
 
 tracee_match := {"path": path, "argv": argv} if {
+	tocsin.runs(data.tocsin.lists.network_tools)
 	path := helpers.get_tracee_argument("pathname")
-	some program in data.tocsin.lists.network_tools
-	endswith(path, program)
 	argv := helpers.get_tracee_argument("argv")
 }

@@ -17,6 +17,8 @@ test_evasion_other_argv0 if fires(testing.executed("/usr/bin/nmap", ["-x", "-sS"
 
 test_evasion_other_directory if fires(testing.executed("/opt/.x/usr/bin/nmap", ["/usr/bin/nmap", "-sS", "10.0.0.0/8"], testing.container))
 
+test_match_script_or_link if fires(testing.event("sched_process_exec", {"cmdpath": "/usr/bin/nmap", "pathname": "/usr/bin/dash", "argv": ["sh", "/usr/bin/nmap", "-sS", "10.0.0.0/8"]}, testing.container))
+
 test_near_miss_1 if not fires(testing.executed("/usr/bin/ping", ["/usr/bin/ping", "10.0.0.1"], testing.container))
 
 test_near_miss_2 if not fires(testing.executed("/usr/bin/xnmap", ["/usr/bin/xnmap"], testing.container))

@@ -17,6 +17,8 @@ test_evasion_other_argv0 if fires(testing.executed("/usr/local/bin/kubectl", ["-
 
 test_evasion_other_directory if fires(testing.executed("/opt/.x/usr/local/bin/kubectl", ["/usr/local/bin/kubectl", "get", "secrets"], testing.container))
 
+test_match_script_or_link if fires(testing.event("sched_process_exec", {"cmdpath": "/usr/local/bin/kubectl", "pathname": "/usr/bin/dash", "argv": ["sh", "/usr/local/bin/kubectl", "get", "secrets"]}, testing.container))
+
 test_near_miss_1 if not fires(testing.executed("/usr/bin/dockerx", ["/usr/bin/dockerx"], testing.container))
 
 test_near_miss_2 if not fires(testing.executed("/usr/bin/kubectl-completion", ["/usr/bin/kubectl-completion"], testing.container))

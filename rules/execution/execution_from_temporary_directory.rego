@@ -29,3 +29,13 @@ tracee_match := {"path": path} if {
 	some directory in data.tocsin.lists.temporary_directories
 	startswith(path, directory)
 }
+
+# A script: its interpreter is the program.
+tracee_match := {"path": path, "script": script} if {
+	path := helpers.get_tracee_argument("pathname")
+	some shell in data.tocsin.lists.shells
+	endswith(path, shell)
+	script := helpers.get_tracee_argument("cmdpath")
+	some directory in data.tocsin.lists.temporary_directories
+	startswith(script, directory)
+}

@@ -11,6 +11,8 @@ fires(ev) if {
 
 test_match_1 if fires(testing.executed("/tmp/x", ["/tmp/x"], testing.container))
 
+test_match_script if fires(testing.event("sched_process_exec", {"cmdpath": "/tmp/x.sh", "pathname": "/usr/bin/dash", "argv": ["sh", "/tmp/x.sh"]}, testing.container))
+
 test_match_2 if fires(testing.executed("/var/tmp/a/b", ["/var/tmp/a/b"], testing.container))
 
 test_evasion_deep if fires(testing.executed("/tmp/systemd-private-1/usr/bin/ls", ["/tmp/systemd-private-1/usr/bin/ls"], testing.container))

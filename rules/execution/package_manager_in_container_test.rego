@@ -17,6 +17,8 @@ test_evasion_other_argv0 if fires(testing.executed("/usr/bin/apt-get", ["-x", "i
 
 test_evasion_other_directory if fires(testing.executed("/opt/.x/usr/bin/apt-get", ["/usr/bin/apt-get", "install", "nmap"], testing.container))
 
+test_match_script_or_link if fires(testing.event("sched_process_exec", {"cmdpath": "/usr/bin/apt-get", "pathname": "/usr/bin/dash", "argv": ["sh", "/usr/bin/apt-get", "install", "nmap"]}, testing.container))
+
 test_near_miss_1 if not fires(testing.executed("/usr/bin/apt-cache", ["/usr/bin/apt-cache"], testing.container))
 
 test_near_miss_2 if not fires(testing.executed("/usr/bin/aptx", ["/usr/bin/aptx"], testing.container))

@@ -1,5 +1,6 @@
 package tocsin.rules.reverse_shell_command
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -44,8 +45,7 @@ tracee_match := {"argument": arg} if {
 
 tracee_match := {"argument": option} if {
 	path := helpers.get_tracee_argument("pathname")
-	some name in {"/nc", "/ncat", "/netcat", "/nc.traditional", "/nc.openbsd", "/busybox"}
-	endswith(path, name)
+	tocsin.runs({"/nc", "/ncat", "/netcat", "/nc.traditional", "/nc.openbsd", "/busybox"})
 	argv := helpers.get_tracee_argument("argv")
 	some option in argv
 	option in {"-e", "-c", "--exec", "--sh-exec", "-ne", "-nve", "-nlvpe", "-lvpe"}

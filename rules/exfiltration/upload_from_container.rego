@@ -1,5 +1,6 @@
 package tocsin.rules.upload_from_container
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -24,14 +25,14 @@ __rego_metadoc__ := {
 tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "container"}
 
 tracee_match := {"argv": argv} if {
-	endswith(helpers.get_tracee_argument("pathname"), "/curl")
+	tocsin.runs({"/curl"})
 	argv := helpers.get_tracee_argument("argv")
 	some arg in argv
 	arg in {"-T", "--upload-file", "-F", "--form"}
 }
 
 tracee_match := {"argv": argv} if {
-	endswith(helpers.get_tracee_argument("pathname"), "/curl")
+	tocsin.runs({"/curl"})
 	argv := helpers.get_tracee_argument("argv")
 	some arg in argv
 	some form in {"@", "--upload-file=", "--data-binary=@", "-d@", "-T/"}
@@ -39,7 +40,7 @@ tracee_match := {"argv": argv} if {
 }
 
 tracee_match := {"argv": argv} if {
-	endswith(helpers.get_tracee_argument("pathname"), "/wget")
+	tocsin.runs({"/wget"})
 	argv := helpers.get_tracee_argument("argv")
 	some arg in argv
 	some form in {"--post-file", "--body-file"}

@@ -1,5 +1,6 @@
 package tocsin.rules.crypto_miner
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -30,7 +31,6 @@ tracee_match := {"argument": arg} if {
 }
 
 tracee_match := {"path": path} if {
+	tocsin.runs(data.tocsin.lists.miner_programs)
 	path := helpers.get_tracee_argument("pathname")
-	some name in data.tocsin.lists.miner_programs
-	endswith(path, name)
 }

@@ -37,8 +37,7 @@ tracee_match := {"path": path, "argument": arg} if {
 
 tracee_match := {"path": path, "argument": arg} if {
 	path := helpers.get_tracee_argument("pathname")
-	some name in {"/dd", "/busybox"}
-	endswith(path, name)
+	tocsin.runs({"/dd", "/busybox"})
 	some arg in helpers.get_tracee_argument("argv")
 	some disk in data.tocsin.lists.disks
 	startswith(arg, concat("", ["of=", disk]))

@@ -1,5 +1,6 @@
 package tocsin.rules.root_account_created
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -26,8 +27,7 @@ tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec
 
 tracee_match := {"argv": argv} if {
 	path := helpers.get_tracee_argument("pathname")
-	some name in {"/useradd", "/usermod", "/adduser"}
-	endswith(path, name)
+	tocsin.runs({"/useradd", "/usermod", "/adduser"})
 	argv := helpers.get_tracee_argument("argv")
 	some option in {"-u", "--uid", "-ou", "-o"}
 	option in argv
@@ -36,8 +36,7 @@ tracee_match := {"argv": argv} if {
 
 tracee_match := {"argv": argv} if {
 	path := helpers.get_tracee_argument("pathname")
-	some name in {"/useradd", "/usermod", "/adduser"}
-	endswith(path, name)
+	tocsin.runs({"/useradd", "/usermod", "/adduser"})
 	argv := helpers.get_tracee_argument("argv")
 	some arg in argv
 	arg in {"-u0", "-ou0", "--uid=0"}

@@ -26,7 +26,7 @@ __rego_metadoc__ := {
 tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "*"}
 
 tracee_match := {"argv": argv} if {
-	endswith(helpers.get_tracee_argument("pathname"), "/setcap")
+	tocsin.runs({"/setcap"})
 	argv := helpers.get_tracee_argument("argv")
 	some arg in argv
 	startswith(arg, "cap_")
@@ -34,7 +34,7 @@ tracee_match := {"argv": argv} if {
 }
 
 tracee_match := {"argv": argv} if {
-	endswith(helpers.get_tracee_argument("pathname"), "/setcap")
+	tocsin.runs({"/setcap"})
 	argv := helpers.get_tracee_argument("argv")
 	some arg in argv
 	some all in {"all=", "=ep", "=eip", "all+", "="}

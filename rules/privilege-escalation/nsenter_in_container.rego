@@ -1,5 +1,6 @@
 package tocsin.rules.nsenter_in_container
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -25,14 +26,13 @@ __rego_metadoc__ := {
 tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "container"}
 
 tracee_match := {"argv": argv} if {
-	endswith(helpers.get_tracee_argument("pathname"), "/nsenter")
+	tocsin.runs({"/nsenter"})
 	argv := helpers.get_tracee_argument("argv")
 }
 
 tracee_match := {"argv": argv} if {
 	path := helpers.get_tracee_argument("pathname")
-	some name in {"/chroot", "/busybox", "/unshare"}
-	endswith(path, name)
+	tocsin.runs({"/chroot", "/busybox", "/unshare"})
 	argv := helpers.get_tracee_argument("argv")
 	some root in argv
 	root in {"/host", "/hostfs", "/rootfs", "/host-root", "/mnt/host", "/proc/1/root", "/proc/1/root/", "/host/"}

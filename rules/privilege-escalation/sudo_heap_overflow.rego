@@ -1,5 +1,6 @@
 package tocsin.rules.sudo_heap_overflow
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -26,7 +27,7 @@ __rego_metadoc__ := {
 tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "*"}
 
 tracee_match := {"argv": argv} if {
-	endswith(helpers.get_tracee_argument("pathname"), "/sudo")
+	tocsin.runs({"/sudo"})
 	argv := helpers.get_tracee_argument("argv")
 	endswith(argv[0], "sudoedit")
 	some arg in argv
@@ -34,13 +35,13 @@ tracee_match := {"argv": argv} if {
 }
 
 tracee_match := {"argv": argv} if {
-	endswith(helpers.get_tracee_argument("pathname"), "/pkexec")
+	tocsin.runs({"/pkexec"})
 	argv := helpers.get_tracee_argument("argv")
 	some name in argv
 	name == ""
 }
 
 tracee_match := {"argv": []} if {
-	endswith(helpers.get_tracee_argument("pathname"), "/pkexec")
+	tocsin.runs({"/pkexec"})
 	helpers.get_tracee_argument("argv") == []
 }
