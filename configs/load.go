@@ -25,7 +25,9 @@ import (
 const MaxFile = 4 << 20
 
 // Load reads a file. An empty path gives the defaults. types are the types of outputs; with nil, as in the sensor, the
-// settings of outputs are not looked at. The error is Errors when the file was read but is wrong.
+// settings of outputs are not looked at. The error is Errors when the file was read but is wrong; beside them stands the
+// configuration as far as it could be read, which is only fit for finding further errors in it. It is nil when the file
+// is no YAML, or cannot be read.
 func Load(path string, types Types) (*Config, error) {
 	if path == "" {
 		return Parse("", nil, types)
@@ -74,14 +76,19 @@ func Parse(name string, text []byte, types Types) (*Config, error) {
 	}
 	c.Warnings = d.warns
 	c.fill()
-	if len(d.errs) == 0 {
-		d.errs = c.check()
-	}
+	d.errs = append(d.errs, slices.DeleteFunc(c.check(), d.follows)...)
 	if len(d.errs) > 0 {
 		slices.SortStableFunc(d.errs, func(a, b *Error) int { return a.Line - b.Line })
-		return nil, d.errs
+		return c, d.errs
 	}
 	return c, nil
+}
+
+// follows reports whether an error may come only from a value that could not be read.
+func (d *decoder) follows(e *Error) bool {
+	return slices.ContainsFunc(d.errs, func(first *Error) bool {
+		return e.Path == first.Path || strings.HasPrefix(e.Path+".", first.Path+".") || strings.HasPrefix(first.Path, e.Path+".")
+	})
 }
 
 func parseYAML(src *source, text []byte) (ast.Node, error) {

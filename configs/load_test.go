@@ -229,6 +229,25 @@ func TestErrorsAs(t *testing.T) {
 	}
 }
 
+// Other parts find their errors in what could be read, so that all are shown at once.
+func TestErrorsComeWithTheRest(t *testing.T) {
+	c, err := Parse("f.yaml", []byte("outputs: {a: {typ: slack}, b: {type: webhook, url: http://x}}\nroutes:\n  - {name: r, match: {severty: high}, outputs: [b]}\n"), fakeTypes)
+	var errs Errors
+	if !errors.As(err, &errs) || c == nil || len(c.Routes) != 1 || c.Outputs["b"].Settings == nil {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	if e := c.Errorf([]string{"routes", "0", "match", "severty"}, "unknown field"); !strings.HasPrefix(e.Error(), "f.yaml:3:32: ") {
+		t.Error(e)
+	}
+	_, err = Parse("f.yaml", []byte("outputs: {a: {type: slack, timeout: soon}}\nroutes: [{name: r, outputs: [b]}]\n"), fakeTypes)
+	if !errors.As(err, &errs) || len(errs) != 2 || errs[1].Path != "routes.0.outputs.0" {
+		t.Error(err)
+	}
+	if c, err := Parse("f.yaml", []byte("{"), fakeTypes); c != nil || err == nil {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(designExample))
 	f.Add([]byte("a: &a {b: *a}\n<<: *a\n"))
@@ -242,8 +261,12 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		c, err := Parse("f.yaml", text, fakeTypes)
-		if (c == nil) == (err == nil) {
-			t.Error("neither or both")
+		if c == nil && err == nil {
+			t.Error("neither configuration nor error")
+		}
+		if c != nil && err != nil { // other parts go on looking for errors in it
+			_ = c.Place([]string{"routes", "0", "match"}, errors.New("x"))
+			c.SetDataDir("/d")
 		}
 		if err != nil && err.Error() == "" {
 			t.Error("empty error")

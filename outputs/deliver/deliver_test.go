@@ -30,6 +30,9 @@ type queue struct {
 	early   int // of the acks, those before all else
 }
 
+// ackWait is the ack timer of the bus.
+const ackWait = 15 * time.Second
+
 type item struct {
 	q        *queue
 	n        finding.Notification
@@ -64,7 +67,7 @@ func (q *queue) next(ctx context.Context) (Delivery, error) {
 			it := q.ready[0]
 			q.ready = q.ready[1:]
 			q.pulls++
-			it.deadline = time.AfterFunc(time.Minute, func() {
+			it.deadline = time.AfterFunc(ackWait, func() {
 				if !it.settle() {
 					return
 				}
@@ -115,7 +118,7 @@ func (i *item) once() {
 
 func (i *item) Notification() *finding.Notification { return &i.n }
 func (i *item) Attempt() int                        { return i.attempt }
-func (i *item) Extend() error                       { i.deadline.Reset(time.Minute); return nil }
+func (i *item) Extend() error                       { i.deadline.Reset(ackWait); return nil }
 
 func (i *item) Ack() error {
 	i.once()
