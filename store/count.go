@@ -123,7 +123,7 @@ var facetColumns = map[string]string{
 var FacetFields = []string{"status", "severity", "rule", "cluster", "host", "origin", "namespace", "image", "assignee", "technique", "tactic"}
 
 // maxCounted bounds the alerts that Facets looks at: the latest ones.
-const maxCounted = 50_000
+const maxCounted = 20_000
 
 // Facets counts the alerts that f selects by each of the fields, and returns the most frequent values of each, at most
 // limit. Of very many alerts it counts the latest, and says so.
