@@ -64,7 +64,7 @@ func (c *runCmd) Run(e *env) error {
 	registry := metrics.NewRegistry()
 	router := routing.New(routing.Options{Config: cfg, Name: "tocsin", Registry: registry, Log: e.log})
 	part := &sensor.Part{Config: cfg, Builtin: rules.FS(), Bus: router.Bus, Registry: registry, Log: e.log}
-	router.Ready = part.Ready
+	router.Ready, router.LocalSensor = part.Ready, cfg.Cluster+"/"+cfg.Host
 	router.Rules = func() []api.RuleInfo { return ruleInfos(part) }
 	g := lifecycle.New(e.log)
 	router.AddTo(g)

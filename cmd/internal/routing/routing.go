@@ -48,8 +48,10 @@ type Router struct {
 	config   atomic.Pointer[configs.Config]
 
 	// Ready, when set, must also hold for /readyz: in one process, the sensor's. Rules, when set, are shown by the API.
-	Ready func() error
-	Rules func() []api.RuleInfo
+	// LocalSensor is "cluster/host" of the sensor in this process, whose end nobody needs to be told.
+	LocalSensor string
+	Ready       func() error
+	Rules       func() []api.RuleInfo
 }
 
 // New prepares a router.
@@ -67,6 +69,7 @@ func (r *Router) AddTo(g *lifecycle.Group) {
 	g.Add("store", r.open)
 	g.AddRun("router", r.run)
 	g.Add("outputs", r.deliver)
+	g.AddRun("watch of sensors", r.watchSensors)
 	g.Add("API", r.serve)
 }
 

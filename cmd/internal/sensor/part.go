@@ -36,6 +36,7 @@ func (p *Part) AddTo(g *lifecycle.Group) {
 	g.Add("publisher", p.publish)
 	g.Add("sensor", p.start)
 	g.AddRun("events", func(ctx context.Context) error { return p.sensor.Run(ctx) })
+	g.AddRun("signs of life", p.watch)
 	g.AddRun("watch of rules", func(ctx context.Context) error {
 		return p.rules().Watch(ctx, p.Log, func() { _ = p.sensor.Reload() }) // it has logged why
 	})

@@ -45,6 +45,7 @@ type Sensor struct {
 	ctx      context.Context // of Run, for the sink
 
 	ready    atomic.Bool
+	handled  atomic.Uint64 // events
 	unsent   atomic.Uint64
 	reload   sync.Mutex
 	problems atomic.Pointer[[]error]
@@ -94,6 +95,7 @@ func (s *Sensor) Run(ctx context.Context) error {
 }
 
 func (s *Sensor) handle(ev *event.Event) {
+	s.handled.Add(1)
 	s.enricher.Apply(ev)
 	if ev.Flags&event.FlagUnselected == 0 {
 		s.engine.Handle(ev)

@@ -1,0 +1,57 @@
+// Package self makes findings about Tocsin itself: whoever blinds the sensor must not do so in silence.
+package self
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/tocsin-io/tocsin/finding"
+)
+
+// Kind is one of the things that a finding about Tocsin says.
+type Kind struct {
+	id, name, description, response, technique string
+	severity                                   finding.Severity
+}
+
+// The kinds of findings.
+var (
+	EventsLost = Kind{
+		id: "tocsin_events_lost", name: "Events are lost", severity: finding.Medium, technique: "T1562.006",
+		description: "The sensor cannot keep up, and events of this host go unseen. A flood may be meant to hide something else.",
+		response:    "See which events and causes the data names. Look for a process that floods the host; else give the sensor a larger ring buffer (sensor.ring_buffer) or more CPU.",
+	}
+	Starved = Kind{
+		id: "tocsin_sensor_starved", name: "Sensor gets no CPU", severity: finding.High, technique: "T1562.001",
+		description: "The kernel gives events, and the sensor handles none: it is stopped, or starved of CPU.",
+		response:    "Look at the sensor's process (state, priority, cgroup limits) and at who sent it SIGSTOP.",
+	}
+	Silent = Kind{
+		id: "tocsin_sensor_silent", name: "Sensor went silent", severity: finding.High, technique: "T1562.001",
+		description: "A sensor gives no sign of life, and was not stopped as it should be. Its host is not watched.",
+		response:    "See whether the host is up and reaches NATS. If it is, find out who killed the sensor, and start it again.",
+	}
+	Stopped = Kind{
+		id: "tocsin_sensor_stopped", name: "Sensor was stopped", severity: finding.Low, technique: "T1562.001",
+		description: "A sensor was told to stop, and did. Its host is not watched.",
+		response:    "If nobody stops the sensor for a good reason, find out who did, and start it again.",
+	}
+)
+
+// Finding makes a finding about the sensor of a host. seed tells apart what happened at different times: the same seed
+// gives the same finding, however often it is made. data, when not nil, becomes the finding's data.
+func Finding(k Kind, cluster, host, seed, message string, data any) *finding.Finding {
+	f := &finding.Finding{
+		ID: finding.NewID(host, k.id, []byte(cluster+"\x00"+seed)), Time: time.Now(), Cluster: cluster, Host: host, Origin: "host", Source: "tocsin",
+		Rule:     finding.Rule{ID: k.id, Name: k.name, Version: "1", Description: k.description, Response: k.response, Tags: []string{"tocsin"}},
+		Severity: k.severity, Message: k.name + ": " + message,
+	}
+	f.Attack, _ = finding.ATTACK().Resolve(k.technique)
+	if data != nil {
+		if b, err := json.Marshal(data); err == nil {
+			f.Data = b
+		}
+	}
+	f.SetFingerprint()
+	return f
+}

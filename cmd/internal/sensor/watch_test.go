@@ -1,0 +1,44 @@
+package sensor
+
+import (
+	"testing"
+	"time"
+
+	"github.com/tocsin-io/tocsin/bpf"
+	"github.com/tocsin-io/tocsin/cmd/internal/self"
+)
+
+func TestVitals(t *testing.T) {
+	now := time.Now()
+	stats := func(lost uint64, used int) bpf.Stats {
+		return bpf.Stats{Events: map[string]bpf.EventStats{"openat": {LostRing: lost}}, RingUsed: used}
+	}
+	v := &vitals{}
+	step := func(s bpf.Stats, handled uint64) []trouble {
+		now = now.Add(10 * time.Second)
+		return v.next(now, s, handled)
+	}
+	if got := step(stats(5, 0), 1); len(got) != 0 {
+		t.Errorf("one burst was reported: %v", got)
+	}
+	got := step(stats(12, 0), 2)
+	if len(got) != 1 || got[0].kind != self.EventsLost || got[0].data.(map[string]map[string]uint64)["openat"]["ring buffer full"] != 7 {
+		t.Fatalf("%+v", got)
+	}
+	if got := step(stats(20, 0), 3); len(got) != 0 {
+		t.Errorf("reported again at once: %v", got)
+	}
+	now = now.Add(reportEvery)
+	if got := step(stats(30, 0), 4); len(got) != 1 {
+		t.Errorf("what lasts is not reported again: %v", got)
+	}
+	// Events wait, and none is handled.
+	step(stats(30, 100), 4)
+	got = step(stats(30, 100), 4)
+	if len(got) != 1 || got[0].kind != self.Starved {
+		t.Errorf("%+v", got)
+	}
+	if got := step(stats(30, 0), 4); len(got) != 0 || v.starving != 0 {
+		t.Errorf("an idle host: %+v", got)
+	}
+}
