@@ -13,6 +13,7 @@ import (
 	"github.com/tocsin-io/tocsin/detect/native"
 	"github.com/tocsin-io/tocsin/detect/plan"
 	"github.com/tocsin-io/tocsin/detect/policy"
+	"github.com/tocsin-io/tocsin/detect/state"
 	"github.com/tocsin-io/tocsin/event"
 	"github.com/tocsin-io/tocsin/finding"
 )
@@ -37,16 +38,17 @@ type Options struct {
 
 // Engine gives events to rules and makes findings of their matches.
 type Engine struct {
-	opts  Options
-	set   atomic.Pointer[ruleset]
-	mu    sync.Mutex            // serialises Replace
-	state map[string]*ruleState // by rule id; kept over Replace, so that counters and limits go on
+	opts   Options
+	set    atomic.Pointer[ruleset]
+	mu     sync.Mutex            // serialises Replace
+	states map[string]*ruleState // by rule id; kept over Replace, so that counters and limits go on
 
 	eval    evalContext
 	scratch scratch
 	native  native.Scratch
 	machine plan.Machine
-	began   bool // the machine looks at the event at hand
+	memory  state.Context // of the rule at hand
+	began   bool          // the machine looks at the event at hand
 }
 
 // New returns an engine with the rules and exceptions of the options.
@@ -57,7 +59,9 @@ func New(opts Options) (*Engine, error) {
 	if opts.Sink == nil {
 		opts.Sink = func(*finding.Finding) {}
 	}
-	e := &Engine{opts: opts, state: map[string]*ruleState{}, eval: evalContext{Context: context.Background()}}
+	e := &Engine{opts: opts, states: map[string]*ruleState{}, eval: evalContext{Context: context.Background()}}
+	e.memory.Context = context.Background()
+	e.machine.SetContext(&e.memory)
 	if err := e.Replace(opts.Rules); err != nil {
 		return nil, err
 	}
@@ -87,7 +91,7 @@ func (e *Engine) Replace(rules []Rule) error {
 		r.state.limiter, r.state.counter = r.limiter, r.counter
 		keep[r.meta.ID] = r.state
 	}
-	e.state = keep
+	e.states = keep
 	e.set.Store(set)
 	return nil
 }
@@ -141,6 +145,7 @@ type ruleState struct {
 	failed   uint64    // errors since then
 	limiter  *limiter
 	counter  *counter
+	memory   state.Memory
 }
 
 // ruleset is an immutable set of rules, ready to be asked.
@@ -190,7 +195,7 @@ func (e *Engine) compile(rules []Rule) (*ruleset, error) {
 			return nil, fmt.Errorf("two rules have the id %q", meta.ID)
 		}
 		seen[meta.ID] = true
-		x := &rule{Rule: r, meta: meta, travels: travels(meta), state: e.state[meta.ID]}
+		x := &rule{Rule: r, meta: meta, travels: travels(meta), state: e.states[meta.ID]}
 		if x.state == nil {
 			x.state = &ruleState{}
 		}
@@ -387,8 +392,10 @@ func (e *Engine) match(r *rule, ev *event.Event) (m *Match, err error) {
 	if rr, ok := r.Rule.(*regoRule); ok {
 		if !e.began {
 			e.machine.Begin(ev)
+			e.memory.Now = time.Unix(0, int64(ev.Timestamp))
 			e.began = true
 		}
+		e.memory.Memory = &r.state.memory
 		return rr.confirm(&e.machine, ev, e.opts.Timeout)
 	}
 	return r.Match(&e.eval, ev)

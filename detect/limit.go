@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tocsin-io/tocsin/detect/state"
 	"github.com/tocsin-io/tocsin/event"
 )
 
@@ -205,9 +206,6 @@ type window struct {
 	held  uint64
 }
 
-// maxKeys bounds the keys for which a rule keeps state.
-const maxKeys = 4096
-
 // newLimiter returns a limiter for the rate, old itself when it has that rate already.
 func newLimiter(old *limiter, r *Rate) *limiter {
 	if r == nil {
@@ -233,7 +231,7 @@ func (l *limiter) allow(s *scratch, ev *event.Event) (held uint64, ok bool) {
 	}
 	w := l.windows[key]
 	if w == nil {
-		makeRoom(l.windows, func(w *window) bool { return w.held == 0 && now.Sub(w.start) >= l.rate.Per })
+		state.MakeRoom(l.windows, func(w *window) bool { return w.held == 0 && now.Sub(w.start) >= l.rate.Per })
 		w = &window{start: now}
 		l.windows[key] = w
 	}
@@ -247,25 +245,6 @@ func (l *limiter) allow(s *scratch, ev *event.Event) (held uint64, ok bool) {
 	w.n++
 	held, w.held = w.held, 0
 	return held, true
-}
-
-// makeRoom keeps a map of state per key bounded: when it is full it drops what is over, or, when that is little, a quarter
-// of the others at random, so that whoever makes many keys can't choose whose state goes.
-func makeRoom[T any](m map[string]T, over func(T) bool) {
-	if len(m) < maxKeys {
-		return
-	}
-	for k, v := range m {
-		if over(v) {
-			delete(m, k)
-		}
-	}
-	for k := range m {
-		if len(m) <= maxKeys*3/4 {
-			return
-		}
-		delete(m, k)
-	}
 }
 
 // counter counts matches, or different values of a field, per key in a sliding window.
@@ -310,7 +289,7 @@ func (c *counter) reached(s *scratch, ev *event.Event) bool {
 	now := time.Unix(0, int64(ev.Timestamp))
 	t := c.keys[key]
 	if t == nil {
-		makeRoom(c.keys, func(t *tally) bool { return now.Sub(t.last) >= c.rule.Within })
+		state.MakeRoom(c.keys, func(t *tally) bool { return now.Sub(t.last) >= c.rule.Within })
 		t = &tally{}
 		c.keys[key] = t
 	}

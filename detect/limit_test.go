@@ -125,3 +125,33 @@ func TestEnabled(t *testing.T) {
 		}
 	}
 }
+
+func TestMemory(t *testing.T) {
+	sel := `tracee_selected_events contains {"source": "tracee", "name": "openat"}`
+	files := map[string]string{
+		"count.rego":    rego("COUNT", sel, "tracee_match := {\"n\": n} if {\n\tn := tocsin.count_within(input.hostProcessId, 10)\n\tn >= 3\n}"),
+		"distinct.rego": rego("DISTINCT", sel, "tracee_match if tocsin.distinct_within(\"all\", helpers.get_tracee_argument(\"pathname\"), 10) == 2"),
+		"first.rego":    rego("FIRST", sel, "tracee_match if {\n\tstartswith(helpers.get_tracee_argument(\"pathname\"), \"/\")\n\ttocsin.first_seen(input.containerId, helpers.get_tracee_argument(\"pathname\"))\n}"),
+	}
+	e, got := engine(t, detect.Options{Rules: load(t, files)})
+	for i, c := range []struct {
+		path string
+		at   time.Duration
+		want string
+	}{{"/a", 0, "FIRST"}, {"/a", 1, ""}, {"/a", 2, "COUNT"}, {"/b", 3, "COUNT DISTINCT FIRST"}, {"/b", 20, ""}, {"/a", 21, "DISTINCT"}, {"x", 40, ""}} {
+		*got = nil
+		e.Handle(open(t, c.path, c.at*time.Second, 1))
+		var ids []string
+		for _, f := range *got {
+			ids = append(ids, f.Rule.ID)
+		}
+		if s := strings.Join(ids, " "); s != c.want {
+			t.Errorf("event %d: %q, want %q", i, s, c.want)
+		}
+		if i == 3 {
+			if err := e.Replace(load(t, files)); err != nil { // a reload forgets nothing
+				t.Fatal(err)
+			}
+		}
+	}
+}

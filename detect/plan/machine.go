@@ -60,11 +60,17 @@ type memo struct {
 	value *ast.Term
 }
 
+// SetContext sets the context that built-in functions see.
+func (m *Machine) SetContext(ctx context.Context) { m.context.Context = ctx }
+
 // Begin makes the machine look at an event. What was made of it is shared by all plans that run until the next Begin.
 func (m *Machine) Begin(ev *event.Event) {
 	if m.root == nil {
 		m.root = ast.NewTerm(ast.Null{})
-		m.context = topdown.BuiltinContext{Context: context.Background(), Seed: rand.Reader, Cache: builtins.Cache{}, Cancel: topdown.NewCancel()}
+		m.context.Seed, m.context.Cache, m.context.Cancel = rand.Reader, builtins.Cache{}, topdown.NewCancel()
+		if m.context.Context == nil {
+			m.context.Context = context.Background()
+		}
 	}
 	m.event = ev
 	m.begun = [2]bool{}
