@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -129,7 +130,13 @@ func about(id string) func(harness.Request) bool {
 
 // raised reports whether a webhook request is about a container and the tutorial's rule.
 func raised(id string) func(harness.Request) bool {
-	return func(r harness.Request) bool { return about(id)(r) && strings.Contains(string(r.Body), "RMM-1") }
+	return func(r harness.Request) bool {
+		var n finding.Notification
+		if !about(id)(r) || json.Unmarshal(r.Body, &n) != nil {
+			return false
+		}
+		return slices.ContainsFunc(n.Findings, func(f finding.Finding) bool { return f.Rule.ID == "RMM-1" })
+	}
 }
 
 // tutorial returns a folder with the tutorial's rule.

@@ -26,14 +26,16 @@ type suite struct {
 	runc     bool   // the container runtime
 	programs bool   // the programs of cmd/, built before
 	only     string // -test.run
+	long     bool   // only when TOCSIN_TEST_KERNELS asks for kernels: emulation takes minutes
 	memory   int    // MiB
 	timeout  time.Duration
 }
 
 var suites = []suite{
 	{pkg: "bpf", runc: true, memory: 1024, timeout: 5 * time.Minute},
-	{pkg: "simulate", runc: true, memory: 1024, timeout: 5 * time.Minute},
-	{pkg: "test/e2e", runc: true, programs: true, memory: 3072, timeout: 15 * time.Minute},
+	{pkg: "simulate", runc: true, memory: 1024, timeout: 10 * time.Minute, long: true},
+	{pkg: "test/e2e", runc: true, programs: true, only: "TestTutorial", memory: 3072, timeout: 10 * time.Minute},
+	{pkg: "test/e2e", runc: true, programs: true, only: "TestSimulate|TestTwoProcesses|TestBrokenRule", memory: 3072, timeout: 20 * time.Minute, long: true},
 	{pkg: "test/faults", programs: true, only: "TestClockJumps", memory: 2048, timeout: 5 * time.Minute},
 }
 
@@ -46,7 +48,8 @@ func TestKernels(t *testing.T) {
 		t.Fatal(err)
 	}
 	names := os.Getenv("TOCSIN_TEST_KERNELS")
-	if names == "" {
+	long := names != ""
+	if !long {
 		names = "6.1"
 	}
 	for _, name := range strings.Split(names, ",") {
@@ -62,6 +65,9 @@ func TestKernels(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, s := range suites {
+				if s.long && !long {
+					continue
+				}
 				t.Run(s.pkg, func(t *testing.T) { run(t, root, name, img, s) })
 			}
 		})

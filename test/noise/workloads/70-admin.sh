@@ -10,7 +10,15 @@ crontab -u bob -l
 visudo -c
 sudo -u bob id
 sudo -l
+EDITOR=true visudo; EDITOR=true crontab -e; EDITOR=true vipw
+adduser --disabled-password --gecos '' carol; deluser --remove-home carol
+passwd -l bob; passwd -u bob; chsh -s /bin/sh bob
 userdel -r bob
+update-alternatives --list editor; dpkg-reconfigure -f noninteractive tzdata
+python3 -m venv /srv/venv && /srv/venv/bin/python -m pip --version
+vi -es -c 'wq' /srv/notes.txt; tmux -L noise new-session -d 'sleep 1'; tmux -L noise ls
+eval $(ssh-agent) && ssh-agent -k
+gpg --version; getent passwd root; lsattr /srv; stat /etc/shadow; md5sum /bin/ls; sha256sum /usr/bin/*
 ps aux; top -bn1; free; df -h; mount; ip addr; ss -tlnp; lsof -p $$ ; dmesg; uptime; w; last
 journalctl -n 5; systemctl status
 sysctl kernel.pid_max; sysctl -a
