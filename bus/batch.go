@@ -10,11 +10,16 @@ import (
 	"github.com/synadia-io/orbit.go/jetstreamext"
 )
 
-// maxBatch is the number of messages in one atomic batch; the server allows 1,000.
-const maxBatch = 500
+const (
+	// maxBatch is the number of messages in one atomic batch; the server allows 1,000.
+	maxBatch = 500
+	// minBatch is from where on a batch is cheaper: the server makes a directory with files for each, and syncs them,
+	// which takes as long as the fsyncs of so many single messages.
+	minBatch = 48
+)
 
-// publishAll stores the messages, all for one stream, and returns when they are on disk. A batch costs one fsync
-// instead of one a message. After an error any part of them may be stored: repeat them, the ids make that harmless.
+// publishAll stores the messages, all for one stream, and returns when they are on disk. A large batch
+// costs a few fsyncs instead of one a message. After an error any part of them may be stored: repeat them, the ids make that harmless.
 func (b *Bus) publishAll(ctx context.Context, msgs []*nats.Msg) error {
 	for len(msgs) > 0 {
 		n := min(len(msgs), maxBatch)
@@ -27,7 +32,7 @@ func (b *Bus) publishAll(ctx context.Context, msgs []*nats.Msg) error {
 }
 
 func (b *Bus) publishBatch(ctx context.Context, msgs []*nats.Msg) error {
-	if len(msgs) > 1 {
+	if len(msgs) >= minBatch {
 		_, err := jetstreamext.PublishMsgBatch(ctx, b.js, msgs, jetstreamext.BatchFlowControl{})
 		if err == nil {
 			return nil

@@ -51,6 +51,11 @@ type Store struct {
 	write, read *sql.DB
 	d           dialect
 
+	// SQLite's one writer: a connection that keeps its statements.
+	writing sync.Mutex
+	conn    *sql.Conn
+	stmts   map[string]*sql.Stmt
+
 	mu       sync.Mutex
 	watchers map[chan struct{}]bool
 }
@@ -86,6 +91,10 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	p, err := goose.NewProvider(s.d.name, s.write, dir)
 	if err == nil {
 		_, err = p.Up(ctx)
+	}
+	if err == nil && s.d.name == dialectSQLite.name {
+		s.stmts = map[string]*sql.Stmt{}
+		s.conn, err = s.write.Conn(ctx)
 	}
 	if err != nil {
 		s.Close()
@@ -145,6 +154,14 @@ func (s *Store) openPostgres(dsn string) error {
 
 // Close closes the database.
 func (s *Store) Close() error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	for _, st := range s.stmts {
+		st.Close()
+	}
+	if s.conn != nil {
+		s.conn.Close()
+	}
 	err := s.write.Close()
 	if s.read != s.write && s.read != nil {
 		err = errors.Join(err, s.read.Close())
@@ -194,7 +211,9 @@ func (d dialect) list(values []string) any {
 
 // Tx is one transaction of writes. It belongs to one goroutine.
 type Tx struct {
-	tx    *sql.Tx
+	db interface {
+		PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
+	}
 	d     dialect
 	stmts map[string]*sql.Stmt
 	woke  bool // an alert has changed
@@ -219,11 +238,14 @@ func (s *Store) Work(ctx context.Context, f func(*Tx) error) error {
 }
 
 func (s *Store) work(ctx context.Context, f func(*Tx) error) (woke bool, err error) {
+	if s.conn != nil {
+		return s.workSQLite(ctx, f)
+	}
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
 		return false, fmt.Errorf("begin transaction: %w", err)
 	}
-	t := &Tx{tx: tx, d: s.d, stmts: map[string]*sql.Stmt{}}
+	t := &Tx{db: tx, d: s.d, stmts: map[string]*sql.Stmt{}}
 	defer tx.Rollback() // after a commit it does nothing
 	if err := f(t); err != nil {
 		return false, err
@@ -232,6 +254,31 @@ func (s *Store) work(ctx context.Context, f func(*Tx) error) (woke bool, err err
 		return false, fmt.Errorf("commit: %w", err)
 	}
 	return t.woke, nil
+}
+
+// workSQLite begins and ends the transaction itself, so that statements are prepared once and not once a transaction.
+func (s *Store) workSQLite(ctx context.Context, f func(*Tx) error) (woke bool, err error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	do := func(q string) error {
+		_, err := s.conn.ExecContext(context.WithoutCancel(ctx), q)
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	if err := do("BEGIN IMMEDIATE"); err != nil {
+		return false, fmt.Errorf("begin transaction: %w", err)
+	}
+	t := &Tx{db: s.conn, d: s.d, stmts: s.stmts}
+	if err = f(t); err == nil {
+		if err = do("COMMIT"); err == nil {
+			return t.woke, nil
+		}
+		err = fmt.Errorf("commit: %w", err)
+	}
+	do("ROLLBACK") // a full disk has done that already, and then this is an error that says nothing
+	return false, err
 }
 
 func isSerialization(err error) bool {
@@ -243,7 +290,7 @@ func (t *Tx) stmt(ctx context.Context, q string) (*sql.Stmt, error) {
 	if st := t.stmts[q]; st != nil {
 		return st, nil
 	}
-	st, err := t.tx.PrepareContext(ctx, t.d.rebind(q))
+	st, err := t.db.PrepareContext(ctx, t.d.rebind(q))
 	if err != nil {
 		return nil, fmt.Errorf("prepare statement: %w", err)
 	}
@@ -264,7 +311,11 @@ func (t *Tx) exec(ctx context.Context, q string, args ...any) (int64, error) {
 }
 
 func (t *Tx) query(ctx context.Context, q string, args []any, scan func(*sql.Rows) error) error {
-	rows, err := t.tx.QueryContext(ctx, t.d.rebind(q), args...)
+	st, err := t.stmt(ctx, q)
+	if err != nil {
+		return err
+	}
+	rows, err := st.QueryContext(ctx, args...)
 	return each(rows, err, scan)
 }
 
