@@ -53,7 +53,7 @@ func drive(t *rapid.T, tab *Table, list []finding.Finding, end time.Time, restar
 	}
 	until := func(now time.Time) {
 		for {
-			due := st.nextDue()
+			due := st.NextDue()
 			if due.IsZero() || due.After(now) {
 				break
 			}

@@ -20,7 +20,7 @@ func (t *Table) Replay(list []finding.Finding, silences []Silence, end time.Time
 	}
 	until := func(now time.Time) {
 		for {
-			due := st.nextDue()
+			due := st.NextDue()
 			if due.IsZero() || due.After(now) {
 				break
 			}
@@ -44,8 +44,8 @@ func (t *Table) Replay(list []finding.Finding, silences []Silence, end time.Time
 	return out
 }
 
-// nextDue is when Flush has something to do; zero means never.
-func (st *State) nextDue() time.Time {
+// NextDue is when Flush has something to do; zero means never.
+func (st *State) NextDue() time.Time {
 	var due time.Time
 	earlier := func(t time.Time) {
 		if !t.IsZero() && (due.IsZero() || t.Before(due)) {

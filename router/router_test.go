@@ -102,7 +102,7 @@ func TestReminderUntilAcknowledged(t *testing.T) {
 	st.reset()
 	st.Now = t0.Add(30 * time.Minute)
 	tab.Flush(st)
-	if len(st.Notifications) != 0 || !st.nextDue().IsZero() {
+	if len(st.Notifications) != 0 || !st.NextDue().IsZero() {
 		t.Errorf("reminded of an acknowledged alert: %v", st.Notifications)
 	}
 }
@@ -282,7 +282,7 @@ func TestClockJumpsBack(t *testing.T) {
 	st.reset()
 	st.Now = t0
 	tab.Apply(st, []finding.Finding{mk("2", "a", 0, finding.High)})
-	if d := st.nextDue(); d.IsZero() || d.After(t0.Add(10*time.Minute)) {
+	if d := st.NextDue(); d.IsZero() || d.After(t0.Add(10*time.Minute)) {
 		t.Errorf("due at %v", d)
 	}
 }

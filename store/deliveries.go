@@ -208,7 +208,7 @@ func (s *Store) Revive(ctx context.Context, output string, ids []string) (int, e
 		if len(ids) > 0 {
 			q, args = q+" AND "+t.d.in("id"), append(args, t.d.list(ids))
 		}
-		t.woke = true
+		t.asks = true
 		var err error
 		n, err = t.exec(ctx, q, args...)
 		return err

@@ -58,6 +58,7 @@ type Store struct {
 
 	mu       sync.Mutex
 	watchers map[chan struct{}]bool
+	asked    chan struct{}
 }
 
 // dialect is where SQLite and PostgreSQL differ.
@@ -74,7 +75,7 @@ var (
 
 // Open opens the database and brings its tables up to date.
 func Open(ctx context.Context, opts Options) (*Store, error) {
-	s := &Store{watchers: map[chan struct{}]bool{}}
+	s := &Store{watchers: map[chan struct{}]bool{}, asked: make(chan struct{}, 1)}
 	var err error
 	if opts.Postgres != "" {
 		err = s.openPostgres(opts.Postgres)
@@ -217,16 +218,23 @@ type Tx struct {
 	d     dialect
 	stmts map[string]*sql.Stmt
 	woke  bool // an alert has changed
+	asks  bool // a person wants something that the router does
 }
 
 // Work runs f in one transaction. On PostgreSQL a transaction that met another one is run again, so f must start anew
 // each time.
 func (s *Store) Work(ctx context.Context, f func(*Tx) error) error {
 	for try := 0; ; try++ {
-		woke, err := s.work(ctx, f)
+		t, err := s.work(ctx, f)
 		if err == nil {
-			if woke {
+			if t.woke {
 				s.wake()
+			}
+			if t.asks {
+				select {
+				case s.asked <- struct{}{}:
+				default:
+				}
 			}
 			return nil
 		}
@@ -237,48 +245,49 @@ func (s *Store) Work(ctx context.Context, f func(*Tx) error) error {
 	}
 }
 
-func (s *Store) work(ctx context.Context, f func(*Tx) error) (woke bool, err error) {
+func (s *Store) work(ctx context.Context, f func(*Tx) error) (*Tx, error) {
 	if s.conn != nil {
 		return s.workSQLite(ctx, f)
 	}
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
-		return false, fmt.Errorf("begin transaction: %w", err)
+		return nil, fmt.Errorf("begin transaction: %w", err)
 	}
 	t := &Tx{db: tx, d: s.d, stmts: map[string]*sql.Stmt{}}
 	defer tx.Rollback() // after a commit it does nothing
 	if err := f(t); err != nil {
-		return false, err
+		return nil, err
 	}
 	if err := tx.Commit(); err != nil {
-		return false, fmt.Errorf("commit: %w", err)
+		return nil, fmt.Errorf("commit: %w", err)
 	}
-	return t.woke, nil
+	return t, nil
 }
 
 // workSQLite begins and ends the transaction itself, so that statements are prepared once and not once a transaction.
-func (s *Store) workSQLite(ctx context.Context, f func(*Tx) error) (woke bool, err error) {
+func (s *Store) workSQLite(ctx context.Context, f func(*Tx) error) (*Tx, error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	do := func(q string) error {
 		_, err := s.conn.ExecContext(context.WithoutCancel(ctx), q)
 		return err
 	}
-	if err := ctx.Err(); err != nil {
-		return false, err
+	err := ctx.Err()
+	if err != nil {
+		return nil, err
 	}
 	if err := do("BEGIN IMMEDIATE"); err != nil {
-		return false, fmt.Errorf("begin transaction: %w", err)
+		return nil, fmt.Errorf("begin transaction: %w", err)
 	}
 	t := &Tx{db: s.conn, d: s.d, stmts: s.stmts}
 	if err = f(t); err == nil {
 		if err = do("COMMIT"); err == nil {
-			return t.woke, nil
+			return t, nil
 		}
 		err = fmt.Errorf("commit: %w", err)
 	}
 	do("ROLLBACK") // a full disk has done that already, and then this is an error that says nothing
-	return false, err
+	return nil, err
 }
 
 func isSerialization(err error) bool {
@@ -349,6 +358,10 @@ func (s *Store) Watch() (changed <-chan struct{}, stop func()) {
 		s.mu.Unlock()
 	}
 }
+
+// Asked gets a value after a person has asked, in this process, for something that the router does: a closed alert is to
+// be told of, a dead letter to be queued again.
+func (s *Store) Asked() <-chan struct{} { return s.asked }
 
 func (s *Store) wake() {
 	s.mu.Lock()

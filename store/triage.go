@@ -99,6 +99,7 @@ func (t *Tx) apply(ctx context.Context, a *router.Alert, c Change) (map[string]a
 		return nil, fmt.Errorf("%w: a reason is given when an alert is closed", ErrChange)
 	case a.Status == finding.Closed && was != finding.Closed:
 		// Whoever was told of the alert is told that it is closed.
+		t.asks = true
 		if _, err := t.exec(ctx, "UPDATE threads SET due = ? WHERE alert = ?", time.Now().UnixNano(), a.ID); err != nil {
 			return nil, fmt.Errorf("wake threads: %w", err)
 		}

@@ -11,60 +11,73 @@ import (
 	"github.com/tocsin-io/tocsin/store"
 )
 
-// watchStore looks at once when people change something: close an alert, take back a dead letter.
-func (p *Pipeline) watchStore(ctx context.Context) error {
-	changed, stop := p.opts.Store.Watch()
-	defer stop()
+// watchAsked looks at once when people change something: close an alert, take back a dead letter.
+func (p *Pipeline) watchAsked(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-changed:
-			signal(p.due)
+		case <-p.opts.Store.Asked():
+			signal(p.asked)
 			signal(p.outbox)
 		}
 	}
 }
 
-// watchDue tells of what is due.
+// watchDue tells of what is due. When the next thing is due it knows from the work of this process, and now and then
+// from the store, where other routers and people write, too.
 func (p *Pipeline) watchDue(ctx context.Context) error {
-	timer := time.NewTimer(0)
+	timer, look := time.NewTimer(0), time.NewTicker(maxWait)
 	defer timer.Stop()
+	defer look.Stop()
+	var next time.Time
 	for {
+		read := true
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-p.due:
+		case t := <-p.due:
+			if read = false; next.IsZero() || t.Before(next) {
+				next = t
+			}
+		case <-p.asked:
+		case <-look.C:
 		case <-timer.C:
+			read = false
 		}
-		wait := maxWait
-		next, err := p.opts.Store.NextDue(ctx)
-		switch {
-		case err != nil:
-			p.log.Error("can't read what is due", "error", err)
-		case next.IsZero():
-		case next.After(time.Now()):
-			wait = min(wait, time.Until(next))
-		default:
-			if err := p.flush(); err != nil {
+		if !next.IsZero() && !next.After(time.Now()) {
+			some, err := p.flush()
+			if err != nil {
 				p.metrics.failures.Inc()
 				p.log.Error("can't tell of what is due: trying again", "error", err)
-			} else {
-				wait = 0
+			}
+			if !some { // or another router is at it
+				timer.Reset(maxWait / 5)
+				continue
+			}
+			read = true
+		}
+		if read {
+			var err error
+			if next, err = p.opts.Store.NextDue(ctx); err != nil && ctx.Err() == nil {
+				p.log.Error("can't read what is due", "error", err)
 			}
 		}
-		timer.Reset(wait)
+		if !next.IsZero() {
+			timer.Reset(time.Until(next))
+		}
 	}
 }
 
 const dueBatch = 500
 
-func (p *Pipeline) flush() error {
+// flush reports whether there was anything to do.
+func (p *Pipeline) flush() (some bool, err error) {
 	ctx := context.Background()
 	table := p.table.Load()
 	var w work
 	var st *router.State
-	err := p.opts.Store.Work(ctx, func(tx *store.Tx) error {
+	err = p.opts.Store.Work(ctx, func(tx *store.Tx) error {
 		w = work{}
 		now := time.Now()
 		silences, err := tx.Silences(ctx, now)
@@ -72,7 +85,7 @@ func (p *Pipeline) flush() error {
 			return err
 		}
 		st = router.NewState(now, silences)
-		some, err := tx.LoadDue(ctx, table, st, dueBatch)
+		some, err = tx.LoadDue(ctx, table, st, dueBatch)
 		if err != nil || !some {
 			return err
 		}
@@ -80,13 +93,13 @@ func (p *Pipeline) flush() error {
 		return p.save(ctx, tx, st, &w, nil)
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
 	p.metrics.suppressedBy(st.Counts)
 	if len(w.kept) > 0 {
 		p.queue(w)
 	}
-	return nil
+	return some, nil
 }
 
 // watchOutbox queues what could not be queued when it was saved: after a crash, while a queue was full, and what was

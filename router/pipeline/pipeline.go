@@ -42,15 +42,16 @@ type Pipeline struct {
 	table   atomic.Pointer[router.Table]
 	metrics *metrics
 	results chan result
-	due     chan struct{} // something may be due
-	outbox  chan struct{} // something is to be queued
+	due     chan time.Time // something is due then
+	asked   chan struct{}  // people have changed something
+	outbox  chan struct{}  // something is to be queued
 	ready   atomic.Bool
 	ended   chan struct{} // closed when nobody records results any more
 }
 
 const (
 	batchSize = 1000
-	// maxWait bounds how long something due waits for its turn when nobody says so.
+	// maxWait is how often the store is asked what is due.
 	maxWait     = time.Second
 	outboxEvery = 5 * time.Second
 )
@@ -65,7 +66,7 @@ func New(ctx context.Context, table *router.Table, opts Options) (*Pipeline, err
 	}
 	p := &Pipeline{
 		opts: opts, log: opts.Log, metrics: newMetrics(opts.Registry), results: make(chan result, 4*batchSize),
-		due: make(chan struct{}, 1), outbox: make(chan struct{}, 1), ended: make(chan struct{}),
+		due: make(chan time.Time, 16), asked: make(chan struct{}, 1), outbox: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
 	return p, p.Reload(ctx, table)
 }
@@ -113,7 +114,7 @@ func (p *Pipeline) run(ctx context.Context) error {
 	stored := make(chan work, 2)
 	g.Go(func() error { defer close(stored); return p.consume(ctx, findings, stored) })
 	g.Go(func() error { p.forward(stored); return nil })
-	g.Go(func() error { return p.watchStore(ctx) })
+	g.Go(func() error { return p.watchAsked(ctx) })
 	g.Go(func() error { return p.watchDue(ctx) })
 	g.Go(func() error { return p.watchOutbox(ctx) })
 	g.Go(func() error { return p.watchDead(ctx, letters) })
@@ -199,7 +200,12 @@ func (p *Pipeline) storeFindings(list []finding.Finding, bodies map[string][]byt
 	}
 	p.metrics.batch.Observe(time.Since(started).Seconds())
 	p.metrics.suppressedBy(st.Counts)
-	signal(p.due)
+	if at := st.NextDue(); !at.IsZero() {
+		select {
+		case p.due <- at:
+		default: // the store knows it, too
+		}
+	}
 	return w, nil
 }
 
