@@ -70,6 +70,8 @@ type RuleInfo struct {
 	Attack   []finding.Attack `json:"attack" nullable:"false"`
 	Events   []string         `json:"events,omitempty"`
 	Source   string           `json:"source,omitempty" doc:"the file it comes from"`
+	// Unavailable events are those of Events that this kernel cannot give.
+	Unavailable map[string]string `json:"unavailable,omitempty" doc:"events that this kernel cannot give, with the reason"`
 }
 
 type server struct {

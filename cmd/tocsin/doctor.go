@@ -93,7 +93,7 @@ func (c *doctorCmd) table(e *env, d diagnosis) error {
 	t = table.New(e.stdout, table.Column{Title: "EVENT"}, table.Column{Title: "HOOK"}, table.Column{Title: "WHY NOT", Flex: true, Wrap: true})
 	seen := 0
 	for _, x := range d.Events {
-		usable := x.Hook != "" || strings.HasPrefix(x.Reason, "made in user space")
+		usable := x.Hook != "" || madeInUserSpace(x.Reason)
 		if usable {
 			seen++
 		}

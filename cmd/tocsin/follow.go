@@ -124,42 +124,63 @@ const (
 	followKeep  = 10_000
 )
 
-// follow writes each alert that comes up or counts on from now, until ctx is done.
+// follow writes each alert that comes up or counts on from now, until ctx is done; then those that came last.
 func follow(ctx context.Context, s *store.Store, w *alertWriter) error {
 	changed, stop := s.Watch()
 	defer stop()
-	counts := map[string]uint64{}
-	since := time.Now()
+	f := follower{store: s, out: w, counts: map[string]uint64{}, since: time.Now()}
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return f.look(context.WithoutCancel(ctx))
 		case <-changed:
 		}
-		alerts, _, err := s.Alerts(ctx, store.Filter{Since: since}, store.Page{Sort: "last_seen", Limit: followPage})
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
+		if err := f.look(ctx); err != nil {
+			if ctx.Err() == nil {
+				return err
 			}
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(followPause):
+		}
+	}
+}
+
+// follower is what has been written so far.
+type follower struct {
+	store  *store.Store
+	out    *alertWriter
+	counts map[string]uint64
+	since  time.Time
+}
+
+// look writes what has changed.
+func (f *follower) look(ctx context.Context) error {
+	for {
+		alerts, _, err := f.store.Alerts(ctx, store.Filter{Since: f.since}, store.Page{Sort: "last_seen", Limit: followPage})
+		if err != nil {
 			return err
 		}
 		for i := range alerts {
 			a := &alerts[i]
-			if counts[a.ID] != a.Count {
-				counts[a.ID] = a.Count
-				if err := w.write(a); err != nil {
+			if f.counts[a.ID] != a.Count {
+				f.counts[a.ID] = a.Count
+				if err := f.out.write(a); err != nil {
 					return err
 				}
 			}
-			since = a.LastSeen // the last one is read again, which its count tells
 		}
-		if len(counts) > followKeep {
-			clear(counts)
+		if len(f.counts) > followKeep {
+			clear(f.counts)
 		}
-		select {
-		case <-ctx.Done():
+		if len(alerts) == 0 || alerts[len(alerts)-1].LastSeen.Equal(f.since) {
 			return nil
-		case <-time.After(followPause):
+		}
+		f.since = alerts[len(alerts)-1].LastSeen // the last one is read again, which its count tells
+		if len(alerts) < followPage {
+			return nil
 		}
 	}
 }

@@ -24,11 +24,14 @@ func (h hookInfo) cell() table.Cell {
 		return table.Cell{Text: h.Hook, Style: table.Green}
 	case h.unknown:
 		return table.Cell{Text: "? " + h.Reason, Style: table.Dim}
-	case strings.HasPrefix(h.Reason, "made in user space"):
+	case madeInUserSpace(h.Reason):
 		return table.Cell{Text: "derived", Style: table.Green}
 	}
 	return table.Cell{Text: "none", Style: table.Yellow}
 }
+
+// madeInUserSpace tells from the reason for having no hook that the event needs none.
+func madeInUserSpace(reason string) bool { return strings.HasPrefix(reason, "made in user space") }
 
 // probeHooks asks the kernel how it gives each event. Without the privilege every event's reason says so.
 func probeHooks(e *env) map[string]hookInfo {

@@ -36,6 +36,7 @@ type cli struct {
 	Outputs     outputsCmd     `cmd:"" group:"operate" help:"List and test the outputs."`
 	DeadLetters deadLettersCmd `cmd:"" group:"operate" help:"List and retry notifications that were given up."`
 	Doctor      doctorCmd      `cmd:"" group:"operate" help:"Say what this host offers, and what is missing."`
+	Completion  completionCmd  `cmd:"" group:"operate" help:"Write a completion script for a shell."`
 	Version     versionCmd     `cmd:"" group:"operate" help:"Show the version."`
 }
 
@@ -118,7 +119,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitUsage
 	}
 	e := &env{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, log: log}
-	err = kctx.Run(e)
+	err = kctx.Run(e, parser)
 	var usage usageError
 	switch {
 	case err == nil:

@@ -8,18 +8,21 @@ import (
 
 	"github.com/tocsin-io/tocsin/cmd/internal/table"
 	"github.com/tocsin-io/tocsin/detect"
+	"github.com/tocsin-io/tocsin/detect/reference"
 	"github.com/tocsin-io/tocsin/detect/ruletest"
 	"github.com/tocsin-io/tocsin/finding"
 	"github.com/tocsin-io/tocsin/rules"
 )
 
 type rulesCmd struct {
-	List   rulesListCmd   `cmd:"" help:"List rules."`
-	Show   rulesShowCmd   `cmd:"" help:"Show one rule: what it finds, and its text."`
-	Check  rulesCheckCmd  `cmd:"" help:"Say what would keep rules from doing their work."`
-	Test   rulesTestCmd   `cmd:"" help:"Run the Rego tests of rules, with coverage."`
-	New    rulesNewCmd    `cmd:"" help:"Write a new rule with its test."`
-	Export rulesExportCmd `cmd:"" help:"Write the built-in rules to a folder."`
+	List    rulesListCmd    `cmd:"" help:"List rules."`
+	Show    rulesShowCmd    `cmd:"" help:"Show one rule: what it finds, and its text."`
+	Check   rulesCheckCmd   `cmd:"" help:"Say what would keep rules from doing their work."`
+	Test    rulesTestCmd    `cmd:"" help:"Run the Rego tests of rules, with coverage."`
+	Explain rulesExplainCmd `cmd:"" help:"Show what of a rule runs in the kernel, natively and in OPA."`
+	Bench   rulesBenchCmd   `cmd:"" help:"Measure what rules cost for an event."`
+	New     rulesNewCmd     `cmd:"" help:"Write a new rule with its test."`
+	Export  rulesExportCmd  `cmd:"" help:"Write the built-in rules to a folder."`
 }
 
 // ruleSources is the flags of commands that load rules.
@@ -71,14 +74,16 @@ type rulesListCmd struct {
 	Technique []string `help:"ATT&CK technique; one stands for its sub-techniques too."`
 	Event     []string `help:"Event that the rule reads."`
 	Origin    string   `help:"Rules for host or container." enum:"host,container,container-init," default:""`
-	output
+	Attack    bool     `help:"Show which techniques of ATT&CK the rules cover instead."`
+	Output    string   `short:"o" help:"Form of the output: table or json; with --attack also navigator (a layer for the ATT&CK Navigator) or markdown." enum:"table,json,navigator,markdown" default:"table"`
 }
 
 func (rulesListCmd) Help() string {
 	return `Examples:
   tocsin rules list --severity high
   tocsin rules list --technique T1611
-  tocsin rules list --rules ./my-rules --no-builtin`
+  tocsin rules list --rules ./my-rules --no-builtin
+  tocsin rules list --attack -o navigator > layer.json`
 }
 
 func (c *rulesListCmd) Run(e *env) error {
@@ -91,19 +96,31 @@ func (c *rulesListCmd) Run(e *env) error {
 	}
 	all, bad := c.loadRules(e)
 	list := []ruleInfo{}
+	all = slices.DeleteFunc(all, func(r detect.Rule) bool {
+		m := r.Metadata()
+		return m.Severity < least || !c.attack(m) || !c.reads(r.Selectors())
+	})
+	if c.Attack {
+		return c.coverage(e, reference.Cover(reference.Of(all)))
+	}
+	if c.Output != "table" && c.Output != "json" {
+		return usagef("-o %s goes with --attack", c.Output)
+	}
 	for _, r := range all {
-		if m := r.Metadata(); m.Severity >= least && c.attack(m) && c.reads(r.Selectors()) {
-			list = append(list, ruleInfo{Metadata: m, Selectors: r.Selectors()})
-		}
+		list = append(list, ruleInfo{Metadata: r.Metadata(), Selectors: r.Selectors()})
 	}
 	slices.SortFunc(list, func(a, b ruleInfo) int { return strings.Compare(a.ID, b.ID) })
-	if c.json() {
+	if c.Output == "json" {
 		return writeJSON(e.stdout, list)
 	}
 	t := table.New(e.stdout, table.Column{Title: "RULE"}, table.Column{Title: "SEVERITY"}, table.Column{Title: "ATT&CK"},
 		table.Column{Title: "EVENTS", Flex: true}, table.Column{Title: "NAME", Flex: true})
 	for _, r := range list {
-		t.Add(table.T(r.ID), severityCell(r.Severity), table.T(techniques(r.Attack)), table.Cell{Text: eventNames(r.Selectors), Style: table.Dim}, table.T(r.Name))
+		id := table.T(r.ID)
+		if r.Disabled {
+			id = table.Cell{Text: r.ID + " (off)", Style: table.Dim}
+		}
+		t.Add(id, severityCell(r.Severity), table.T(techniques(r.Attack)), table.Cell{Text: eventNames(r.Selectors), Style: table.Dim}, table.T(r.Name))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -112,6 +129,38 @@ func (c *rulesListCmd) Run(e *env) error {
 		return errFailed
 	}
 	return nil
+}
+
+// coverage shows which techniques the rules cover.
+func (c *rulesListCmd) coverage(e *env, cover reference.Coverage) error {
+	switch c.Output {
+	case "json":
+		return writeJSON(e.stdout, cover)
+	case "navigator":
+		_, err := fmt.Fprintln(e.stdout, string(cover.Navigator()))
+		return err
+	case "markdown":
+		_, err := fmt.Fprint(e.stdout, cover.Markdown())
+		return err
+	}
+	t := table.New(e.stdout, table.Column{Title: "TACTIC"}, table.Column{Title: "TECHNIQUE"}, table.Column{Title: "NAME", Flex: true}, table.Column{Title: "RULES", Flex: true, Wrap: true})
+	covered, known := 0, 0
+	for _, tactic := range cover.Tactics {
+		for _, x := range tactic.Techniques {
+			known++
+			rules := table.Cell{Text: "-", Style: table.Dim}
+			if len(x.Rules) > 0 {
+				covered++
+				rules = table.T(strings.Join(x.Rules, " "))
+			}
+			t.Add(table.T(tactic.ShortName), table.T(x.ID), table.T(x.Name), rules)
+		}
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(e.stdout, "\n%d of %d techniques for Linux and containers, ATT&CK %s\n", covered, known, cover.Version)
+	return err
 }
 
 // ruleInfo is a rule as "-o json" shows it.

@@ -146,10 +146,17 @@ func ruleInfos(part *sensor.Part) []api.RuleInfo {
 	out := []api.RuleInfo{}
 	for _, r := range part.Sensor().RuleList() {
 		m := r.Metadata()
+		unavailable := map[string]string{}
+		for _, name := range strings.Fields(eventNames(r.Selectors())) {
+			if c := part.Kernel().Features().Hooks(name); name != "*" && c.Hook == nil && !madeInUserSpace(c.Reason) {
+				unavailable[name] = c.Reason
+			}
+		}
 		out = append(out, api.RuleInfo{
 			Rule: finding.Rule{ID: m.ID, Name: m.Name, Version: m.Version, Description: m.Description, Tags: m.Tags, References: m.References,
 				FalsePositives: m.FalsePositives, Response: m.Response, Properties: m.Properties},
 			Severity: m.Severity, Attack: m.Attack, Events: strings.Fields(eventNames(r.Selectors())), Source: m.File,
+			Unavailable: unavailable,
 		})
 	}
 	return out

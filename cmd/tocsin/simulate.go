@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/tocsin-io/tocsin/cmd/internal/client"
@@ -156,34 +156,26 @@ func (c *simulateCmd) trigger(e *env, chosen []simulate.Simulation, api *client.
 
 // inForce returns what says why a rule cannot find anything at the server, or "".
 func inForce(e *env, api *client.Client) func(rule string) string {
+	type rule struct {
+		ID          string            `json:"id"`
+		Events      []string          `json:"events"`
+		Unavailable map[string]string `json:"unavailable"`
+	}
 	var res struct {
-		Rules []struct {
-			ID     string   `json:"id"`
-			Events []string `json:"events"`
-		} `json:"rules"`
+		Rules []rule `json:"rules"`
 	}
 	if api == nil || api.Get(e.ctx, "/rules", nil, &res) != nil { // a router by itself does not know the sensors' rules
 		return func(string) string { return "" }
 	}
-	hooks := probeHooks(e)
-	events := map[string][]string{}
-	for _, r := range res.Rules {
-		events[r.ID] = r.Events
-	}
-	return func(rule string) string {
-		names, ok := events[rule]
-		if !ok {
-			return "the rule is not in force there: off by default, or disabled (tocsin run --enable " + rule + ")"
+	return func(id string) string {
+		i := slices.IndexFunc(res.Rules, func(r rule) bool { return r.ID == id })
+		if i < 0 {
+			return "the rule is not in force there: off by default, or disabled (tocsin run --enable " + id + ")"
 		}
-		for _, n := range names {
-			if h := hooks[n]; h.Hook != "" || h.unknown || n == "*" || strings.HasPrefix(h.Reason, "made in user space") {
-				return ""
-			}
+		if r := res.Rules[i]; len(r.Events) > 0 && len(r.Unavailable) == len(r.Events) {
+			return fmt.Sprintf("event %s cannot be had on this kernel: %s", r.Events[0], r.Unavailable[r.Events[0]])
 		}
-		if len(names) == 0 {
-			return ""
-		}
-		return fmt.Sprintf("event %s cannot be had on this kernel: %s", names[0], hooks[names[0]].Reason)
+		return ""
 	}
 }
 
