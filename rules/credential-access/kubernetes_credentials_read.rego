@@ -29,7 +29,7 @@ tracee_selected_events contains {"source": "tracee", "name": "security_inode_ren
 tracee_match := {"path": path} if {
 	path := touched
 	some file in data.tocsin.lists.kubernetes_credentials
-	startswith(path, file)
+	contains(path, file)
 	not endswith(path, ".crt")
 	not input.executable.path in data.tocsin.lists.kubernetes_programs
 }

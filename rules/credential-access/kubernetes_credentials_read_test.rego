@@ -15,6 +15,8 @@ test_match_2 if fires(testing.opened("/root/.kube/config", "O_RDONLY", testing.b
 
 test_evasion_renamed_away if fires(testing.renamed("/etc/kubernetes/admin.conf", "/tmp/y", {}))
 
+test_evasion_host_mounted_in_container if fires(testing.opened("/mnt/host/etc/kubernetes/pki/ca.key", "O_RDONLY", testing.container))
+
 test_near_miss_certificate if not fires(testing.opened("/etc/kubernetes/pki/ca.crt", "O_RDONLY", {}))
 
 test_near_miss_kubectl if not fires(testing.opened("/root/.kube/config", "O_RDONLY", testing.by("/usr/bin/kubectl")))

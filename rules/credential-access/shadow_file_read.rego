@@ -28,6 +28,7 @@ tracee_selected_events contains {"source": "tracee", "name": "security_file_open
 
 tracee_match := {"path": path} if {
 	path := helpers.get_tracee_argument("pathname")
-	path in data.tocsin.lists.password_hash_files
+	some file in data.tocsin.lists.password_hash_files
+	endswith(path, file)
 	not tocsin.package_manager
 }

@@ -13,6 +13,8 @@ open(path, flags, more) := testing.event("security_file_open", {"pathname": path
 
 test_match if fires(open("/etc/shadow", "O_RDONLY", testing.by("/usr/bin/cat")))
 
+test_evasion_host_mounted_in_container if fires(open("/mnt/host/etc/shadow", "O_RDONLY", testing.container))
+
 test_match_backup if fires(open("/etc/shadow-", "O_RDONLY", testing.by("/usr/bin/python3.11")))
 
 test_match_in_container if fires(open("/etc/gshadow", "O_RDWR", testing.container))

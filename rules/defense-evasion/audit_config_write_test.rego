@@ -13,6 +13,10 @@ test_match_1 if fires(testing.opened("/etc/audit/rules.d/audit.rules", "O_WRONLY
 
 test_match_2 if fires(testing.opened("/etc/falco/falco.yaml", "O_WRONLY|O_CREAT", {}))
 
+test_evasion_host_mounted_in_container if fires(testing.opened("/mnt/host/etc/audit/rules.d/audit.rules", "O_WRONLY|O_CREAT", testing.container))
+
+test_near_miss_image_layer if not fires(testing.opened("/var/lib/docker/overlay2/1/diff/etc/audit/rules.d/audit.rules", "O_WRONLY|O_CREAT", {}))
+
 test_match_in_container if fires(testing.opened("/etc/audit/rules.d/audit.rules", "O_WRONLY|O_CREAT", testing.container))
 
 test_evasion_renamed_into_place if fires(testing.renamed("/tmp/x", "/etc/audit/rules.d/audit.rules", {}))

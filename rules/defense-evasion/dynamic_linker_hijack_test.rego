@@ -15,6 +15,10 @@ test_match_2 if fires(testing.opened("/etc/ld.so.conf.d/x.conf", "O_WRONLY|O_CRE
 
 test_match_3 if fires(testing.opened("/lib64/ld-linux-x86-64.so.2", "O_WRONLY|O_CREAT", {}))
 
+test_evasion_host_mounted_in_container if fires(testing.opened("/mnt/host/etc/ld.so.preload", "O_WRONLY|O_CREAT", testing.container))
+
+test_near_miss_image_layer if not fires(testing.opened("/var/lib/docker/overlay2/1/diff/etc/ld.so.preload", "O_WRONLY|O_CREAT", {}))
+
 test_match_in_container if fires(testing.opened("/etc/ld.so.preload", "O_WRONLY|O_CREAT", testing.container))
 
 test_evasion_renamed_into_place if fires(testing.renamed("/tmp/x", "/etc/ld.so.preload", {}))

@@ -33,3 +33,12 @@ tracee_match := {"path": path} if {
 	path in data.tocsin.lists.account_files
 	not input.executable.path in data.tocsin.lists.account_tools
 }
+
+# The host's files, mounted somewhere in a container.
+tracee_match := {"path": path} if {
+	input.origin != "host"
+	path := tocsin.changed_path
+	some file in data.tocsin.lists.account_files
+	endswith(path, file)
+	not input.executable.path in data.tocsin.lists.account_tools
+}

@@ -15,6 +15,8 @@ test_match_2 if fires(testing.opened("/etc/shadow", "O_RDWR", testing.container)
 
 test_evasion_renamed_into_place if fires(testing.renamed("/tmp/x", "/etc/passwd", {}))
 
+test_evasion_host_mounted_in_container if fires(testing.opened("/mnt/host/etc/passwd", "O_WRONLY|O_CREAT", testing.container))
+
 test_evasion_borrowed_comm if fires(testing.opened("/etc/passwd", "O_WRONLY", object.union(testing.by("/tmp/useradd"), {"processName": "useradd"})))
 
 test_near_miss_read if not fires(testing.opened("/etc/passwd", "O_RDONLY", {}))

@@ -17,6 +17,10 @@ test_match_3 if fires(testing.opened("/etc/network/if-up.d/x", "O_WRONLY|O_CREAT
 
 test_match_4 if fires(testing.opened("/etc/update-motd.d/99-x", "O_WRONLY|O_CREAT", {}))
 
+test_evasion_host_mounted_in_container if fires(testing.opened("/mnt/host/etc/rc.local", "O_WRONLY|O_CREAT", testing.container))
+
+test_near_miss_image_layer if not fires(testing.opened("/var/lib/docker/overlay2/1/diff/etc/rc.local", "O_WRONLY|O_CREAT", {}))
+
 test_match_in_container if fires(testing.opened("/etc/rc.local", "O_WRONLY|O_CREAT", testing.container))
 
 test_evasion_renamed_into_place if fires(testing.renamed("/tmp/x", "/etc/rc.local", {}))

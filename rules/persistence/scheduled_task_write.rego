@@ -1,6 +1,6 @@
 package tocsin.rules.scheduled_task_write
 
-import data.tracee.helpers
+import data.tocsin.helpers as tocsin
 
 __rego_metadoc__ := {
 	"id": "scheduled_task_write",
@@ -26,17 +26,20 @@ tracee_selected_events contains {"source": "tracee", "name": "security_file_open
 
 tracee_selected_events contains {"source": "tracee", "name": "security_inode_rename", "origin": "*"}
 
-tracee_match := {"path": path} if {
-	input.eventName == "security_file_open"
-	helpers.is_file_write(helpers.get_tracee_argument("flags"))
-	path := helpers.get_tracee_argument("pathname")
-	some task in data.tocsin.lists.scheduled_tasks
-	startswith(path, task)
-}
+tracee_selected_events contains {"source": "tracee", "name": "security_inode_symlink", "origin": "*"}
 
 tracee_match := {"path": path} if {
-	input.eventName == "security_inode_rename"
-	path := helpers.get_tracee_argument("new_path")
+	path := tocsin.changed_path
 	some task in data.tocsin.lists.scheduled_tasks
 	startswith(path, task)
+	not tocsin.package_manager
+}
+
+# The host's files, mounted somewhere in a container.
+tracee_match := {"path": path} if {
+	input.origin != "host"
+	path := tocsin.changed_path
+	some task in data.tocsin.lists.scheduled_tasks
+	contains(path, task)
+	not tocsin.package_manager
 }

@@ -19,6 +19,12 @@ test_match_user_table if fires(open("/var/spool/cron/crontabs/root", "O_WRONLY",
 
 test_evasion_rename_into_place if fires(rename("/etc/cron.hourly/x", {}))
 
+test_evasion_host_mounted_in_container if fires(open("/mnt/host/etc/cron.d/x", "O_WRONLY|O_CREAT", testing.container))
+
+test_near_miss_image_layer if not fires(open("/var/lib/docker/overlay2/1/diff/etc/cron.d/x", "O_WRONLY|O_CREAT", {}))
+
+test_near_miss_package_manager if not fires(open("/etc/cron.d/x", "O_WRONLY|O_CREAT", testing.by("/usr/bin/dpkg")))
+
 test_near_miss_read if not fires(open("/etc/cron.d/backup", "O_RDONLY", {}))
 
 test_near_miss_other_file if not fires(open("/etc/cron.rules", "O_WRONLY", {}))

@@ -34,3 +34,12 @@ tracee_match := {"path": path} if {
 	startswith(path, file)
 	not tocsin.package_manager
 }
+
+# The host's files, mounted somewhere in a container.
+tracee_match := {"path": path} if {
+	input.origin != "host"
+	path := tocsin.changed_path
+	some file in data.tocsin.lists.systemd_units
+	contains(path, file)
+	not tocsin.package_manager
+}

@@ -13,6 +13,10 @@ test_match_1 if fires(testing.opened("/etc/udev/rules.d/99-x.rules", "O_WRONLY|O
 
 test_match_2 if fires(testing.opened("/usr/lib/udev/rules.d/x.rules", "O_WRONLY|O_CREAT", {}))
 
+test_evasion_host_mounted_in_container if fires(testing.opened("/mnt/host/etc/udev/rules.d/99-x.rules", "O_WRONLY|O_CREAT", testing.container))
+
+test_near_miss_image_layer if not fires(testing.opened("/var/lib/docker/overlay2/1/diff/etc/udev/rules.d/99-x.rules", "O_WRONLY|O_CREAT", {}))
+
 test_match_in_container if fires(testing.opened("/etc/udev/rules.d/99-x.rules", "O_WRONLY|O_CREAT", testing.container))
 
 test_evasion_renamed_into_place if fires(testing.renamed("/tmp/x", "/etc/udev/rules.d/99-x.rules", {}))

@@ -35,3 +35,13 @@ tracee_match := {"path": path} if {
 	not input.executable.path in {"/usr/sbin/visudo", "/usr/bin/visudo"}
 	not tocsin.package_manager
 }
+
+# The host's files, mounted somewhere in a container.
+tracee_match := {"path": path} if {
+	input.origin != "host"
+	path := tocsin.changed_path
+	some file in data.tocsin.lists.sudoers_files
+	contains(path, file)
+	not input.executable.path in {"/usr/sbin/visudo", "/usr/bin/visudo"}
+	not tocsin.package_manager
+}
