@@ -2,6 +2,7 @@
 package all
 
 import (
+	_ "github.com/tocsin-io/tocsin/outputs/preset"
 	_ "github.com/tocsin-io/tocsin/outputs/slack"
 	_ "github.com/tocsin-io/tocsin/outputs/syslog"
 	_ "github.com/tocsin-io/tocsin/outputs/webhook"

@@ -29,6 +29,7 @@ type Receiver struct {
 type Request struct {
 	Method string
 	Path   string
+	Query  string
 	Header http.Header
 	Body   []byte
 }
@@ -70,7 +71,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	body, _ := io.ReadAll(req.Body)
 	r.mu.Lock()
 	b, ok := r.behaviour, r.OK
-	r.requests = append(r.requests, Request{req.Method, req.URL.Path, req.Header.Clone(), body})
+	r.requests = append(r.requests, Request{req.Method, req.URL.Path, req.URL.RawQuery, req.Header.Clone(), body})
 	r.mu.Unlock()
 	switch b {
 	case Temporary:

@@ -8,15 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/textproto"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
-	"golang.org/x/net/http/httpguts"
 
 	"github.com/tocsin-io/tocsin/configs/settings"
 	"github.com/tocsin-io/tocsin/finding"
@@ -27,10 +24,10 @@ import (
 
 // Settings of the type "webhook".
 type Settings struct {
-	URL     settings.Secret            `yaml:"url" required:"true" doc:"where to POST" example:"https://receiver.example/hook"`
-	Secret  settings.Secret            `yaml:"secret" doc:"signing secrets, whsec_ and base64, or any text; several, separated by spaces or newlines, sign side by side while one is replaced"`
-	Format  string                     `yaml:"format" enum:"json,cloudevents,ocsf,ecs,splunk,cef,leef" doc:"form of the body"`
-	Headers map[string]settings.Secret `yaml:"headers" doc:"further headers, such as Authorization"`
+	URL     settings.Secret    `yaml:"url" required:"true" doc:"where to POST" example:"https://receiver.example/hook"`
+	Secret  settings.Secret    `yaml:"secret" doc:"signing secrets, whsec_ and base64, or any text; several, separated by spaces or newlines, sign side by side while one is replaced"`
+	Format  string             `yaml:"format" enum:"json,cloudevents,ocsf,ecs,splunk,cef,leef" doc:"form of the body"`
+	Headers httpclient.Headers `yaml:"headers" doc:"further headers, such as Authorization"`
 
 	httpclient.Settings `yaml:",inline"`
 }
@@ -47,33 +44,14 @@ func init() {
 
 // Validate checks what can be checked without sending.
 func (s *Settings) Validate() error {
-	if err := CheckURL("url", s.URL); err != nil {
+	if err := httpclient.CheckURL("url", s.URL); err != nil {
 		return err
 	}
-	for k := range s.Headers {
-		if !httpguts.ValidHeaderFieldName(k) {
-			return settings.Errorf("headers", "%q is no name of a header", k)
-		}
-		switch name := textproto.CanonicalMIMEHeaderKey(k); name {
-		case "Host", "Content-Length", "Webhook-Id", "Webhook-Timestamp", "Webhook-Signature", "Idempotency-Key":
-			return settings.Errorf("headers."+k, "%s is set by the output itself", name)
-		}
+	if err := s.Headers.Check("Webhook-Id", "Webhook-Timestamp", "Webhook-Signature", "Idempotency-Key"); err != nil {
+		return err
 	}
 	if _, err := s.signers(); err != nil {
 		return settings.Errorf("secret", "%v", err)
-	}
-	return nil
-}
-
-// CheckURL makes sure that a secret holds an http or https URL, without showing it.
-func CheckURL(field string, s settings.Secret) error {
-	text, err := s.Value()
-	if err != nil {
-		return settings.Errorf(field, "%v", err)
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return settings.Errorf(field, "must be a URL that starts with http:// or https://")
 	}
 	return nil
 }
@@ -184,17 +162,7 @@ func (o *output) header(n *finding.Notification, body []byte) (http.Header, erro
 	if signatures != nil {
 		h.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
 	}
-	for k, v := range o.s.Headers {
-		text, err := v.Value()
-		if err != nil {
-			return nil, fmt.Errorf("header %s: %w", k, err)
-		}
-		if !httpguts.ValidHeaderFieldValue(text) {
-			return nil, fmt.Errorf("header %s has a value that HTTP does not allow", k)
-		}
-		h.Set(k, text)
-	}
-	return h, nil
+	return h, o.s.Headers.Add(h)
 }
 
 func (o *output) Close() error {

@@ -25,7 +25,7 @@ func target(t *testing.T) *outputtest.Target {
 	make := func(base string) *Settings {
 		return &Settings{
 			URL: settings.NewSecret(base + "/hook/path-token"), Secret: settings.NewSecret(secret), Format: "json",
-			Headers: map[string]settings.Secret{"Authorization": settings.NewSecret("Bearer header-token")},
+			Headers: httpclient.Headers{"Authorization": settings.NewSecret("Bearer header-token")},
 		}
 	}
 	return &outputtest.Target{
@@ -170,8 +170,8 @@ func TestValidate(t *testing.T) {
 		{URL: settings.NewSecret("receiver.example/hook")},
 		{URL: settings.NewSecret("ftp://x")},
 		{URL: settings.NewSecret("http://x"), Secret: settings.NewSecret("whsec_???")},
-		{URL: settings.NewSecret("http://x"), Headers: map[string]settings.Secret{"a b": {}}},
-		{URL: settings.NewSecret("http://x"), Headers: map[string]settings.Secret{"webhook-id": {}}},
+		{URL: settings.NewSecret("http://x"), Headers: httpclient.Headers{"a b": {}}},
+		{URL: settings.NewSecret("http://x"), Headers: httpclient.Headers{"webhook-id": {}}},
 	} {
 		if err := s.Validate(); err == nil {
 			t.Errorf("%+v passes", s)
