@@ -53,7 +53,7 @@ func Probe() (*Features, error) {
 	if err := f.try(ebpf.Tracing, ebpf.AttachTraceFEntry, "security_bpf"); err != nil {
 		f.Missing[Fentry] = reason(err)
 	}
-	native, _ := syscallFunctions("getppid")
+	native, _ := syscallFunctions("openat")
 	if err := f.try(ebpf.Tracing, ebpf.AttachTraceFExit, native); err != nil {
 		f.Missing[Fexit] = reason(err)
 	}

@@ -110,8 +110,8 @@ var hooks = map[string][]Hook{
 	"security_sb_mount":  append(security(inKernel, "security_sb_mount", "sb_mount"), recorded(mapping{call: "mount"})[1]),
 	"security_sb_umount": append(security(inKernel, "security_sb_umount", "sb_umount"), recorded(succeeded("umount2", args{"mountpoint": {fromPath, 0}, "flags": {fromInt, 1}}))[1]),
 
-	"security_mmap_file":     append(security(inMemory, "security_mmap_file", "mmap_file"), handler(inMemory, "mmap_exit", "mmap", "mmap2")),
-	"shared_object_loaded":   append(security(inMemory, "security_mmap_file", "mmap_file"), handler(inMemory, "mmap_exit", "mmap", "mmap2")),
+	"security_mmap_file":     append(slices.Clone(mmapFile), handler(inMemory, "mmap_exit", "mmap", "mmap2")),
+	"shared_object_loaded":   append(slices.Clone(mmapFile), handler(inMemory, "mmap_exit", "mmap", "mmap2")),
 	"security_file_mprotect": append(security(inMemory, "security_file_mprotect", "file_mprotect"), onEntry(inMemory, "mprotect_enter", "mprotect", "pkey_mprotect")),
 	"mem_prot_alert": {
 		both(fentry(inMemory, "security_file_mprotect"), onSyscalls(Fexit, inMemory, "mmap_alert_exit", "mmap", "mmap2")),
@@ -134,6 +134,9 @@ var hooks = map[string][]Hook{
 	"kprobe_attach":       {{Kind: Fexit, Target: "register_kprobe", progs: []attachment{{inKernel, "register_kprobe", Fexit, "register_kprobe", false}}}},
 	"call_usermodehelper": {fentry(inKernel, "call_usermodehelper_exec"), atExec},
 }
+
+var mmapFile = []Hook{fentry(inMemory, "security_mmap_file"),
+	{Kind: LSM, Target: "mmap_file", progs: []attachment{{inMemory, "mmap_file", LSM, "mmap_file", false}}}}
 
 // atExec stands in with the program on sched_process_exec, which is always attached.
 var atExec = Hook{Kind: Tracepoint, Target: "sched_process_exec", fallback: true}

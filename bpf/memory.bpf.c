@@ -73,6 +73,15 @@ int BPF_PROG(security_mmap_file, struct file *file, unsigned long prot, unsigned
 	return 0;
 }
 
+/* The LSM hook has one argument more. */
+SEC("lsm/mmap_file")
+int BPF_PROG(mmap_file, struct file *file, unsigned long requested, unsigned long prot, unsigned long flags)
+{
+	if (file)
+		map_events(file, requested, flags);
+	return 0;
+}
+
 static __always_inline void mmap_alert(struct pt_regs *regs, long ret, bool compat)
 {
 	u32 prot = syscall_arg(regs, 2, compat);

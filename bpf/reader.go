@@ -38,8 +38,11 @@ func (s *Sensor) Run(ctx context.Context, handle func(*event.Event)) error {
 				continue
 			}
 			handle(&e)
-			if sinceBoot++; sinceBoot >= 1<<16 { // a ring that is never empty must not keep an old clock
+			if sinceBoot++; sinceBoot >= 1<<10 { // a ring that is never empty must not keep an old clock, nor the reader
 				sinceBoot, boot = 0, bootTime()
+				if ctx.Err() != nil {
+					return nil
+				}
 			}
 		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, ringbuf.ErrFlushed):
 			if ctx.Err() != nil {

@@ -29,6 +29,7 @@ const (
 	MemoryMapTextFilters           = "text_filters"
 	MemoryProgMmapAlertExit        = "mmap_alert_exit"
 	MemoryProgMmapExit             = "mmap_exit"
+	MemoryProgMmapFile             = "mmap_file"
 	MemoryProgMprotectEnter        = "mprotect_enter"
 	MemoryProgSecurityFileMprotect = "security_file_mprotect"
 	MemoryProgSecurityMmapFile     = "security_mmap_file"
@@ -83,6 +84,7 @@ type MemorySpecs struct {
 type MemoryProgramSpecs struct {
 	MmapAlertExit        *ebpf.ProgramSpec `ebpf:"mmap_alert_exit"`
 	MmapExit             *ebpf.ProgramSpec `ebpf:"mmap_exit"`
+	MmapFile             *ebpf.ProgramSpec `ebpf:"mmap_file"`
 	MprotectEnter        *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
 	SecurityFileMprotect *ebpf.ProgramSpec `ebpf:"security_file_mprotect"`
 	SecurityMmapFile     *ebpf.ProgramSpec `ebpf:"security_mmap_file"`
@@ -182,6 +184,7 @@ type MemoryVariables struct {
 type MemoryPrograms struct {
 	MmapAlertExit        *ebpf.Program `ebpf:"mmap_alert_exit"`
 	MmapExit             *ebpf.Program `ebpf:"mmap_exit"`
+	MmapFile             *ebpf.Program `ebpf:"mmap_file"`
 	MprotectEnter        *ebpf.Program `ebpf:"mprotect_enter"`
 	SecurityFileMprotect *ebpf.Program `ebpf:"security_file_mprotect"`
 	SecurityMmapFile     *ebpf.Program `ebpf:"security_mmap_file"`
@@ -191,6 +194,7 @@ func (p *MemoryPrograms) Close() error {
 	return _MemoryClose(
 		p.MmapAlertExit,
 		p.MmapExit,
+		p.MmapFile,
 		p.MprotectEnter,
 		p.SecurityFileMprotect,
 		p.SecurityMmapFile,
