@@ -18,14 +18,14 @@ import (
 func init() {
 	register(outputs.Spec{
 		Name: "pagerduty", Title: "PagerDuty",
-		Doc: "Sends events to PagerDuty (Events API v2). The alert's id is the `dedup_key`: updates go to the same incident, acknowledging and closing " +
-			"an alert in Tocsin acknowledges and resolves it.",
+		Doc: "Sends events to PagerDuty (Events API v2). The alert's id is the `dedup_key`: updates go to the same incident, " +
+			"closing an alert in Tocsin resolves it, and news of an alert that was acknowledged in Tocsin acknowledge it.",
 		Example: `oncall: {type: pagerduty, routing_key: "${env:PAGERDUTY_KEY}"}`,
 	}, pagerduty{URL: settings.NewSecret("https://events.pagerduty.com/v2/enqueue")})
 	register(outputs.Spec{
 		Name: "opsgenie", Title: "Opsgenie",
-		Doc: "Creates alerts in Opsgenie. The alert's id is the `alias`: updates count on the same alert, acknowledging and closing an alert in Tocsin " +
-			"acknowledges and closes it.",
+		Doc: "Creates alerts in Opsgenie. The alert's id is the `alias`: updates count on the same alert, " +
+			"closing an alert in Tocsin closes it, and news of an alert that was acknowledged in Tocsin acknowledge it.",
 		Example: `oncall: {type: opsgenie, api_key: "${env:OPSGENIE_KEY}", url: https://api.eu.opsgenie.com}`,
 	}, opsgenie{URL: settings.NewSecret("https://api.opsgenie.com")})
 	register(outputs.Spec{
@@ -85,11 +85,19 @@ func (s *pagerduty) request(views []encode.View) (*request, error) {
 	return post(target, nil, body)
 }
 
-// details are the facts under their names, for machines.
+// details are the facts under names that are those of labels, for machines: Alertmanager takes no others.
 func details(v *encode.View) map[string]string {
 	out := map[string]string{"notification": v.Notification.ID, "kind": string(v.Kind), "severity": v.Severity.String(), "count": strconv.FormatUint(v.Count, 10)}
+	var alerts []string
 	for _, f := range facts(v) {
-		out[strings.ReplaceAll(strings.ToLower(f.name), " ", "_")] = f.value
+		if v.Kind == finding.KindDigest {
+			alerts = append(alerts, clean(f.name)+": "+f.value)
+		} else {
+			out[strings.NewReplacer(" ", "_", "&", "a").Replace(strings.ToLower(f.name))] = f.value
+		}
+	}
+	if alerts != nil {
+		out["alerts"] = strings.Join(alerts, "\n")
 	}
 	if v.Rule.Response != "" {
 		out["response"] = v.Rule.Response

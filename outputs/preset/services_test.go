@@ -255,6 +255,11 @@ func alertmanagerAlerts(w http.ResponseWriter, r *http.Request, body []byte) ([]
 				return refuse(w, 400, `"invalid label set"`)
 			}
 		}
+		for k := range a.Annotations {
+			if !labelName(k) {
+				return refuse(w, 400, `"invalid annotation set"`)
+			}
+		}
 		ids = append(ids, a.Annotations["notification"])
 	}
 	return ids, nil
