@@ -12,6 +12,7 @@ import (
 
 type configCmd struct {
 	Check configCheckCmd `cmd:"" help:"Say what is wrong with a configuration."`
+	Show  configShowCmd  `cmd:"" help:"Show a configuration with everything that it leaves to defaults; secrets are hidden."`
 }
 
 // configFile is the flag of commands that read the configuration.

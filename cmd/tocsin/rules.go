@@ -21,6 +21,7 @@ type rulesCmd struct {
 	Test    rulesTestCmd    `cmd:"" help:"Run the Rego tests of rules, with coverage."`
 	Explain rulesExplainCmd `cmd:"" help:"Show what of a rule runs in the kernel, natively and in OPA."`
 	Bench   rulesBenchCmd   `cmd:"" help:"Measure what rules cost for an event."`
+	Import  rulesImportCmd  `cmd:"" help:"Turn rules of Falco or Sigma into Rego rules."`
 	New     rulesNewCmd     `cmd:"" help:"Write a new rule with its test."`
 	Export  rulesExportCmd  `cmd:"" help:"Write the built-in rules to a folder."`
 }

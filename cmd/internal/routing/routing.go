@@ -4,16 +4,20 @@ package routing
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/tocsin-io/tocsin/api"
 	"github.com/tocsin-io/tocsin/bus"
@@ -71,6 +75,7 @@ func (r *Router) AddTo(g *lifecycle.Group) {
 	g.Add("outputs", r.deliver)
 	g.AddRun("watch of sensors", r.watchSensors)
 	g.Add("API", r.serve)
+	g.Add("metrics", r.serveMetrics)
 }
 
 // Bus is the connection to NATS.
@@ -203,16 +208,54 @@ func (r *Router) deliver(ctx context.Context) (lifecycle.Stop, error) {
 }
 
 func (r *Router) serve(context.Context) (lifecycle.Stop, error) {
-	srv := &http.Server{Handler: r.handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(r.log.Handler(), slog.LevelDebug)}
+	var tlsConfig *tls.Config
+	if t := r.opts.Config.Server.TLS; t != nil {
+		var err error
+		if tlsConfig, err = serverTLS(t); err != nil {
+			return nil, r.opts.Config.Errorf([]string{"server", "tls"}, "%v", err)
+		}
+	}
+	return r.start(r.listener, r.handler(), tlsConfig), nil
+}
+
+// serveMetrics serves /metrics, /healthz and /readyz alone on a second address, which needs no token.
+func (r *Router) serveMetrics(context.Context) (lifecycle.Stop, error) {
+	addr := r.opts.Config.Server.Metrics
+	if addr == "" {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%w; choose another address with server.metrics", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := r.ready(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ready")
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(r.opts.Registry, promhttp.HandlerOpts{}))
+	return r.start(l, mux, nil), nil
+}
+
+// start serves until the returned function is called.
+func (r *Router) start(l net.Listener, h http.Handler, t *tls.Config) lifecycle.Stop {
+	srv := &http.Server{
+		Handler: h, TLSConfig: t, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(r.log.Handler(), slog.LevelDebug),
+	}
 	go func() {
 		var err error
-		if t := r.opts.Config.Server.TLS; t != nil {
-			err = srv.ServeTLS(r.listener, t.Cert, t.Key)
+		if t != nil {
+			err = srv.ServeTLS(l, "", "")
 		} else {
-			err = srv.Serve(r.listener)
+			err = srv.Serve(l)
 		}
 		if !errors.Is(err, http.ErrServerClosed) {
-			r.log.Error("API ended", "error", err)
+			r.log.Error("server ended", "address", l.Addr().String(), "error", err)
 		}
 	}()
 	return func(ctx context.Context) error {
@@ -223,7 +266,27 @@ func (r *Router) serve(context.Context) (lifecycle.Stop, error) {
 			return srv.Close()
 		}
 		return nil
-	}, nil
+	}
+}
+
+func serverTLS(c *configs.ServerTLS) (*tls.Config, error) {
+	pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+	if err != nil {
+		return nil, err
+	}
+	t := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
+	if c.ClientCA != "" {
+		pem, err := os.ReadFile(c.ClientCA)
+		if err != nil {
+			return nil, err
+		}
+		t.ClientCAs = x509.NewCertPool()
+		if !t.ClientCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s holds no certificate in PEM", c.ClientCA)
+		}
+		t.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	return t, nil
 }
 
 // Reload puts another configuration's routes, inhibition and outputs in force. Other changes need a restart, and are
