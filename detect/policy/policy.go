@@ -267,21 +267,21 @@ var (
 // be compiled, by OPA's evaluator.
 func (r *Rule) Confirm(m *plan.Machine, ev *event.Event, timeout time.Duration) (Verdict, error) {
 	p, err := r.Plan()
-	if err != nil {
-		doc, err := input.Document(ev, r.AddressText)
-		if err != nil {
+	if err == nil {
+		v, err := m.Run(p, r.AddressText, timeout)
+		switch {
+		case errors.Is(err, ErrConflict): // OPA's evaluator stops at the first answer where it can, and may not meet it
+		case err != nil || v == nil:
 			return Verdict{}, err
+		default:
+			return Answer(v)
 		}
-		return r.Eval(doc, timeout)
 	}
-	v, err := m.Run(p, r.AddressText, timeout)
-	switch {
-	case errors.Is(err, ErrConflict):
-		return Verdict{Match: true}, err
-	case err != nil || v == nil:
+	doc, err := input.Document(ev, r.AddressText)
+	if err != nil {
 		return Verdict{}, err
 	}
-	return Answer(v)
+	return r.Eval(doc, timeout)
 }
 
 // Eval asks OPA's evaluator. It is the reference for every faster way.
