@@ -192,6 +192,9 @@ func TestSimulations(t *testing.T) {
 				fmt.Fprintf(&table, "%-36s not detected; found %v\n", s.Rule, w.reset())
 				t.Fatal("no finding")
 			}
+			if e, ok := w.wait("tocsin_rule_error", 0); ok {
+				t.Logf("a rule failed: %s", e.Message)
+			}
 			fmt.Fprintf(&table, "%-36s ran %.2f s, detected %.3f s after the event", s.Rule, ran.Seconds(), f.at.Sub(f.Time).Seconds())
 			if others := slices.DeleteFunc(w.reset(), func(id string) bool { return id == s.Rule }); len(others) > 0 {
 				fmt.Fprintf(&table, ", also %s", strings.Join(others, " "))
