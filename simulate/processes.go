@@ -41,8 +41,6 @@ var processSimulations = []Simulation{
 	inOwnNetwork("outbound_connection", "Connects to 203.0.113.1, which is its own address, in a network namespace of its own.", "connect", "203.0.113.1", "4444"),
 	inOwnNetwork("reverse_shell", "Puts a connection in place of standard input, in a network namespace of its own; starts no shell.", "reverse-shell"),
 	{Rule: "root_without_setuid", Does: "Nothing.", Untriggerable: "it takes a hole in the kernel to become root that way"},
-	{Rule: "kernel_hook", Does: "Nothing.", Untriggerable: "it takes a rootkit to divert the kernel's functions"},
-	{Rule: "hidden_kernel_module", Does: "Nothing.", Untriggerable: "it takes a rootkit to hide a module"},
 	onHost("kernel_module_load", "Asks the kernel to load a module from a descriptor that is not open.", "finit-module"),
 }
 
