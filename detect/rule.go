@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tocsin-io/tocsin/detect/native"
 	"github.com/tocsin-io/tocsin/detect/policy"
 	"github.com/tocsin-io/tocsin/event"
 	"github.com/tocsin-io/tocsin/finding"
@@ -32,6 +33,13 @@ type Rule interface {
 	// Match is called by one goroutine at a time. The event, and every text got from it, is only valid during the call:
 	// strings.Clone what a stateful rule keeps. The context ends at the evaluation's time-out.
 	Match(ctx context.Context, ev *event.Event) (*Match, error)
+}
+
+// Conditioner is a Rule in Go that says what an event must satisfy before it is worth asking Match: such a rule costs
+// next to nothing on all other events, and the sensor need not deliver those.
+type Conditioner interface {
+	Rule
+	Condition() *native.Node
 }
 
 // Match is a rule's positive answer.

@@ -281,8 +281,12 @@ func (r *Rule) Confirm(m *plan.Machine, ev *event.Event, timeout time.Duration) 
 	if err != nil {
 		return Verdict{}, err
 	}
-	return r.Eval(doc, timeout)
+	return r.Eval(doc, patience*timeout)
 }
+
+// patience multiplies the time-out where only the clock can end an evaluation: on a busy machine it may wait for the
+// processor, and must not be lost for that.
+const patience = 10
 
 // Eval asks OPA's evaluator. It is the reference for every faster way.
 func (r *Rule) Eval(input *ast.Term, timeout time.Duration) (Verdict, error) {
