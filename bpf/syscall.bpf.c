@@ -202,30 +202,54 @@ __noinline int put_syscall_arg(u32 slot_compat, u32 arg, u32 source, u64 value, 
 	return 0;
 }
 
-static __always_inline u32 record(struct pt_regs *regs, long ret, u32 index, bool compat, bool enter)
+/* Notes the arguments by number: the choice among registers is made here, not at each use. */
+static __always_inline void save_args(struct scratch *s, struct pt_regs *regs, bool compat)
 {
+	if (compat) {
+		s->regs[0] = (u32)regs->COMPAT0;
+		s->regs[1] = (u32)regs->COMPAT1;
+		s->regs[2] = (u32)regs->COMPAT2;
+		s->regs[3] = (u32)regs->COMPAT3;
+		s->regs[4] = (u32)regs->COMPAT4;
+		s->regs[5] = (u32)regs->COMPAT5;
+	} else {
+		s->regs[0] = regs->ARG0;
+		s->regs[1] = regs->ARG1;
+		s->regs[2] = regs->ARG2;
+		s->regs[3] = regs->ARG3;
+		s->regs[4] = regs->ARG4;
+		s->regs[5] = regs->ARG5;
+	}
+}
+
+/*
+ * Records one event from the call whose arguments are in the scratch buffer of the given number, by the mapping of the given index.
+ * Global, so that the verifier looks at it once, however many events come from one call. Returns the next mapping.
+ */
+__noinline int record(u32 call_compat, u32 index, u32 enter)
+{
+	struct scratch *call = scratch_at(call_compat & (COMPAT - 1));
 	struct syscall_mapping *m = bpf_map_lookup_elem(&syscall_mappings, &index);
 	struct rec r;
-	if (!m)
+	if (!m || !call)
 		return 0;
-	if (m->unless && (syscall_arg(regs, m->unless_reg, compat) & m->unless))
-		return m->next;
-	if ((m->at_enter != 0) != enter ||
-	    (m->result == ON_SUCCESS && ret < 0) || (m->result == ON_FAILURE && ret >= 0) || !rec_begin(&r, m->event, m->argc))
+	long ret = call->ret;
+	if (m->at_enter != enter || (m->result == ON_SUCCESS && ret < 0) || (m->result == ON_FAILURE && ret >= 0) ||
+	    (m->unless && (call->regs[m->unless_reg & 7] & m->unless)) || !rec_begin(&r, m->event, m->argc))
 		return m->next;
 	HDR(r.s)->return_value = ret;
 	for (u32 i = 0; i < MAX_MAPPED_ARGS; i++) {
-		u32 reg = m->args[i].reg;
 		if (i >= m->argc)
 			break;
-		put_syscall_arg(r.slot | (compat ? COMPAT : 0), i, m->args[i].source, syscall_arg(regs, reg, compat),
-				syscall_arg(regs, reg + 1, compat));
+		u32 reg = m->args[i].reg;
+		if (m->args[i].source)
+			put_syscall_arg(r.slot | (call_compat & COMPAT), i, m->args[i].source, call->regs[reg & 7], call->regs[(reg + 1) & 7]);
 	}
 	rec_send(&r);
 	return m->next;
 }
 
-static __always_inline void record_all(struct pt_regs *regs, long ret, bool enter)
+static __always_inline void record_all(struct pt_regs *regs, long ret, u32 enter)
 {
 	bool compat = is_compat(current_task());
 	u32 nr = syscall_nr(regs);
@@ -234,23 +258,29 @@ static __always_inline void record_all(struct pt_regs *regs, long ret, bool ente
 	if (compat)
 		nr += MAX_SYSCALLS;
 	u32 *first = bpf_map_lookup_elem(&syscall_events, &nr);
-	if (!first)
+	if (!first || !*first)
 		return;
-	u32 index = *first;
+	u32 index = *first, slot = scratch_take();
+	struct scratch *call = scratch_at(slot);
+	if (!call)
+		return; /* the events' own buffers are taken, too: they count it */
+	save_args(call, regs, compat);
+	call->ret = ret;
 	for (int i = 0; i < 3 && index; i++)
-		index = record(regs, ret, index, compat, enter);
+		index = record(slot | (compat ? COMPAT : 0), index, enter);
+	scratch_give(call);
 }
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(syscall_exit, struct pt_regs *regs, long ret)
 {
-	record_all(regs, ret, false);
+	record_all(regs, ret, 0);
 	return 0;
 }
 
 SEC("tp_btf/sys_enter")
 int BPF_PROG(syscall_enter, struct pt_regs *regs)
 {
-	record_all(regs, 0, true);
+	record_all(regs, 0, 1);
 	return 0;
 }

@@ -19,7 +19,7 @@
 
 #define PATH_MAX 4096
 #define MAX_EVENTS 1024
-#define SCRATCHES 4 /* per CPU */
+#define SCRATCHES 6 /* per CPU */
 #define REC_LIMIT 16384 /* no argument starts beyond it */
 #define SLOTS_AT sizeof(struct event_header)
 
@@ -50,6 +50,8 @@ struct scratch {
 	u32 filter; /* 0: everything is wanted */
 	u32 origin;
 	u64 granted; /* clauses that a field satisfies */
+	u64 regs[8]; /* arguments of the system call that is recorded */
+	s64 ret; /* and its result */
 	struct text_key key;
 	u8 rec[REC_LIMIT + PATH_MAX + 8];
 	u8 path[2 * PATH_MAX];
@@ -139,6 +141,11 @@ static __always_inline u32 scratch_take(void)
 		__sync_fetch_and_add(&s->owners, -1);
 	}
 	return SCRATCHES;
+}
+
+static __always_inline void scratch_give(struct scratch *s)
+{
+	__sync_fetch_and_add(&s->owners, -1);
 }
 
 #define STAT(st, cause)                                    \
@@ -231,7 +238,7 @@ static __always_inline bool rec_begin_fallback(struct rec *r, u32 event, u32 arg
 
 static __always_inline void rec_drop(struct rec *r)
 {
-	__sync_fetch_and_add(&r->s->owners, -1);
+	scratch_give(r->s);
 }
 
 static __always_inline void rec_send(struct rec *r)
