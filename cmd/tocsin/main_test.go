@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"net"
@@ -55,6 +56,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"ready": ready,
 			"retry": retry,
+			"alert": alert,
 		},
 	})
 }
@@ -86,6 +88,19 @@ func retry(ts *testscript.TestScript, neg bool, args []string) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	ts.Fatalf("%v: nothing came", args[1:])
+}
+
+// alert puts the id of the only alert of a rule into $ID: "alert $ADDR RULE".
+func alert(ts *testscript.TestScript, neg bool, args []string) {
+	res, err := http.Get("http://" + args[0] + "/v1/alerts?rule=" + args[1])
+	ts.Check(err)
+	defer res.Body.Close()
+	var list struct{ Alerts []struct{ ID string } }
+	ts.Check(json.NewDecoder(res.Body).Decode(&list))
+	if len(list.Alerts) != 1 {
+		ts.Fatalf("%d alerts of %s", len(list.Alerts), args[1])
+	}
+	ts.Setenv("ID", list.Alerts[0].ID)
 }
 
 func TestFirstWords(t *testing.T) {

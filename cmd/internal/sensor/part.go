@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sys/unix"
 
 	"github.com/tocsin-io/tocsin/bpf"
 	"github.com/tocsin-io/tocsin/bus"
+	"github.com/tocsin-io/tocsin/cmd/internal/confine"
 	"github.com/tocsin-io/tocsin/cmd/internal/lifecycle"
 	"github.com/tocsin-io/tocsin/configs"
 	"github.com/tocsin-io/tocsin/detect/enrich"
@@ -35,6 +38,7 @@ type Part struct {
 func (p *Part) AddTo(g *lifecycle.Group) {
 	g.Add("publisher", p.publish)
 	g.Add("sensor", p.start)
+	g.Add("confinement", p.confine)
 	g.AddRun("events", func(ctx context.Context) error { return p.sensor.Run(ctx) })
 	g.AddRun("signs of life", p.watch)
 	g.AddRun("watch of rules", func(ctx context.Context) error {
@@ -107,6 +111,16 @@ func (p *Part) start(context.Context) (lifecycle.Stop, error) {
 		}
 		return nil
 	}, nil
+}
+
+// confine gives up what was only needed to attach. A process that cannot goes on, and says so.
+func (p *Part) confine(context.Context) (lifecycle.Stop, error) {
+	var st unix.Stat_t
+	foreign := unix.Stat(p.Config.DataDir, &st) == nil && int(st.Uid) != os.Geteuid()
+	if err := confine.Apply(confine.Options{WriteAnywhere: foreign}); err != nil {
+		p.Log.Warn("privileges are not dropped", "error", err)
+	}
+	return nil, nil
 }
 
 // collector shows the sensor's counters as metrics.
