@@ -65,8 +65,10 @@ type (
 )
 
 // Privileged enough for every behaviour that a rule about containers describes.
-var containerCapabilities = []string{"CAP_SYS_ADMIN", "CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_NET_BIND_SERVICE", "CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH",
-	"CAP_SYS_MODULE", "CAP_MKNOD", "CAP_CHOWN", "CAP_FOWNER", "CAP_FSETID", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_KILL", "CAP_SYS_CHROOT", "CAP_SYS_RAWIO"}
+var containerCapabilities = []string{
+	"CAP_SYS_ADMIN", "CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_NET_BIND_SERVICE", "CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH",
+	"CAP_SYS_MODULE", "CAP_MKNOD", "CAP_CHOWN", "CAP_FOWNER", "CAP_FSETID", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_KILL", "CAP_SYS_CHROOT", "CAP_SYS_RAWIO",
+}
 
 // run starts the container, runs the step in it, waits, and removes it.
 func (c container) run(e *env, name string, args ...string) (err error) {
@@ -95,7 +97,7 @@ func (c container) run(e *env, name string, args ...string) (err error) {
 	state := filepath.Join(e.dir, "state")
 	made := absentParents()
 	e.log("runc run %s", id[:12])
-	cmd := exec.Command("runc", append([]string{"--root", state, "run", "--bundle", bundle}, append(noPivot(), id)...)...)
+	cmd := exec.CommandContext(e.ctx, "runc", append([]string{"--root", state, "run", "--bundle", bundle}, append(noPivot(), id)...)...)
 	cmd.Dir = "/"
 	defer func() {
 		// The container may still run, or be half made, when the simulation was cancelled.

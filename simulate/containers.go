@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -38,7 +39,7 @@ var containerSimulations = []Simulation{
 		Container: true, Needs: []Need{Root, Runc},
 		run: func(e *env) error {
 			path := filepath.Join(e.dir, "docker.sock")
-			l, err := net.Listen("unix", path)
+			l, err := (&net.ListenConfig{}).Listen(e.ctx, "unix", path)
 			if err != nil {
 				return err
 			}
@@ -90,7 +91,7 @@ var containerSimulations = []Simulation{
 }
 
 func stepConnectUnix(args []string) error {
-	c, err := net.Dial("unix", args[0])
+	c, err := (&net.Dialer{}).DialContext(context.Background(), "unix", args[0])
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -110,7 +111,7 @@ func stepSelfRemoval(args []string) error {
 	if err := os.WriteFile(args[0], selfRemovingELF(), 0o755); err != nil {
 		return err
 	}
-	if err := exec.Command(args[0]).Run(); err != nil {
+	if err := exec.CommandContext(context.Background(), args[0]).Run(); err != nil {
 		return err
 	}
 	if _, err := os.Stat(args[0]); err == nil {

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -48,7 +49,7 @@ func addLoopback(ip string) error {
 // connected returns both ends of a TCP connection within this network namespace. The first is the client's descriptor.
 func connected(addr string) (client, server int, err error) {
 	ap := netip.MustParseAddrPort(addr)
-	l, err := net.Listen("tcp4", addr)
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp4", addr)
 	if err != nil {
 		return -1, -1, err
 	}

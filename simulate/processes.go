@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -171,7 +172,7 @@ func stepMemfdExec([]string) error {
 	if _, err := unix.Write(fd, trueELF()); err != nil {
 		return fmt.Errorf("write program: %w", err)
 	}
-	return exec.Command(fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd)).Run()
+	return exec.CommandContext(context.Background(), fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd)).Run()
 }
 
 func stepReverseShell([]string) error {

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"bytes"
+	"context"
 	"debug/elf"
 	"encoding/json"
 	"errors"
@@ -129,7 +130,7 @@ func (s step) environ() []string {
 
 // command prepares a process that runs a step with the program at exe, this binary or a link to it.
 func command(exe, name string, args ...string) *exec.Cmd {
-	c := exec.Command(exe)
+	c := exec.CommandContext(context.Background(), exe) // it ends with its parent
 	c.Args, c.Dir = []string{filepath.Base(exe)}, "/"
 	c.Env = step{Name: name, Args: args}.environ()
 	return c
@@ -161,7 +162,7 @@ func (e *env) run(c *exec.Cmd) error {
 		return nil
 	case <-e.ctx.Done():
 		_ = c.Process.Kill() // it may just have ended
-		<-done
+		<-done               //nolint:errcheck // it was killed
 		return e.ctx.Err()
 	}
 }

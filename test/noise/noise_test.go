@@ -11,6 +11,7 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -91,13 +92,13 @@ func worker(dir string) error {
 	in := bufio.NewReader(os.Stdin)
 	for {
 		script, err := in.ReadBytes(0)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		c := exec.Command("/bin/sh")
+		c := exec.CommandContext(context.Background(), "/bin/sh")
 		c.Args = []string{"/bin/sh", "-c", string(bytes.TrimSuffix(script, []byte{0}))}
 		c.Env, c.Dir = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C"}, "/"
 		out, err := c.CombinedOutput()
@@ -128,7 +129,7 @@ func TestNoise(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command(exe)
+	c := exec.CommandContext(t.Context(), exe)
 	c.Env = []string{workerVariable + "=" + dir}
 	c.Stderr = os.Stderr
 	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
