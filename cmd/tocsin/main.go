@@ -79,19 +79,7 @@ func main() {
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	var c cli
 	exited := false
-	parser, err := kong.New(&c,
-		kong.Name("tocsin"),
-		kong.Description("Runtime security for Linux hosts and containers: sees with eBPF, decides with rules, alerts reliably."),
-		kong.Writers(stdout, stderr),
-		kong.Exit(func(int) { exited = true }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}),
-		kong.Vars{"loglevel": "warn"},
-		kong.ExplicitGroups([]kong.Group{
-			{Key: "watch", Title: "Watch"},
-			{Key: "author", Title: "Rules and configuration"},
-			{Key: "operate", Title: "Operate"},
-		}),
-	)
+	parser, err := newParser(&c, stdout, stderr, func(int) { exited = true })
 	if err != nil {
 		fmt.Fprintln(stderr, "tocsin:", err)
 		return exitFailed
@@ -134,6 +122,22 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	fmt.Fprintln(stderr, "tocsin:", err)
 	return exitFailed
+}
+
+func newParser(c *cli, stdout, stderr io.Writer, exit func(int)) (*kong.Kong, error) {
+	return kong.New(c,
+		kong.Name("tocsin"),
+		kong.Description("Runtime security for Linux hosts and containers: sees with eBPF, decides with rules, alerts reliably."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(exit),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}),
+		kong.Vars{"loglevel": "warn"},
+		kong.ExplicitGroups([]kong.Group{
+			{Key: "watch", Title: "Watch"},
+			{Key: "author", Title: "Rules and configuration"},
+			{Key: "operate", Title: "Operate"},
+		}),
+	)
 }
 
 // firstWords returns a command without its arguments: "rules check", not "rules check <dir>".

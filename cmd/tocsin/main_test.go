@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -101,6 +102,31 @@ func alert(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%d alerts of %s", len(list.Alerts), args[1])
 	}
 	ts.Setenv("ID", list.Alerts[0].ID)
+}
+
+// The reference in docs/ is what the program says.
+func TestReference(t *testing.T) {
+	app, err := newParser(&cli{}, io.Discard, io.Discard, func(int) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := writeReference(&b, app); err != nil {
+		t.Fatal(err)
+	}
+	const path = "../../docs/cli.md"
+	if *update {
+		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.String() != string(want) {
+		t.Error("docs/cli.md is out of date: go test ./cmd/tocsin -run TestReference -update")
+	}
 }
 
 func TestFirstWords(t *testing.T) {
