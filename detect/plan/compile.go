@@ -541,7 +541,10 @@ func (c *compiler) call(s *ir.CallStmt) (op, error) {
 		return nil, fmt.Errorf("a call of %s", s.Func)
 	}
 	return func(m *Machine, f []*ast.Term) ctrl {
-		buf := make([]*ast.Term, len(args)) // built-in functions may keep it
+		buf := m.operand[:min(len(args), len(m.operand))]
+		if b.fast == nil || len(args) > len(buf) {
+			buf = make([]*ast.Term, len(args)) // OPA's functions may keep it
+		}
 		for i, a := range args {
 			if buf[i] = a.get(f); buf[i] == nil {
 				return leave

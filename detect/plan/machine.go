@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -130,7 +131,7 @@ const (
 	// minSteps is the work after which time counts: on a busy machine a short evaluation may wait longer for the processor
 	// than its time-out, and must not be lost for that.
 	minSteps = 20_000
-	maxDepth   = 1000 // calls within calls; Rego has no recursion
+	maxDepth = 1000 // calls within calls; Rego has no recursion
 )
 
 // step counts work, and ends an evaluation that takes too long.
@@ -280,6 +281,7 @@ func (m *Machine) builtin(b *builtin, args []*ast.Term) (*ast.Term, ctrl) {
 		if out, ok := b.fast(args); ok {
 			return out, next
 		}
+		args = slices.Clone(args)
 	}
 	m.now()
 	var out *ast.Term

@@ -17,7 +17,7 @@ type Residue struct {
 }
 
 // partialTimeout bounds partial evaluation at load: a rule that takes longer has no residue.
-const partialTimeout = 2 * time.Second
+const partialTimeout = 15 * time.Second
 
 // Residue evaluates the rule as far as it goes without an event.
 func (r *Rule) Residue() (*Residue, error) {
