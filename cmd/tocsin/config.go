@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -11,8 +12,9 @@ import (
 )
 
 type configCmd struct {
-	Check configCheckCmd `cmd:"" help:"Say what is wrong with a configuration."`
-	Show  configShowCmd  `cmd:"" help:"Show a configuration with everything that it leaves to defaults; secrets are hidden."`
+	Check  configCheckCmd  `cmd:"" help:"Say what is wrong with a configuration."`
+	Show   configShowCmd   `cmd:"" help:"Show a configuration with everything that it leaves to defaults; secrets are hidden."`
+	Schema configSchemaCmd `cmd:"" help:"Write the JSON Schema of the configuration."`
 }
 
 // configFile is the flag of commands that read the configuration.
@@ -94,4 +96,22 @@ func configErrors(err error) (configs.Errors, error) {
 		return nil, other
 	}
 	return list, nil
+}
+
+type configSchemaCmd struct{}
+
+func (configSchemaCmd) Help() string {
+	return `Editors check and complete a configuration with it.
+
+Example:
+  tocsin config schema > tocsin.schema.json`
+}
+
+func (configSchemaCmd) Run(e *env) error {
+	text, err := configs.Schema(outputs.Types())
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(e.stdout, "%s\n", bytes.TrimSpace(text))
+	return err
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/tocsin-io/tocsin/cmd/internal/sensor"
 	"github.com/tocsin-io/tocsin/cmd/internal/table"
 	"github.com/tocsin-io/tocsin/cmd/internal/version"
+	"github.com/tocsin-io/tocsin/cmd/internal/watch"
 	"github.com/tocsin-io/tocsin/configs"
 	"github.com/tocsin-io/tocsin/finding"
 	"github.com/tocsin-io/tocsin/rules"
@@ -76,6 +77,14 @@ func (c *runCmd) Run(e *env) error {
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	g.AddRun("reload", func(ctx context.Context) error { return c.reload(ctx, e, hangup, router, part) })
+	g.AddRun("watch of the configuration", func(ctx context.Context) error {
+		return watch.File(ctx, c.Config, func() {
+			select {
+			case hangup <- syscall.SIGHUP:
+			case <-ctx.Done():
+			}
+		})
+	})
 
 	progress := e.stderr
 	if !logging.IsTerminal(e.stderr) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tocsin-io/tocsin/cmd/internal/logging"
 	"github.com/tocsin-io/tocsin/cmd/internal/version"
+	"github.com/tocsin-io/tocsin/cmd/internal/watch"
 	"github.com/tocsin-io/tocsin/configs"
 )
 
@@ -29,7 +30,7 @@ type Options struct {
 	File   string // of the configuration; empty for the defaults
 	Config *configs.Config
 	Log    *slog.Logger
-	Hangup <-chan os.Signal
+	Hangup <-chan os.Signal // SIGHUP, or the file was changed
 }
 
 // Run parses the command line, runs the program, and returns its exit code: 0 after a clean stop, 1 when it failed, 2
@@ -78,6 +79,17 @@ func (p Program) Run(args []string) int {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
+	go func() {
+		err := watch.File(ctx, *file, func() {
+			select {
+			case hangup <- syscall.SIGHUP:
+			case <-ctx.Done():
+			}
+		})
+		if err != nil {
+			log.Warn("changes of the configuration are not seen: use SIGHUP", "error", err)
+		}
+	}()
 	if err := p.Main(ctx, &Options{File: *file, Config: cfg, Log: log, Hangup: hangup}); err != nil {
 		log.Error("failed", "error", err)
 		return 1
