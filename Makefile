@@ -42,6 +42,10 @@ test-root: ## run the tests that load BPF and start containers on this kernel (n
 test-kernels: ## run the BPF and end-to-end tests on Linux 5.10, 6.1, 6.12 and 7 (needs qemu-system-x86_64, busybox-static)
 	TOCSIN_TEST_KERNELS=5.10,6.1,6.12,7 $(GO) run ./test -timeout=60m ./test/kernel/...
 
+.PHONY: test-faults
+test-faults: ## break things under the router, 200 kills among them; writes docs/reliability.md (15 minutes)
+	TOCSIN_FAULTS=long TOCSIN_REPORT=docs/reliability.md $(GO) test -v -count=1 -timeout=60m -run='^TestFaults$$' ./test/faults
+
 .PHONY: test-race
 test-race: ## run the tests of everything concurrent with the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) run ./test -race ./bus/... ./router/... ./store/... ./outputs/... ./api/... ./detect/...
@@ -61,7 +65,7 @@ bin/vmtest:
 ##@ Check
 
 .PHONY: lint
-lint: bin/golangci-lint ## golangci-lint, and the formats of Go, Rego and C
+lint: bin/golangci-lint ## golangci-lint, and helm lint if bin/helm was built
 	test/lint.sh
 
 # Built once: it takes some minutes. The version is pinned in tools/go.mod.
@@ -75,6 +79,10 @@ generated: generate ## fail if a generated file differs from what is committed
 	git diff --exit-code --stat
 	@[ -z "$$(git ls-files --others --exclude-standard)" ] || { git ls-files --others --exclude-standard; echo 'generate made files that are not committed' >&2; exit 1; }
 
+.PHONY: bin/helm
+bin/helm: ## build helm, to lint the chart (takes some minutes once)
+	cd tools && $(GO) build -o ../bin/helm helm.sh/helm/v3/cmd/helm
+
 .PHONY: ci
 ci: ## what CI runs (as root on Debian: it installs packages)
 	.ci/run
@@ -86,6 +94,22 @@ BENCHTIME ?= 1s
 .PHONY: bench
 bench: ## run all Go benchmarks
 	$(GO) test -run='^$$' -bench=. -benchmem -benchtime=$(BENCHTIME) ./...
+
+.PHONY: bench-sensor
+bench-sensor: bin/vmtest ## instructions that the sensor adds to system calls, on Linux 6.1 under QEMU (ns/op = instructions)
+	$(GO) test -exec "$(CURDIR)/bin/vmtest -kernel 6.1 -icount -timeout 20m" -run='^$$' -bench=. ./bpf/
+
+.PHONY: bench-detect
+bench-detect: ## CPU per event of the detector, beside hand-written Go and plain OPA
+	$(GO) test -run='^$$' -bench=. -benchmem -benchtime=$(BENCHTIME) ./detect/...
+
+.PHONY: bench-router
+bench-router: ## the router from publish to the receiver: 500 a second, and as many as it takes
+	$(GO) test -run='^$$' -bench=Router -benchtime=1x -timeout=10m ./test/faults
+
+.PHONY: bench-latency
+bench-latency: ## time from a system call in a container to the webhook; writes docs/latency.md (needs root, runc)
+	TOCSIN_REPORT=docs/latency.md $(GO) test -run='^$$' -bench=Latency -benchtime=1x -timeout=10m ./test/e2e
 
 ##@
 
