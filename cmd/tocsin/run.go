@@ -145,6 +145,8 @@ func (c *runCmd) reload(ctx context.Context, e *env, hangup <-chan os.Signal, ro
 		}
 		if err != nil {
 			e.log.Error("configuration not reloaded: the old one stays", "error", err)
+		} else {
+			e.log.Info("configuration reloaded", "file", c.Config)
 		}
 		_ = part.Sensor().Reload() // it has logged why
 	}

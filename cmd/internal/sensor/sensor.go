@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -68,6 +69,7 @@ func New(opts Options) (*Sensor, error) {
 	opts.Enrich.Derive = engine.Handle
 	s.enricher = enrich.New(opts.Enrich)
 	s.choose(engine.Selections())
+	debug.FreeOSMemory() // compiling rules takes many times what they need afterwards
 	return s, nil
 }
 
@@ -137,6 +139,7 @@ func (s *Sensor) Reload() error {
 	s.rules.Store(&rules)
 	none := []error(nil)
 	s.problems.Store(&none)
+	debug.FreeOSMemory()
 	s.log.Info("rules reloaded", "rules", len(rules))
 	return nil
 }
