@@ -169,20 +169,21 @@ int BPF_PROG(register_kprobe, struct kprobe *p, int ret)
 /* Saves an array of texts of the kernel, each with its NUL. */
 static __always_inline void put_kernel_strings(struct scratch *s, u32 arg, char **array)
 {
-	u64 start = data_pos(s), pos = start;
+	u64 start = data_pos(s);
 	if (!array || start >= REC_LIMIT)
 		return;
 	for (u32 i = 0; i < MAX_HELPER_STRINGS; i++) {
 		char *p = NULL;
-		if (bpf_probe_read_kernel(&p, sizeof(p), array + i) || !p || pos >= REC_LIMIT)
+		u64 at = s->pos;
+		if (bpf_probe_read_kernel(&p, sizeof(p), array + i) || !p || at >= REC_LIMIT)
 			break;
-		BOUND(pos, 16383);
-		long n = bpf_probe_read_kernel_str(s->rec + pos, PATH_MAX, p);
+		BOUND(at, 16383);
+		long n = bpf_probe_read_kernel_str(s->rec + at, PATH_MAX, p);
 		if (n <= 0)
 			break;
-		pos += n;
+		s->pos = at + n;
 	}
-	put_data(s, arg, start, pos - start);
+	put_data(s, arg, start, s->pos - start);
 }
 
 SEC("fentry/call_usermodehelper_exec")

@@ -351,29 +351,29 @@ static __always_inline void put_bytes(struct scratch *s, u32 arg, const void *sr
 /* Saves a user's array of texts, each with its NUL. */
 static __always_inline void put_user_strings(struct scratch *s, u32 arg, u64 array, bool compat)
 {
-	u64 start = data_pos(s), pos = start;
+	u64 start = data_pos(s); /* the end is in s: older verifiers would tell apart every length */
 	int i;
 	if (start >= REC_LIMIT)
 		return;
 	for (i = 0; i < MAX_STRINGS; i++) {
-		u64 p = 0;
+		u64 p = 0, at = s->pos;
 		if (compat ? bpf_probe_read_user(&p, 4, (void *)array + 4 * i) : bpf_probe_read_user(&p, 8, (void *)array + 8 * i))
 			break;
 		if (!p)
 			break;
-		if (pos >= REC_LIMIT) {
+		if (at >= REC_LIMIT) {
 			HDR(s)->flags |= FLAG_TRUNCATED;
 			break;
 		}
-		BOUND(pos, 16383);
-		long n = bpf_probe_read_user_str(s->rec + pos, PATH_MAX, (void *)p);
+		BOUND(at, 16383);
+		long n = bpf_probe_read_user_str(s->rec + at, PATH_MAX, (void *)p);
 		if (n <= 0)
 			break;
-		pos += n;
+		s->pos = at + n;
 	}
 	if (i == MAX_STRINGS)
 		HDR(s)->flags |= FLAG_TRUNCATED;
-	put_data(s, arg, start, pos - start);
+	put_data(s, arg, start, s->pos - start);
 	HDR(s)->user |= 1u << (arg & 31);
 }
 
