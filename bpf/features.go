@@ -150,7 +150,7 @@ func (f *Features) unusable(h *Hook) string {
 					continue // a 32-bit one
 				}
 			}
-			if !f.hasFunction(fn) {
+			if p.call && !f.hasSyscallFunction(fn) || !f.hasFunction(fn) {
 				if p.call && h.has(p.prog, f) {
 					continue // a system call that this kernel does not have, among others
 				}
@@ -174,7 +174,7 @@ func (f *Features) unusable(h *Hook) string {
 // has reports whether the program has at least one system call of this kernel to be attached to.
 func (h *Hook) has(prog string, f *Features) bool {
 	for _, p := range h.progs {
-		if native, _ := syscallFunctions(p.to); p.call && p.prog == prog && f.hasFunction(native) {
+		if native, _ := syscallFunctions(p.to); p.call && p.prog == prog && f.hasSyscallFunction(native) {
 			return true
 		}
 	}
@@ -202,4 +202,23 @@ func (f *Features) hasTracepoint(name string) bool {
 func (f *Features) hasFunction(name string) bool {
 	var fn *btf.Func
 	return f.kernel.TypeByName(name, &fn) == nil
+}
+
+// hasSyscallFunction reports whether programs on the function of a system call can read its registers: 5.10 does not
+// describe them for all.
+func (f *Features) hasSyscallFunction(name string) bool {
+	var fn *btf.Func
+	if f.kernel.TypeByName(name, &fn) != nil {
+		return false
+	}
+	proto, ok := fn.Type.(*btf.FuncProto)
+	if !ok || len(proto.Params) == 0 {
+		return false
+	}
+	ptr, ok := proto.Params[0].Type.(*btf.Pointer)
+	if !ok {
+		return false
+	}
+	_, ok = btf.As[*btf.Struct](ptr.Target)
+	return ok
 }

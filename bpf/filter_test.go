@@ -196,3 +196,26 @@ func TestSelectWhileRunning(t *testing.T) {
 		t.Errorf("seen %v, want 500 of each", count)
 	}
 }
+
+// Everything at once: programs of different events share tables and system calls.
+func TestSelectEverything(t *testing.T) {
+	r := startRecorder(t, Options{})
+	var sel []event.Selection
+	for i := range event.All() {
+		if c := r.Features().Hooks(event.All()[i].Name); c.Hook != nil {
+			sel = append(sel, event.Selection{Event: c.Event})
+		}
+	}
+	start := time.Now()
+	if err := r.Select(sel); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d events in %v", len(sel), time.Since(start).Round(time.Millisecond))
+	file := tempFile(t)
+	pid := startTrigger(t, "open many", file)
+	for _, name := range []string{"openat", "security_file_open", "sched_process_exec", "security_bprm_check", "execve"} {
+		if r.find(func(e *event.Event) bool { return int(e.HostPID) == pid && e.Name() == name }) == nil {
+			t.Errorf("no %s", name)
+		}
+	}
+}

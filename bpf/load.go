@@ -29,10 +29,11 @@ var objectFiles = map[string]func() (*ebpf.CollectionSpec, error){
 
 // A loader loads programs one by one, all on the same maps.
 type loader struct {
-	features *Features
-	specs    map[string]*ebpf.CollectionSpec
-	maps     map[string]*ebpf.Map // those that programs share
-	consts   map[string]any
+	features    *Features
+	verifierLog bool // a refused program is tried again to find out why, which may take minutes on a slow machine
+	specs       map[string]*ebpf.CollectionSpec
+	maps        map[string]*ebpf.Map // those that programs share
+	consts      map[string]any
 
 	programs    map[string]*ebpf.Program // behind dispatchers, by name
 	refused     map[string]error         // those that cannot be loaded, and why
@@ -141,7 +142,8 @@ func (l *loader) load(a attachment, to string) (*ebpf.Program, error) {
 			spec.Variables[name] = v
 		}
 	}
-	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: replace, Cache: l.features.cache})
+	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: replace, Cache: l.features.cache,
+		Programs: ebpf.ProgramOptions{LogDisabled: !l.verifierLog}})
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +186,7 @@ func (l *loader) attachSyscallFunctions(a attachment) (*program, error) {
 	native, compat := syscallFunctions(a.to)
 	all := &program{}
 	for _, fn := range append(compat, native) {
-		if !l.features.hasFunction(fn) {
+		if !l.features.hasSyscallFunction(fn) {
 			continue
 		}
 		p, err := l.attachAt(a, fn)

@@ -25,6 +25,8 @@ import (
 type Options struct {
 	// RingBytes is the size of the ring buffer, a power of two; 16 MiB when zero.
 	RingBytes int
+	// VerifierLog adds the verifier's reasons to the error for a program that the kernel refuses. It makes refusals slow.
+	VerifierLog bool
 	// Features is what Probe found; nil probes.
 	Features *Features
 }
@@ -83,6 +85,7 @@ func (s *Sensor) open(o Options) error {
 	if s.loader, err = newLoader(s.features, s.hierarchy, o.RingBytes); err != nil {
 		return err
 	}
+	s.loader.verifierLog = o.VerifierLog
 	if s.reader, err = ringbuf.NewReader(s.loader.maps["ring"]); err != nil {
 		return fmt.Errorf("open ring buffer: %w", err)
 	}
