@@ -82,7 +82,7 @@ rule in Rego, JetStream on disk, the router, the store, the delivery.
 | memory of tocsin run, now / highest | %d / %d MiB |
 | CPU of tocsin run | %.1f %% of one core |
 
-Measured on %s: Linux %s, %d CPUs, load average before the end %s. Written by %s.
+Measured on %s: Linux %s, %d CPUs, load average %s (above 1: the machine did other work as well). Written by %s.
 
 What is measured: "tocsin run" with the built-in rules and the tutorial's rule, embedded NATS, SQLite, one webhook,
 "group: none". A container started by runc connects %d times; the first %d are not counted. The time before each call is
