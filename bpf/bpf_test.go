@@ -288,7 +288,7 @@ var triggers = []trigger{
 
 // cgroupParent returns the path of a control group that the child is to make.
 func cgroupParent(t *testing.T) string {
-	h, err := findHierarchy(testFeatures(t).kernel)
+	h, err := findHierarchy(testFeatures(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,19 +33,19 @@ type hierarchy struct {
 var controllers = []string{"pids", "cpuset", "memory", "freezer", "devices"}
 
 // findHierarchy picks version 2, unless the controllers belong to version 1.
-func findHierarchy(kernel *btf.Spec) (hierarchy, error) {
+func findHierarchy(f *Features) (hierarchy, error) {
 	h := hierarchy{subsys: -1}
-	f, err := os.Open("/proc/cgroups")
+	cgroups, err := os.Open("/proc/cgroups")
 	if err == nil {
-		defer f.Close()
+		defer cgroups.Close()
 		ids := map[string]int{}
-		for sc := bufio.NewScanner(f); sc.Scan(); {
+		for sc := bufio.NewScanner(cgroups); sc.Scan(); {
 			if cols := strings.Fields(sc.Text()); len(cols) == 4 {
 				ids[cols[0]], _ = strconv.Atoi(cols[1])
 			}
 		}
 		var enum *btf.Enum
-		if err := kernel.TypeByName("cgroup_subsys_id", &enum); err != nil {
+		if err := f.find("cgroup_subsys_id", &enum); err != nil {
 			return h, fmt.Errorf("read the kernel's cgroup controllers: %w", err)
 		}
 		for _, c := range controllers {

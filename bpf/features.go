@@ -21,9 +21,8 @@ type Features struct {
 	// Missing says for each kind of hook why it cannot be used; a kind without an entry works.
 	Missing map[Kind]string
 
-	cache  *btf.Cache
-	kernel *btf.Spec
 	mu     sync.Mutex
+	cache  *btf.Cache        // the kernel's types, some 60 MB once they are decoded: see release
 	broken map[string]string // hooks that could not be attached although nothing seemed to be missing, and why
 }
 
@@ -41,9 +40,8 @@ type Choice struct {
 // Probe finds out what the running kernel offers, by loading and attaching programs that do nothing.
 // It needs the privileges of CheckPrivileges.
 func Probe() (*Features, error) {
-	f := &Features{Missing: map[Kind]string{}, cache: btf.NewCache(), broken: map[string]string{}}
-	var err error
-	if f.kernel, err = f.cache.Kernel(); err != nil {
+	f := &Features{Missing: map[Kind]string{}, broken: map[string]string{}}
+	if _, err := f.types().Kernel(); err != nil {
 		return nil, fmt.Errorf("read the kernel's type information: %w", err)
 	}
 	if err := f.try(ebpf.Tracing, ebpf.AttachTraceRawTp, "sys_exit"); err != nil {
@@ -63,6 +61,32 @@ func Probe() (*Features, error) {
 		f.Missing[LSM] = reason(err)
 	}
 	return f, nil
+}
+
+// types returns what is known of the kernel's types; they are read when they are first needed.
+func (f *Features) types() *btf.Cache {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.cache == nil {
+		f.cache = btf.NewCache()
+	}
+	return f.cache
+}
+
+// find looks up one of the kernel's types.
+func (f *Features) find(name string, typ any) error {
+	kernel, err := f.types().Kernel()
+	if err != nil {
+		return fmt.Errorf("read the kernel's type information: %w", err)
+	}
+	return kernel.TypeByName(name, typ)
+}
+
+// release frees the memory that the kernel's types take; they are read again when they are needed.
+func (f *Features) release() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.cache = nil
 }
 
 // try loads and attaches a program that does nothing.
@@ -192,7 +216,7 @@ func (h *Hook) key() string { return string(h.Kind) + " " + h.Target }
 
 func (f *Features) hasTracepoint(name string) bool {
 	var t *btf.Typedef
-	if f.kernel.TypeByName("btf_trace_"+name, &t) == nil {
+	if f.find("btf_trace_"+name, &t) == nil {
 		return true
 	}
 	// Tracepoints of one class share a prototype; each has a function that BTF may or may not name.
@@ -201,14 +225,14 @@ func (f *Features) hasTracepoint(name string) bool {
 
 func (f *Features) hasFunction(name string) bool {
 	var fn *btf.Func
-	return f.kernel.TypeByName(name, &fn) == nil
+	return f.find(name, &fn) == nil
 }
 
 // hasSyscallFunction reports whether programs on the function of a system call can read its registers: 5.10 does not
 // describe them for all.
 func (f *Features) hasSyscallFunction(name string) bool {
 	var fn *btf.Func
-	if f.kernel.TypeByName(name, &fn) != nil {
+	if f.find(name, &fn) != nil {
 		return false
 	}
 	proto, ok := fn.Type.(*btf.FuncProto)

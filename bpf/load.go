@@ -142,7 +142,7 @@ func (l *loader) load(a attachment, to string) (*ebpf.Program, error) {
 			spec.Variables[name] = v
 		}
 	}
-	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: replace, Cache: l.features.cache,
+	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: replace, Cache: l.features.types(),
 		Programs: ebpf.ProgramOptions{LogDisabled: !l.verifierLog}})
 	if err != nil {
 		return nil, err

@@ -79,7 +79,7 @@ func Open(o Options) (*Sensor, error) {
 
 func (s *Sensor) open(o Options) error {
 	var err error
-	if s.hierarchy, err = findHierarchy(s.features.kernel); err != nil {
+	if s.hierarchy, err = findHierarchy(s.features); err != nil {
 		return err
 	}
 	if s.loader, err = newLoader(s.features, s.hierarchy, o.RingBytes); err != nil {
@@ -176,6 +176,7 @@ func (s *Sensor) Select(selections []event.Selection) error {
 	errs = append(errs, s.attach(always)...)
 	errs = append(errs, s.loader.configure(wanted), s.loader.dispatch(progs))
 	errs = append(errs, s.detach(progs)...)
+	s.features.release()
 	return errors.Join(errs...)
 }
 
