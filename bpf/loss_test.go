@@ -1,0 +1,107 @@
+package bpf
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tocsin-io/tocsin/event"
+)
+
+func init() {
+	triggers = append(triggers, trigger{name: "flood", child: func(arg string) {
+		path, n, _ := strings.Cut(arg, ",")
+		count, _ := strconv.Atoi(n)
+		for range count {
+			fd, err := unix.Openat(unix.AT_FDCWD, path, unix.O_RDONLY, 0)
+			check("open", err)
+			unix.Close(fd)
+		}
+	}}, trigger{name: "open in cgroup", child: func(arg string) {
+		cgroup, path, _ := strings.Cut(arg, ",")
+		check("join", os.WriteFile(filepath.Join(cgroup, "cgroup.procs"), []byte("0"), 0o600))
+		for range 10 {
+			fd, err := unix.Openat(unix.AT_FDCWD, path, unix.O_RDONLY, 0)
+			check("open", err)
+			unix.Close(fd)
+		}
+	}})
+}
+
+// A reader that stands still while a process floods the ring: every occurrence is either delivered or counted as lost, and a
+// process in another control group is still heard.
+func TestLoss(t *testing.T) {
+	s, err := Open(Options{RingBytes: 4 << 20, Features: testFeatures(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	selectAll(t, s, "security_file_open")
+	flooded, quiet := tempFile(t), tempFile(t)
+	cgroup := cgroupParent(t)
+	if err := os.Mkdir(cgroup, 0o755); err != nil {
+		t.Fatal(err)
+	}
+
+	var standstill sync.Mutex
+	standstill.Lock()
+	got := map[string]uint64{}
+	heard := 0
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() {
+		done <- s.Run(ctx, func(e *event.Event) {
+			standstill.Lock()
+			defer standstill.Unlock()
+			got[e.Name()]++
+			if e.Name() == "security_file_open" && e.Str(0) == quiet {
+				heard++
+			}
+		})
+	}()
+	flooder := startTrigger(t, "flood", flooded+",20000")
+	startTrigger(t, "open in cgroup", cgroup+","+quiet)
+	standstill.Unlock()
+	time.Sleep(50 * time.Millisecond) // longer than the reader's interval
+	for n := -1; ; time.Sleep(20 * time.Millisecond) {
+		standstill.Lock()
+		now := heard + int(got["security_file_open"])
+		standstill.Unlock()
+		if now == n {
+			break
+		}
+		n = now
+	}
+	selectNothing := s.Select(nil)
+	time.Sleep(50 * time.Millisecond)
+	cancel()
+	if err := <-done; err != nil || selectNothing != nil {
+		t.Fatal(err, selectNothing)
+	}
+	st, err := s.Stats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	opens := st.Events["security_file_open"]
+	t.Logf("process %d: %+v", flooder, opens)
+	if opens.Attempted != opens.Emitted+opens.Lost() {
+		t.Errorf("attempted %d, emitted %d, lost %d", opens.Attempted, opens.Emitted, opens.Lost())
+	}
+	if opens.LostBudget == 0 {
+		t.Error("the flood was not limited: " + fmt.Sprintf("%+v", opens))
+	}
+	if got["security_file_open"] != opens.Emitted || st.Undecoded != 0 {
+		t.Errorf("%d came out of the ring, %d undecoded; %d went in", got["security_file_open"], st.Undecoded, opens.Emitted)
+	}
+	if heard != 10 {
+		t.Errorf("%d of 10 events of the quiet control group were heard", heard)
+	}
+}
