@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -90,7 +91,8 @@ func matcherOf(ctx huma.Context) (match.Matcher, []error) {
 }
 
 func badMatch(err error, prefix string) error {
-	if e, ok := err.(*match.Error); ok {
+	var e *match.Error
+	if errors.As(err, &e) {
 		where := prefix
 		if p := match.PathText(e.At); p != "" {
 			where += "." + p
@@ -158,11 +160,13 @@ func (s *server) alerts() {
 		Selection
 		Paging
 		Sort string `query:"sort" enum:"last_seen,-last_seen,first_seen,-first_seen,severity,-severity,count,-count" default:"-last_seen"`
-	}) (*alertList, error) {
+	},
+	) (*alertList, error) {
 		out := &alertList{}
 		var err error
 		out.Body.Alerts, out.Body.Next, err = s.Store.Alerts(ctx, in.filter, store.Page{Sort: in.Sort, Limit: in.Limit, Cursor: in.Cursor})
-		if e, ok := err.(*match.Error); ok {
+		var e *match.Error
+		if errors.As(err, &e) {
 			return nil, huma.Error422UnprocessableEntity("validation failed", badMatch(e, "query"))
 		}
 		return out, s.failed(err)
@@ -177,7 +181,8 @@ func (s *server) alerts() {
 	huma.Register(s.api, op(http.MethodGet, "/alerts/{id}/findings", "list-alert-findings", "Findings of an alert, the latest first", Read), func(ctx context.Context, in *struct {
 		ByID
 		Paging
-	}) (*findingList, error) {
+	},
+	) (*findingList, error) {
 		if _, err := s.Store.Alert(ctx, in.ID); err != nil {
 			return nil, s.failed(err)
 		}
@@ -189,7 +194,8 @@ func (s *server) alerts() {
 	huma.Register(s.api, op(http.MethodGet, "/alerts/{id}/deliveries", "list-alert-deliveries", "Who was told of an alert", Read), func(ctx context.Context, in *struct {
 		ByID
 		Limit int `query:"limit" minimum:"1" maximum:"1000" default:"100"`
-	}) (*deliveryList, error) {
+	},
+	) (*deliveryList, error) {
 		if _, err := s.Store.Alert(ctx, in.ID); err != nil {
 			return nil, s.failed(err)
 		}
@@ -201,7 +207,8 @@ func (s *server) alerts() {
 	huma.Register(s.api, matcherParams(op(http.MethodGet, "/findings", "list-findings", "Findings, the latest first", Read)), func(ctx context.Context, in *struct {
 		FindingSelection
 		Paging
-	}) (*findingList, error) {
+	},
+	) (*findingList, error) {
 		out := &findingList{}
 		var err error
 		out.Body.Findings, out.Body.Next, err = s.Store.Findings(ctx, in.filter, store.Page{Limit: in.Limit, Cursor: in.Cursor})

@@ -348,3 +348,29 @@ func TestOnlyThisHostWithoutTokens(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func FuzzParseTokens(f *testing.F) {
+	f.Add("# x\na read,triage never sha256:0000000000000000000000000000000000000000000000000000000000000000")
+	f.Add("a admin 2027-01-31 sha256:00")
+	f.Fuzz(func(t *testing.T, text string) {
+		list, err := ParseTokens(text)
+		if err != nil {
+			return
+		}
+		for i := range list {
+			again, err := ParseTokens(list[i].Line())
+			if err != nil || len(again) != 1 || again[0].Hash != list[i].Hash {
+				t.Errorf("%q does not survive Line: %v", text, err)
+			}
+		}
+	})
+}
+
+func FuzzParseTime(f *testing.F) {
+	f.Add("24h")
+	f.Add("7d")
+	f.Add("2026-03-01T12:00:00Z")
+	f.Fuzz(func(t *testing.T, text string) {
+		parseTime(text, time.Now())
+	})
+}

@@ -30,7 +30,8 @@ func (s *server) ingests() {
 		o.SkipValidateBody = true // the body is whatever the sender makes of JSON
 		huma.Register(s.api, o, func(ctx context.Context, in *struct {
 			RawBody []byte `contentType:"application/json" doc:"one JSON object, several one after another, or an array"`
-		}) (*ingestAnswer, error) {
+		},
+		) (*ingestAnswer, error) {
 			list, err := parse(in.RawBody)
 			out := &ingestAnswer{}
 			if err != nil {

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -33,7 +34,8 @@ func (s *server) routing() {
 	})
 	huma.Register(s.api, op(http.MethodPost, "/routes/test", "test-routes-with", "What would become of this finding", Read), func(ctx context.Context, in *struct {
 		Body finding.Finding
-	}) (*traceAnswer, error) {
+	},
+	) (*traceAnswer, error) {
 		return test(ctx, &in.Body)
 	})
 }
@@ -57,7 +59,8 @@ func (s *server) outputs() {
 	huma.Register(s.api, letters, func(ctx context.Context, in *struct {
 		Name string `path:"name" maxLength:"100"`
 		Paging
-	}) (*deliveryList, error) {
+	},
+	) (*deliveryList, error) {
 		list, err := s.Store.DeadLetters(ctx, in.Name, in.Cursor, in.Limit)
 		if err != nil {
 			return nil, s.failed(err)
@@ -72,7 +75,8 @@ func (s *server) outputs() {
 	huma.Register(s.api, op(http.MethodGet, "/outputs/{name}/dead-letters/{id}", "get-dead-letter", "The whole notification that was given up", Read), func(ctx context.Context, in *struct {
 		Name string `path:"name" maxLength:"100"`
 		ByID
-	}) (*struct{ Body json.RawMessage }, error) {
+	},
+	) (*struct{ Body json.RawMessage }, error) {
 		body, err := s.Store.DeadLetter(ctx, in.Name, in.ID)
 		if err != nil {
 			return nil, s.failed(err)
@@ -88,7 +92,8 @@ func (s *server) outputs() {
 		Body struct {
 			Retried int `json:"retried"`
 		}
-	}, error) {
+	}, error,
+	) {
 		out := &struct {
 			Body struct {
 				Retried int `json:"retried"`
@@ -113,7 +118,8 @@ func (s *server) outputs() {
 		Body struct {
 			Outputs []OutputState `json:"outputs" nullable:"false"`
 		}
-	}, error) {
+	}, error,
+	) {
 		counts, err := s.Store.DeliveryCounts(ctx)
 		if err != nil {
 			return nil, s.failed(err)
@@ -131,7 +137,8 @@ func (s *server) outputs() {
 	})
 	huma.Register(s.api, op(http.MethodPost, "/outputs/{name}/test", "test-output", "Send a test notification", Admin), func(ctx context.Context, in *struct {
 		Name string `path:"name" maxLength:"100"`
-	}) (*struct{}, error) {
+	},
+	) (*struct{}, error) {
 		if !slices.ContainsFunc(s.Outputs.List(), func(o OutputInfo) bool { return o.Name == in.Name }) {
 			return nil, huma.Error404NotFound("no output is named " + in.Name)
 		}
@@ -154,7 +161,8 @@ func (s *server) counts() {
 		Selection
 		Fields string `query:"fields" default:"status,severity,rule,host" doc:"separated by commas"`
 		Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"values of each field"`
-	}) (*facetAnswer, error) {
+	},
+	) (*facetAnswer, error) {
 		fields := strings.Split(in.Fields, ",")
 		for _, f := range fields {
 			if !slices.Contains(store.FacetFields, f) {
@@ -164,7 +172,8 @@ func (s *server) counts() {
 		out := &facetAnswer{}
 		var err error
 		out.Body.Facets, out.Body.Truncated, err = s.Store.Facets(ctx, in.filter, fields, in.Limit)
-		if e, ok := err.(*match.Error); ok {
+		var e *match.Error
+		if errors.As(err, &e) {
 			return nil, huma.Error422UnprocessableEntity("validation failed", badMatch(e, "query"))
 		}
 		return out, s.failed(err)
@@ -179,7 +188,8 @@ func (s *server) counts() {
 		Body struct {
 			Entries []store.Entry `json:"entries" nullable:"false"`
 		}
-	}, error) {
+	}, error,
+	) {
 		out := &struct {
 			Body struct {
 				Entries []store.Entry `json:"entries" nullable:"false"`
@@ -196,7 +206,8 @@ func (s *server) counts() {
 		Body struct {
 			Rules []RuleInfo `json:"rules" nullable:"false"`
 		}
-	}, error) {
+	}, error,
+	) {
 		out := &struct {
 			Body struct {
 				Rules []RuleInfo `json:"rules" nullable:"false"`
@@ -228,7 +239,8 @@ func (s *server) histogram(ctx context.Context, in *struct {
 		Step    string         `json:"step"`
 		Buckets []store.Bucket `json:"buckets" nullable:"false"`
 	}
-}, error) {
+}, error,
+) {
 	invalid := func(where, msg string) error {
 		return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Location: where, Message: msg})
 	}
@@ -298,7 +310,8 @@ type attackAnswer struct {
 func (s *server) attack(ctx context.Context, in *struct {
 	Since string `query:"since" default:"30d"`
 	All   bool   `query:"all" doc:"also techniques without rules and alerts"`
-}) (*attackAnswer, error) {
+},
+) (*attackAnswer, error) {
 	since, err := parseTime(in.Since, time.Now())
 	if err != nil {
 		return nil, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Location: "query.since", Message: err.Error()})

@@ -231,6 +231,7 @@ type fakeOutputs struct{ tested string }
 func (f *fakeOutputs) List() []OutputInfo {
 	return []OutputInfo{{Name: "soc", Type: "slack", Backlog: 3}}
 }
+
 func (f *fakeOutputs) Test(_ context.Context, name string) error {
 	f.tested = name
 	return errors.New("slack: channel_not_found")

@@ -83,7 +83,8 @@ func (s *server) silences() {
 		Body struct {
 			Silences []Silence `json:"silences" nullable:"false"`
 		}
-	}, error) {
+	}, error,
+	) {
 		now := time.Now()
 		since := now
 		if in.Expired {
@@ -167,7 +168,8 @@ type Preview struct {
 func (s *server) preview(ctx context.Context, in *struct {
 	Since string `query:"since" default:"24h"`
 	Body  SilenceRequest
-}) (*struct{ Body Preview }, error) {
+},
+) (*struct{ Body Preview }, error) {
 	now := time.Now()
 	since, err := parseTime(in.Since, now)
 	if err != nil {

@@ -79,7 +79,7 @@ func (s *server) events(ctx context.Context, w http.ResponseWriter, m *match.Mat
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusOK)
 	send := func(format string, a ...any) bool {
-		rc.SetWriteDeadline(time.Now().Add(10 * time.Second)) // a client that does not read is let go
+		_ = rc.SetWriteDeadline(time.Now().Add(10 * time.Second)) // a client that does not read is let go
 		_, err := fmt.Fprintf(w, format, a...)
 		return err == nil && rc.Flush() == nil
 	}

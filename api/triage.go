@@ -43,7 +43,8 @@ func (s *server) triage() {
 		ByID
 		IfMatch string `header:"If-Match" doc:"the ETag of the alert that was read: the change is refused if it is another one now"`
 		Body    Change
-	}) (*alertAnswer, error) {
+	},
+	) (*alertAnswer, error) {
 		version, err := etag(in.IfMatch)
 		if err != nil {
 			return nil, err
@@ -64,7 +65,8 @@ func (s *server) triage() {
 		Body struct {
 			Text string `json:"text" minLength:"1" maxLength:"10000"`
 		}
-	}) (*noteList, error) {
+	},
+	) (*noteList, error) {
 		if err := s.Store.AddNote(ctx, in.ID, actor(ctx), in.Body.Text); err != nil {
 			return nil, s.failed(err)
 		}

@@ -49,8 +49,10 @@ func measure(b *testing.B, op, path string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	cmd := &exec.Cmd{Path: exe, Args: []string{"loop"}, Stderr: os.Stderr,
-		Env: append(os.Environ(), "TOCSIN_TRIGGER=loop", fmt.Sprintf("TOCSIN_TRIGGER_ARG=%s,%d,%s", op, b.N, path))}
+	cmd := &exec.Cmd{
+		Path: exe, Args: []string{"loop"}, Stderr: os.Stderr,
+		Env: append(os.Environ(), "TOCSIN_TRIGGER=loop", fmt.Sprintf("TOCSIN_TRIGGER_ARG=%s,%d,%s", op, b.N, path)),
+	}
 	out, err := cmd.Output()
 	if err != nil {
 		b.Fatal(err)
@@ -64,8 +66,10 @@ func measure(b *testing.B, op, path string) {
 
 // emptyProgram attaches a program that does nothing to the exit of every system call.
 func emptyProgram(b *testing.B) {
-	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "empty", Type: ebpf.Tracing, AttachType: ebpf.AttachTraceRawTp, AttachTo: "sys_exit", License: "GPL",
-		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}})
+	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Name: "empty", Type: ebpf.Tracing, AttachType: ebpf.AttachTraceRawTp, AttachTo: "sys_exit", License: "GPL",
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
+	})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -117,7 +121,8 @@ func BenchmarkWatched(b *testing.B) {
 	}
 	opens := event.Selection{Event: "security_file_open"}
 	filtered := event.Selection{Event: "security_file_open", Clauses: []event.Clause{{Conds: []event.Cond{
-		{Field: "pathname", Op: event.OpPrefix, Strs: []string{"/no/such/dir/"}}}}}}
+		{Field: "pathname", Op: event.OpPrefix, Strs: []string{"/no/such/dir/"}},
+	}}}}
 	for _, c := range []struct {
 		op, with string
 		setup    func(*testing.B)

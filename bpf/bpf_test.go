@@ -89,18 +89,24 @@ func cstr(s string) uintptr {
 func unixAddress(path string) string { return `{"sa_family":"AF_UNIX","sun_path":"` + path + `"}` }
 
 var triggers = []trigger{
-	{name: "exec", event: "sched_process_exec", child: func(string) {},
+	{
+		name: "exec", event: "sched_process_exec", child: func(string) {},
 		expect: func(_ string, _ int) map[string]string {
 			exe, _ := os.Executable()
 			wd, _ := os.Getwd()
-			return map[string]string{"cmdpath": exe, "pathname": exe, "argv": `["trigger","one","two"]`, "pwd": wd, "interp": exe, "invoked_from_kernel": "0",
-				"stdin_path": "/dev/null", "stdin_type": "S_IFCHR", "prev_comm": selfComm()}
-		}},
-	{name: "execve", event: "execve", child: func(string) {},
+			return map[string]string{
+				"cmdpath": exe, "pathname": exe, "argv": `["trigger","one","two"]`, "pwd": wd, "interp": exe, "invoked_from_kernel": "0",
+				"stdin_path": "/dev/null", "stdin_type": "S_IFCHR", "prev_comm": selfComm(),
+			}
+		},
+	},
+	{
+		name: "execve", event: "execve", child: func(string) {},
 		expect: func(_ string, _ int) map[string]string {
 			exe, _ := os.Executable()
 			return map[string]string{"pathname": exe, "argv": `["trigger","one","two"]`}
-		}},
+		},
+	},
 	{name: "execve fails", event: "execve", child: func(string) {
 		if err := syscall.Exec("/no/such/program", []string{"a", "b"}, []string{"X=1"}); err != syscall.ENOENT {
 			check("exec", fmt.Errorf("%v", err))
@@ -112,10 +118,12 @@ var triggers = []trigger{
 			t.Errorf("return value %d", e.Return)
 		}
 	}},
-	{name: "exit", event: "sched_process_exit", child: func(string) { os.Exit(7) },
+	{
+		name: "exit", event: "sched_process_exit", child: func(string) { os.Exit(7) },
 		expect: func(_ string, _ int) map[string]string {
 			return map[string]string{"exit_code": "7", "process_group_exit": "true", "signal_code": "0"}
-		}},
+		},
+	},
 	{name: "fork", event: "sched_process_fork", child: func(string) {
 		check("fork", (&exec.Cmd{Path: "/proc/self/exe", Env: []string{"TOCSIN_TRIGGER=exec"}}).Run())
 	}, expect: func(_ string, pid int) map[string]string {
@@ -140,10 +148,13 @@ var triggers = []trigger{
 		if err := unix.Stat(path, &st); err != nil {
 			return nil
 		}
-		return map[string]string{"pathname": path, "flags": "O_WRONLY|O_LARGEFILE", "inode": fmt.Sprint(st.Ino), "ctime": fmt.Sprint(st.Ctim.Nano()), "syscall": "openat",
-			"syscall_pathname": "../" + filepath.Base(filepath.Dir(path)) + "/watched.link/watched"}
+		return map[string]string{
+			"pathname": path, "flags": "O_WRONLY|O_LARGEFILE", "inode": fmt.Sprint(st.Ino), "ctime": fmt.Sprint(st.Ctim.Nano()), "syscall": "openat",
+			"syscall_pathname": "../" + filepath.Base(filepath.Dir(path)) + "/watched.link/watched",
+		}
 	}},
-	{name: "connect TCP", event: "security_socket_connect",
+	{
+		name: "connect TCP", event: "security_socket_connect",
 		setup: func(t *testing.T) string { return listen(t, "tcp", "127.0.0.1:0").Addr().String() },
 		child: func(addr string) {
 			c, err := net.Dial("tcp", addr)
@@ -152,8 +163,10 @@ var triggers = []trigger{
 		}, expect: func(addr string, _ int) map[string]string {
 			_, port, _ := net.SplitHostPort(addr)
 			return map[string]string{"sockfd": "*", "remote_addr": `{"sa_family":"AF_INET","sin_addr":"127.0.0.1","sin_port":"` + port + `"}`, "type": "SOCK_STREAM"}
-		}},
-	{name: "connect TCP6", event: "security_socket_connect",
+		},
+	},
+	{
+		name: "connect TCP6", event: "security_socket_connect",
 		setup: func(t *testing.T) string {
 			l, err := net.Listen("tcp6", "[::1]:0")
 			if err != nil {
@@ -169,7 +182,8 @@ var triggers = []trigger{
 		}, expect: func(addr string, _ int) map[string]string {
 			_, port, _ := net.SplitHostPort(addr)
 			return map[string]string{"remote_addr": `{"sa_family":"AF_INET6","sin6_addr":"::1","sin6_flowinfo":"0","sin6_port":"` + port + `","sin6_scopeid":"0"}`}
-		}},
+		},
+	},
 	{name: "connect refused", event: "security_socket_connect", child: func(string) {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 		check("socket", err)
@@ -179,7 +193,8 @@ var triggers = []trigger{
 	}, expect: func(string, int) map[string]string {
 		return map[string]string{"remote_addr": `{"sa_family":"AF_INET","sin_addr":"127.0.0.1","sin_port":"1"}`}
 	}},
-	{name: "connect unix", event: "security_socket_connect",
+	{
+		name: "connect unix", event: "security_socket_connect",
 		setup: func(t *testing.T) string {
 			return listen(t, "unix", filepath.Join(t.TempDir(), "s")).Addr().String()
 		},
@@ -189,8 +204,10 @@ var triggers = []trigger{
 			c.Close()
 		}, expect: func(path string, _ int) map[string]string {
 			return map[string]string{"remote_addr": unixAddress(path), "type": "SOCK_STREAM"}
-		}},
-	{name: "connect", event: "connect",
+		},
+	},
+	{
+		name: "connect", event: "connect",
 		setup: func(t *testing.T) string {
 			return listen(t, "unix", filepath.Join(t.TempDir(), "s")).Addr().String()
 		},
@@ -200,8 +217,10 @@ var triggers = []trigger{
 			c.Close()
 		}, expect: func(path string, _ int) map[string]string {
 			return map[string]string{"addr": unixAddress(path), "addrlen": fmt.Sprint(len(path) + 3)}
-		}},
-	{name: "dup of a socket", event: "socket_dup",
+		},
+	},
+	{
+		name: "dup of a socket", event: "socket_dup",
 		setup: func(t *testing.T) string { return listen(t, "tcp", "127.0.0.1:0").Addr().String() },
 		child: func(addr string) {
 			c, err := net.Dial("tcp", addr)
@@ -212,15 +231,20 @@ var triggers = []trigger{
 		}, expect: func(addr string, _ int) map[string]string {
 			_, port, _ := net.SplitHostPort(addr)
 			return map[string]string{"oldfd": "*", "newfd": "77", "remote_addr": `{"sa_family":"AF_INET","sin_addr":"127.0.0.1","sin_port":"` + port + `"}`}
-		}},
-	{name: "ptrace", event: "ptrace", child: func(string) { _, _ = raw(unix.SYS_PTRACE, unix.PTRACE_ATTACH, 1<<22, 0x10, 0x20) },
+		},
+	},
+	{
+		name: "ptrace", event: "ptrace", child: func(string) { _, _ = raw(unix.SYS_PTRACE, unix.PTRACE_ATTACH, 1<<22, 0x10, 0x20) },
 		expect: func(string, int) map[string]string {
 			return map[string]string{"request": "PTRACE_ATTACH", "pid": "4194304", "addr": "0x10", "data": "0x20"}
-		}},
-	{name: "init_module", event: "init_module", child: func(string) { _, _ = raw(unix.SYS_INIT_MODULE, 0, 5, cstr("opt=1")) },
+		},
+	},
+	{
+		name: "init_module", event: "init_module", child: func(string) { _, _ = raw(unix.SYS_INIT_MODULE, 0, 5, cstr("opt=1")) },
 		expect: func(string, int) map[string]string {
 			return map[string]string{"module_image": "0x0", "len": "5", "param_values": "opt=1"}
-		}},
+		},
+	},
 	{name: "finit_module", event: "finit_module", child: func(string) {
 		p, _ := unix.BytePtrFromString("opt=2")
 		_, _ = raw(unix.SYS_FINIT_MODULE, ^uintptr(0), uintptr(unsafe.Pointer(p)), 1)
@@ -234,10 +258,14 @@ var triggers = []trigger{
 	}, expect: func(path string, _ int) map[string]string {
 		return map[string]string{"pathname": path, "type": "kernel-module"}
 	}},
-	{name: "setns", event: "setns", child: func(string) { _, _ = raw(unix.SYS_SETNS, 999, unix.CLONE_NEWNET) },
-		expect: func(string, int) map[string]string { return map[string]string{"fd": "999", "nstype": "CLONE_NEWNET"} }},
-	{name: "unshare", event: "unshare", child: func(string) { check("unshare", unix.Unshare(unix.CLONE_NEWUTS)) },
-		expect: func(string, int) map[string]string { return map[string]string{"flags": "CLONE_NEWUTS"} }},
+	{
+		name: "setns", event: "setns", child: func(string) { _, _ = raw(unix.SYS_SETNS, 999, unix.CLONE_NEWNET) },
+		expect: func(string, int) map[string]string { return map[string]string{"fd": "999", "nstype": "CLONE_NEWNET"} },
+	},
+	{
+		name: "unshare", event: "unshare", child: func(string) { check("unshare", unix.Unshare(unix.CLONE_NEWUTS)) },
+		expect: func(string, int) map[string]string { return map[string]string{"flags": "CLONE_NEWUTS"} },
+	},
 	{name: "mount", event: "security_sb_mount", setup: func(t *testing.T) string { return t.TempDir() }, child: func(dir string) {
 		check("unshare", unix.Unshare(unix.CLONE_NEWNS))
 		check("private", unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""))
@@ -245,10 +273,12 @@ var triggers = []trigger{
 	}, expect: func(dir string, _ int) map[string]string {
 		return map[string]string{"dev_name": "none", "path": dir, "type": "tmpfs", "flags": "MS_NOEXEC"}
 	}},
-	{name: "process_vm_writev", event: "process_vm_writev", child: func(string) { _, _ = raw(unix.SYS_PROCESS_VM_WRITEV, 1<<22, 0, 0, 0, 0, 0) },
+	{
+		name: "process_vm_writev", event: "process_vm_writev", child: func(string) { _, _ = raw(unix.SYS_PROCESS_VM_WRITEV, 1<<22, 0, 0, 0, 0, 0) },
 		expect: func(string, int) map[string]string {
 			return map[string]string{"pid": "4194304", "local_iov": "0x0", "liovcnt": "0", "remote_iov": "0x0", "riovcnt": "0", "flags": "0"}
-		}},
+		},
+	},
 	{name: "memfd", event: "memfd_create", child: func(string) {
 		_, err := unix.MemfdCreate("payload", unix.MFD_CLOEXEC)
 		check("memfd_create", err)
@@ -270,14 +300,16 @@ var triggers = []trigger{
 		check("map", err)
 		m.Close()
 	}, expect: func(string, int) map[string]string { return map[string]string{"cmd": "BPF_MAP_CREATE"} }},
-	{name: "cgroup made", event: "cgroup_mkdir", setup: cgroupParent, child: func(path string) { check("mkdir", os.Mkdir(path, 0o755)) },
+	{
+		name: "cgroup made", event: "cgroup_mkdir", setup: cgroupParent, child: func(path string) { check("mkdir", os.Mkdir(path, 0o755)) },
 		expect: func(path string, _ int) map[string]string {
 			var st unix.Stat_t
 			if unix.Stat(path, &st) != nil {
 				return nil
 			}
 			return map[string]string{"cgroup_path": "/" + filepath.Base(path), "cgroup_id": fmt.Sprint(st.Ino), "hierarchy_id": "*"}
-		}},
+		},
+	},
 	{name: "cgroup removed", event: "cgroup_rmdir", setup: cgroupParent, child: func(path string) {
 		check("mkdir", os.Mkdir(path, 0o755))
 		check("rmdir", os.Remove(path))
@@ -422,8 +454,10 @@ func startTrigger(t testing.TB, name, arg string) (pid int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := &exec.Cmd{Path: exe, Args: []string{"trigger", "one", "two"}, Stderr: os.Stderr,
-		Env: append(os.Environ(), "TOCSIN_TRIGGER="+name, "TOCSIN_TRIGGER_ARG="+arg)}
+	cmd := &exec.Cmd{
+		Path: exe, Args: []string{"trigger", "one", "two"}, Stderr: os.Stderr,
+		Env: append(os.Environ(), "TOCSIN_TRIGGER="+name, "TOCSIN_TRIGGER_ARG="+arg),
+	}
 	if err := cmd.Run(); err != nil && cmd.ProcessState.ExitCode() != 7 {
 		t.Fatal(err)
 	}

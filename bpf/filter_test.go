@@ -162,7 +162,8 @@ func TestSelectWhileRunning(t *testing.T) {
 	file := tempFile(t)
 	sel := func(i int) []event.Selection {
 		return []event.Selection{{Event: "openat"}, {Event: "security_file_open", Clauses: []event.Clause{
-			{Conds: []event.Cond{{Field: "pathname", Op: event.OpEqual, Strs: []string{file, fmt.Sprint("/other/", i)}}}}}}}
+			{Conds: []event.Cond{{Field: "pathname", Op: event.OpEqual, Strs: []string{file, fmt.Sprint("/other/", i)}}}},
+		}}}
 	}
 	if err := r.Select(sel(0)); err != nil {
 		t.Fatal(err)

@@ -79,8 +79,10 @@ var hooks = map[string][]Hook{
 	"process_execute_failed": recorded(failedExec("execve", "", "pathname", "argv", "envp"), failedExec("execveat", "dirfd", "pathname", "argv", "envp", "flags")),
 
 	"commit_creds": append([]Hook{fentry(inCreds, "commit_creds")}, around(changesCreds...)),
-	"cap_capable": {fentry(inCreds, "cap_capable"),
-		{Kind: Tracepoint, Target: "cap_capable", progs: []attachment{{inCreds, "cap_capable_tp", Tracepoint, "cap_capable", false}}}},
+	"cap_capable": {
+		fentry(inCreds, "cap_capable"),
+		{Kind: Tracepoint, Target: "cap_capable", progs: []attachment{{inCreds, "cap_capable_tp", Tracepoint, "cap_capable", false}}},
+	},
 	"switch_task_ns": append([]Hook{fentry(inCreds, "switch_task_namespaces")}, around("setns", "unshare")),
 	"cgroup_mkdir":   {tracepoint(inCgroup, "cgroup_mkdir")},
 	"cgroup_rmdir":   {tracepoint(inCgroup, "cgroup_rmdir")},
@@ -106,7 +108,8 @@ var hooks = map[string][]Hook{
 		mapping{call: "fchmodat2"}),
 	"magic_write": {
 		{Kind: Fexit, Target: "vfs_write, writev", progs: []attachment{{inFile, "vfs_write", Fexit, "vfs_write", false}, {inFile, "write_exit", Fexit, "writev", true}}},
-		handler(inFile, "write_exit", "write", "pwrite64", "writev")},
+		handler(inFile, "write_exit", "write", "pwrite64", "writev"),
+	},
 	"security_sb_mount":  append(security(inKernel, "security_sb_mount", "sb_mount"), recorded(mapping{call: "mount"})[1]),
 	"security_sb_umount": append(security(inKernel, "security_sb_umount", "sb_umount"), recorded(succeeded("umount2", args{"mountpoint": {fromPath, 0}, "flags": {fromInt, 1}}))[1]),
 
@@ -115,35 +118,44 @@ var hooks = map[string][]Hook{
 	"security_file_mprotect": append(security(inMemory, "security_file_mprotect", "file_mprotect"), onEntry(inMemory, "mprotect_enter", "mprotect", "pkey_mprotect")),
 	"mem_prot_alert": {
 		both(fentry(inMemory, "security_file_mprotect"), onSyscalls(Fexit, inMemory, "mmap_alert_exit", "mmap", "mmap2")),
-		both(onEntry(inMemory, "mprotect_enter", "mprotect", "pkey_mprotect"), handler(inMemory, "mmap_exit", "mmap", "mmap2"))},
+		both(onEntry(inMemory, "mprotect_enter", "mprotect", "pkey_mprotect"), handler(inMemory, "mmap_exit", "mmap", "mmap2")),
+	},
 
 	"security_socket_create":  append(security(inSocket, "security_socket_create", "socket_create"), recorded(mapping{call: "socket", args: args{"family": {fromInt, 0}, "type": {fromInt, 1}, "protocol": {fromInt, 2}, "kern": {fromZero, 0}}})[1]),
 	"security_socket_connect": append(security(inSocket, "security_socket_connect", "socket_connect"), handler(inSocket, "connect_exit", "connect")),
 	"security_socket_bind":    append(security(inSocket, "security_socket_bind", "socket_bind"), handler(inSocket, "bind_exit", "bind")),
 	"security_socket_listen":  append(security(inSocket, "security_socket_listen", "socket_listen"), handler(inSocket, "listen_exit", "listen")),
 	"security_socket_accept":  append(security(inSocket, "security_socket_accept", "socket_accept"), handler(inSocket, "accept_exit", "accept", "accept4")),
-	"socket_dup": {onSyscalls(Fexit, inSocket, "dup_exit", "dup", "dup2", "dup3", "fcntl"),
-		handler(inSocket, "dup_exit", "dup", "dup2", "dup3", "fcntl")},
+	"socket_dup": {
+		onSyscalls(Fexit, inSocket, "dup_exit", "dup", "dup2", "dup3", "fcntl"),
+		handler(inSocket, "dup_exit", "dup", "dup2", "dup3", "fcntl"),
+	},
 
 	"security_kernel_read_file": append(security(inKernel, "security_kernel_read_file", "kernel_read_file"), handler(inKernel, "finit_module_exit", "finit_module")),
 	"module_load":               {tracepoint(inKernel, "module_load")},
-	"do_init_module": {fentry(inKernel, "do_init_module"),
-		{Kind: Tracepoint, Target: "module_load", progs: []attachment{{inKernel, "do_init_module_tp", Tracepoint, "module_load", false}}}},
+	"do_init_module": {
+		fentry(inKernel, "do_init_module"),
+		{Kind: Tracepoint, Target: "module_load", progs: []attachment{{inKernel, "do_init_module_tp", Tracepoint, "module_load", false}}},
+	},
 	"security_bpf":        append(security(inKernel, "security_bpf", "bpf"), recorded(mapping{call: "bpf"})[1]),
 	"bpf_attach":          {onSyscalls(Fexit, inKernel, "bpf_attach_exit", "bpf", "ioctl"), handler(inKernel, "bpf_attach_exit", "bpf", "ioctl")},
 	"kprobe_attach":       {{Kind: Fexit, Target: "register_kprobe", progs: []attachment{{inKernel, "register_kprobe", Fexit, "register_kprobe", false}}}},
 	"call_usermodehelper": {fentry(inKernel, "call_usermodehelper_exec"), atExec},
 }
 
-var mmapFile = []Hook{fentry(inMemory, "security_mmap_file"),
-	{Kind: LSM, Target: "mmap_file", progs: []attachment{{inMemory, "mmap_file", LSM, "mmap_file", false}}}}
+var mmapFile = []Hook{
+	fentry(inMemory, "security_mmap_file"),
+	{Kind: LSM, Target: "mmap_file", progs: []attachment{{inMemory, "mmap_file", LSM, "mmap_file", false}}},
+}
 
 // atExec stands in with the program on sched_process_exec, which is always attached.
 var atExec = Hook{Kind: Tracepoint, Target: "sched_process_exec", fallback: true}
 
 // changesCreds are the system calls that may change credentials.
-var changesCreds = []string{"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setfsuid", "setfsgid", "setgroups", "capset", "prctl",
-	"keyctl", "setns", "unshare", "execve", "execveat"}
+var changesCreds = []string{
+	"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setfsuid", "setfsgid", "setgroups", "capset", "prctl",
+	"keyctl", "setns", "unshare", "execve", "execveat",
+}
 
 type args = map[string]source
 

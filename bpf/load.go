@@ -60,8 +60,10 @@ func (p *program) close() error {
 }
 
 func newLoader(f *Features, h hierarchy, ringBytes int) (*loader, error) {
-	l := &loader{features: f, specs: map[string]*ebpf.CollectionSpec{}, maps: map[string]*ebpf.Map{},
-		programs: map[string]*ebpf.Program{}, refused: map[string]error{}, filters: map[event.ID]*installedFilter{}, configs: map[event.ID]eventConfig{}, mapped: map[uint32]uint32{}}
+	l := &loader{
+		features: f, specs: map[string]*ebpf.CollectionSpec{}, maps: map[string]*ebpf.Map{},
+		programs: map[string]*ebpf.Program{}, refused: map[string]error{}, filters: map[event.ID]*installedFilter{}, configs: map[event.ID]eventConfig{}, mapped: map[uint32]uint32{},
+	}
 	for i := range uint32(maxFilters - 1) {
 		l.freeFilters = append(l.freeFilters, i+1) // 0 means none
 	}
@@ -120,8 +122,10 @@ func (l *loader) load(a attachment, to string) (*ebpf.Program, error) {
 	case LSM:
 		prog.Type, prog.AttachType = ebpf.LSM, ebpf.AttachLSMMac
 	}
-	spec := &ebpf.CollectionSpec{Maps: map[string]*ebpf.MapSpec{}, Programs: map[string]*ebpf.ProgramSpec{a.prog: prog},
-		Types: whole.Types, ByteOrder: whole.ByteOrder}
+	spec := &ebpf.CollectionSpec{
+		Maps: map[string]*ebpf.MapSpec{}, Programs: map[string]*ebpf.ProgramSpec{a.prog: prog},
+		Types: whole.Types, ByteOrder: whole.ByteOrder,
+	}
 	replace := map[string]*ebpf.Map{}
 	for i := range prog.Instructions {
 		name := prog.Instructions[i].Reference()
@@ -142,8 +146,10 @@ func (l *loader) load(a attachment, to string) (*ebpf.Program, error) {
 			spec.Variables[name] = v
 		}
 	}
-	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: replace, Cache: l.features.types(),
-		Programs: ebpf.ProgramOptions{LogDisabled: !l.verifierLog}})
+	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{
+		MapReplacements: replace, Cache: l.features.types(),
+		Programs: ebpf.ProgramOptions{LogDisabled: !l.verifierLog},
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -237,8 +243,10 @@ func (l *loader) close() error {
 
 // hostPID returns the process's id in the initial pid namespace, which only the kernel can tell.
 func hostPID() uint32 {
-	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "tocsin_self", Type: ebpf.RawTracepoint, License: "Dual BSD/GPL",
-		Instructions: asm.Instructions{asm.FnGetCurrentPidTgid.Call(), asm.RSh.Imm(asm.R0, 32), asm.Return()}})
+	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Name: "tocsin_self", Type: ebpf.RawTracepoint, License: "Dual BSD/GPL",
+		Instructions: asm.Instructions{asm.FnGetCurrentPidTgid.Call(), asm.RSh.Imm(asm.R0, 32), asm.Return()},
+	})
 	if err == nil {
 		defer prog.Close()
 		if pid, err := prog.Run(&ebpf.RunOptions{}); err == nil {

@@ -38,26 +38,31 @@ func mapped(prot, flags int, fd int) uintptr {
 
 func init() {
 	triggers = append(triggers, []trigger{
-		{name: "bprm_check", event: "security_bprm_check", child: func(string) {},
+		{
+			name: "bprm_check", event: "security_bprm_check", child: func(string) {},
 			expect: func(string, int) map[string]string {
 				exe, _ := os.Executable()
 				var st unix.Stat_t
 				_ = unix.Stat(exe, &st)
 				return map[string]string{"pathname": exe, "inode": fmt.Sprint(st.Ino), "argv": `["trigger","one","two"]`}
-			}},
-		{name: "failed exec", event: "process_execute_failed", setup: tempFile, child: func(path string) {
-			if err := unix.Exec(path, []string{"a"}, nil); err != unix.EACCES {
-				check("exec", fmt.Errorf("%v", err))
-			}
-		}, expect: func(path string, _ int) map[string]string {
-			return map[string]string{"pathname": path, "argv": `["a"]`}
+			},
 		},
+		{
+			name: "failed exec", event: "process_execute_failed", setup: tempFile, child: func(path string) {
+				if err := unix.Exec(path, []string{"a"}, nil); err != unix.EACCES {
+					check("exec", fmt.Errorf("%v", err))
+				}
+			}, expect: func(path string, _ int) map[string]string {
+				return map[string]string{"pathname": path, "argv": `["a"]`}
+			},
 			header: func(t *testing.T, e *event.Event, _ int) {
 				if e.Return != -int64(unix.EACCES) {
 					t.Errorf("return value %d", e.Return)
 				}
-			}},
-		{name: "setuid", event: "commit_creds", child: func(string) { check("setresuid", unix.Setresuid(4321, 4322, 4323)) },
+			},
+		},
+		{
+			name: "setuid", event: "commit_creds", child: func(string) { check("setresuid", unix.Setresuid(4321, 4322, 4323)) },
 			expect: func(string, int) map[string]string {
 				return map[string]string{"old_cred": "*", "new_cred": "*", "syscall": "setresuid"}
 			},
@@ -65,18 +70,23 @@ func init() {
 				if cred, _ := argText(e, "new_cred"); !strings.Contains(cred, `"Uid":4321,`) || !strings.Contains(cred, `"Euid":4322,`) {
 					t.Error(cred)
 				}
-			}},
-		{name: "capability", event: "cap_capable", child: func(string) { check("sethostname", unix.Chroot("/")) },
+			},
+		},
+		{
+			name: "capability", event: "cap_capable", child: func(string) { check("sethostname", unix.Chroot("/")) },
 			expect: func(string, int) map[string]string {
 				return map[string]string{"cap": "CAP_SYS_CHROOT", "syscall": "chroot"}
-			}},
-		{name: "namespaces", event: "switch_task_ns", child: func(string) { check("unshare", unix.Unshare(unix.CLONE_NEWUTS)) },
+			},
+		},
+		{
+			name: "namespaces", event: "switch_task_ns", child: func(string) { check("unshare", unix.Unshare(unix.CLONE_NEWUTS)) },
 			expect: func(_ string, pid int) map[string]string { return map[string]string{"pid": "*", "new_uts": "*"} },
 			header: func(t *testing.T, e *event.Event, _ int) {
 				if e.Has(e.Arg("new_mnt")) || e.Has(e.Arg("new_net")) {
 					t.Error("unchanged namespaces are present")
 				}
-			}},
+			},
+		},
 		{name: "unlink", event: "security_inode_unlink", setup: tempDir, child: func(dir string) {
 			check("write", os.WriteFile(filepath.Join(dir, "gone"), nil, 0o600))
 			check("chdir", os.Chdir(dir))
@@ -104,10 +114,12 @@ func init() {
 		}, expect: func(dir string, _ int) map[string]string {
 			return map[string]string{"linkpath": filepath.Join(dir, "link"), "target": "../target"}
 		}},
-		{name: "fchmodat", event: "fchmodat", setup: tempFile, child: func(path string) { check("chmod", unix.Fchmodat(unix.AT_FDCWD, path, 0o4755, 0)) },
+		{
+			name: "fchmodat", event: "fchmodat", setup: tempFile, child: func(path string) { check("chmod", unix.Fchmodat(unix.AT_FDCWD, path, 0o4755, 0)) },
 			expect: func(path string, _ int) map[string]string {
 				return map[string]string{"dirfd": "-100", "pathname": path, "mode": "S_ISUID|S_IRWXU|S_IRGRP|S_IXGRP|S_IROTH|S_IXOTH", "flags": "0"}
-			}},
+			},
+		},
 		{name: "fchmod", event: "fchmodat", setup: tempFile, child: func(path string) {
 			f, err := os.Open(path)
 			check("open", err)
@@ -211,18 +223,26 @@ func init() {
 		}, expect: func(dir string, _ int) map[string]string {
 			return map[string]string{"sockfd": "*", "local_addr": unixAddress(filepath.Join(dir, "a"))}
 		}},
-		{name: "kill", event: "kill", child: func(string) { check("kill", unix.Kill(os.Getpid(), 0)) },
+		{
+			name: "kill", event: "kill", child: func(string) { check("kill", unix.Kill(os.Getpid(), 0)) },
 			expect: func(_ string, pid int) map[string]string {
 				return map[string]string{"pid": strconv.Itoa(pid), "sig": "0"}
-			}},
-		{name: "prctl", event: "prctl", child: func(string) { check("prctl", unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)) },
+			},
+		},
+		{
+			name: "prctl", event: "prctl", child: func(string) { check("prctl", unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)) },
 			expect: func(string, int) map[string]string {
 				return map[string]string{"option": "PR_SET_DUMPABLE", "arg2": "0"}
-			}},
-		{name: "setuid call", event: "setuid", child: func(string) { _, _ = raw(unix.SYS_SETUID, 4321) },
-			expect: func(string, int) map[string]string { return map[string]string{"uid": "4321"} }},
-		{name: "process_vm_readv", event: "process_vm_readv", child: func(string) { _, _ = raw(unix.SYS_PROCESS_VM_READV, 1<<22) },
-			expect: func(string, int) map[string]string { return map[string]string{"pid": "4194304"} }},
+			},
+		},
+		{
+			name: "setuid call", event: "setuid", child: func(string) { _, _ = raw(unix.SYS_SETUID, 4321) },
+			expect: func(string, int) map[string]string { return map[string]string{"uid": "4321"} },
+		},
+		{
+			name: "process_vm_readv", event: "process_vm_readv", child: func(string) { _, _ = raw(unix.SYS_PROCESS_VM_READV, 1<<22) },
+			expect: func(string, int) map[string]string { return map[string]string{"pid": "4194304"} },
+		},
 		{name: "execveat", event: "execveat", setup: tempFile, child: func(path string) {
 			argv := []uintptr{cstr("x"), 0}
 			_, _ = raw(unix.SYS_EXECVEAT, ^uintptr(99), cstr(path), uintptr(unsafe.Pointer(&argv[0])), 0, 0x100)
@@ -231,8 +251,10 @@ func init() {
 		}},
 
 		{name: "bpf attach", event: "bpf_attach", child: func(string) {
-			prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "watched", Type: ebpf.RawTracepoint, License: "GPL",
-				Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}})
+			prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+				Name: "watched", Type: ebpf.RawTracepoint, License: "GPL",
+				Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
+			})
 			check("program", err)
 			l, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: "sched_process_hang", Program: prog})
 			check("attach", err)
@@ -241,8 +263,10 @@ func init() {
 			return map[string]string{"prog_type": "BPF_PROG_TYPE_RAW_TRACEPOINT", "prog_name": "watched", "symbol_name": "sched_process_hang", "prog_id": "*"}
 		}},
 		{name: "kprobe", event: "kprobe_attach", child: func(string) {
-			prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "watched", Type: ebpf.Kprobe, License: "GPL",
-				Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}})
+			prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+				Name: "watched", Type: ebpf.Kprobe, License: "GPL",
+				Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
+			})
 			check("program", err)
 			l, err := link.Kprobe("do_exit", prog, nil)
 			check("attach", err)

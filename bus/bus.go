@@ -115,7 +115,7 @@ func (b *Bus) Connected() bool { return b.nc.IsConnected() }
 // to flush before.
 func (b *Bus) Close() {
 	if b.nc.IsConnected() {
-		b.nc.FlushTimeout(5 * time.Second)
+		_ = b.nc.FlushTimeout(5 * time.Second)
 	}
 	b.nc.Close()
 }

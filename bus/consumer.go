@@ -198,7 +198,7 @@ func (q *Queue) Next(ctx context.Context) (*Delivery, error) {
 			}
 			if err := json.Unmarshal(m.Data(), &d.n); err != nil {
 				q.bus.log.Error("a notification can't be decoded: it goes to the dead letters", "output", q.output, "error", err)
-				d.Dead(fmt.Errorf("decode notification: %w", err))
+				_ = d.Dead(fmt.Errorf("decode notification: %w", err))
 				continue
 			}
 			d.n.Attempt = attempts(m)

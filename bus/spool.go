@@ -128,7 +128,7 @@ func (s *Spool) scan(sev finding.Severity, path string) error {
 	r := bufio.NewReaderSize(f, 64<<10)
 	for {
 		rec, n, err := readRecord(r, sev)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil { // torn or damaged: what follows can't be found

@@ -21,6 +21,11 @@ import (
 	"github.com/tocsin-io/tocsin/configs/settings"
 )
 
+// What an output starts from.
+const defaultTimeout = 15 * time.Second
+
+var defaultRate = Rate{Per: time.Minute, Overflow: "digest"}
+
 // MaxFile bounds the size of a configuration file, in bytes.
 const MaxFile = 4 << 20
 
@@ -69,7 +74,7 @@ func Parse(name string, text []byte, types Types) (*Config, error) {
 				v.Set(reflect.ValueOf(Route{Group: c.Defaults.Group.clone(), Suppress: "allow"}))
 			},
 			reflect.TypeFor[Output](): func(v reflect.Value) {
-				v.Set(reflect.ValueOf(Output{Retry: c.Defaults.Retry.clone(), Timeout: 15 * time.Second, Rate: Rate{Per: time.Minute, Overflow: "digest"}}))
+				v.Set(reflect.ValueOf(Output{Retry: c.Defaults.Retry.clone(), Timeout: defaultTimeout, Rate: defaultRate}))
 			},
 		}
 		d.decode(root, reflect.ValueOf(c).Elem(), nil)

@@ -29,10 +29,10 @@ func trace(tb testing.TB, n int, attacks float64) []*event.Event {
 	r := rand.New(rand.NewPCG(1, 1))
 	dirs := []string{"/usr/lib/x86_64-linux-gnu/", "/usr/include/linux/", "/home/build/src/pkg/", "/usr/share/zoneinfo/", "/proc/self/", "/tmp/go-build123/", "/etc/ssl/certs/", "/var/lib/app/data/"}
 	names := []string{"libc.so.6", "stdio.h", "main.go", "util.c", "status", "_pkg_.a", "ca.pem", "segment.db", "index.html", "config.yaml"}
-	progs := []string{"/usr/bin/sed", "/usr/bin/sort", "/usr/bin/git", "/usr/bin/ld", "/usr/local/go/bin/go", "/usr/sbin/nginx", "/usr/bin/cat", "/usr/bin/python3"}
+	progs := []string{"/usr/bin/sed", "/usr/bin/sort", "/usr/bin/git", "/usr/bin/awk", "/usr/bin/tr", "/usr/sbin/nginx", "/usr/bin/cat", "/usr/bin/python3"}
 	var out []*event.Event
 	for i := range n {
-		o := occurrence{args: map[string]any{}, comm: pick(r, []string{"gcc", "make", "nginx", "go", "cc1"}), uid: 1000, pid: uint32(100 + i%5000), exe: pick(r, progs), ancestors: []string{"/usr/bin/make", "/usr/bin/bash"}}
+		o := occurrence{args: map[string]any{}, comm: pick(r, []string{"gcc", "make", "nginx", "go", "cc1"}), uid: 1000, pid: uint32(100 + i%60), exe: pick(r, progs), ancestors: []string{"/usr/bin/make", "/usr/bin/bash"}}
 		if r.IntN(3) == 0 {
 			o.origin = event.OriginContainer
 			o.image = "registry/app:1"
@@ -76,7 +76,9 @@ func trace(tb testing.TB, n int, attacks float64) []*event.Event {
 			o.def = event.ByName("security_inode_rename")
 			o.args = map[string]any{"old_path": "/tmp/a" + strconv.Itoa(i), "new_path": "/home/build/src/b"}
 		}
-		out = append(out, o.build())
+		ev := o.build()
+		ev.Timestamp += uint64(i) * uint64(time.Millisecond)
+		out = append(out, ev)
 	}
 	return out
 }

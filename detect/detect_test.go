@@ -345,8 +345,10 @@ func TestCheck(t *testing.T) {
 	for _, d := range res.Diagnostics {
 		codes[d.File+" "+d.Code] = d.String()
 	}
-	for _, w := range []string{"rules/event.rego unknown-event", "rules/arg.rego unknown-argument", "rules/arg.rego no-source", "rules/list.rego not-text",
-		"rules/attack.rego unknown-attack", "rules/attack.rego unavailable-event", "rules/set.rego match-is-set", "rules/broken.rego load"} {
+	for _, w := range []string{
+		"rules/event.rego unknown-event", "rules/arg.rego unknown-argument", "rules/arg.rego no-source", "rules/list.rego not-text",
+		"rules/attack.rego unknown-attack", "rules/attack.rego unavailable-event", "rules/set.rego match-is-set", "rules/broken.rego load",
+	} {
 		if codes[w] == "" {
 			t.Errorf("no diagnostic %s in %v", w, codes)
 		}

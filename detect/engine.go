@@ -328,12 +328,21 @@ func (e *Engine) Handle(ev *event.Event) {
 		}
 		slices.Sort(e.native.Candidates)
 		for _, n := range e.native.Candidates {
-			e.ask(set.rules[n], ev)
+			r := set.rules[n]
+			// Where the native conditions are the whole rule, a match that only counts need not be confirmed.
+			counted := r.counter != nil && len(r.exceptions) == 0 && p.Rules()[n].Exact
+			if counted {
+				r.state.matches.Add(1)
+				if !r.counter.reached(&e.scratch, ev) {
+					continue
+				}
+			}
+			e.ask(r, ev, counted)
 		}
 	} else {
 		for i := range d.entries {
 			if en := &d.entries[i]; en.origins.Has(origin) {
-				e.ask(en.rule, ev)
+				e.ask(en.rule, ev, false)
 			}
 		}
 	}
@@ -351,8 +360,8 @@ func (s *ruleset) find(ev *event.Event) *dispatch {
 	return s.any
 }
 
-// ask gives the event to one rule.
-func (e *Engine) ask(r *rule, ev *event.Event) {
+// ask gives the event to one rule. counted: it is known to match, and has reached the rule's threshold.
+func (e *Engine) ask(r *rule, ev *event.Event, counted bool) {
 	start := time.Now()
 	e.eval.deadline = start.Add(patience * e.opts.Timeout)
 	m, err := e.match(r, ev)
@@ -373,12 +382,14 @@ func (e *Engine) ask(r *rule, ev *event.Event) {
 	if m == nil {
 		return
 	}
-	s.matches.Add(1)
+	if !counted {
+		s.matches.Add(1)
+	}
 	if e.excepted(r, ev, start) {
 		s.excepted.Add(1)
 		return
 	}
-	if !r.counter.reached(&e.scratch, ev) {
+	if !counted && !r.counter.reached(&e.scratch, ev) {
 		return
 	}
 	held, ok := r.limiter.allow(&e.scratch, ev)

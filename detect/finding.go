@@ -138,8 +138,10 @@ func message(name string, f *finding.Finding, ev *event.Event) string {
 }
 
 // tellingArgs are the arguments that say most of what an event is about, best first.
-var tellingArgs = []string{"pathname", "file_path", "new_path", "linkpath", "path", "mountpoint", "remote_addr", "local_addr", "addr", "dst", "file_name",
-	"name", "symbol_name", "symbol", "syscall", "request", "cmd", "cap", "option"}
+var tellingArgs = []string{
+	"pathname", "file_path", "new_path", "linkpath", "path", "mountpoint", "remote_addr", "local_addr", "addr", "dst", "file_name",
+	"name", "symbol_name", "symbol", "syscall", "request", "cmd", "cap", "option",
+}
 
 // maxTelling bounds what a message shows of an argument, in bytes.
 const maxTelling = 160

@@ -117,7 +117,9 @@ func TestOrigin(t *testing.T) {
 
 func TestSockaddr(t *testing.T) {
 	for _, sa := range []Sockaddr{
-		{Family: AFUnix, Path: "/run/x.sock"}, {Family: AFUnix, Path: "@abstract"}, {Family: AFUnix},
+		{Family: AFUnix, Path: "/run/x.sock"},
+		{Family: AFUnix, Path: "@abstract"},
+		{Family: AFUnix},
 		{Family: AFInet, Addr: netip.MustParseAddr("127.0.0.1"), Port: 8700},
 		{Family: AFInet6, Addr: netip.MustParseAddr("fd00:ec2::254"), Port: 80, FlowInfo: 7, ScopeID: 2},
 		{Family: 16},

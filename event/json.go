@@ -239,8 +239,10 @@ func (e *Event) ArgText(i int) string {
 }
 
 // CredFields are the members of credentials, in the order of a record: 32-bit ids, then 64-bit capability sets.
-var CredFields = [...]string{"Uid", "Gid", "Suid", "Sgid", "Euid", "Egid", "Fsuid", "Fsgid", "UserNamespace", "SecureBits",
-	"CapInheritable", "CapPermitted", "CapEffective", "CapBounding", "CapAmbient"}
+var CredFields = [...]string{
+	"Uid", "Gid", "Suid", "Sgid", "Euid", "Egid", "Fsuid", "Fsgid", "UserNamespace", "SecureBits",
+	"CapInheritable", "CapPermitted", "CapEffective", "CapBounding", "CapAmbient",
+}
 
 const credIDs = 10
 

@@ -309,7 +309,7 @@ func (t *Table) Route(now time.Time, f *finding.Finding, silences []Silence) Tra
 			why = "muted if a finding that matches its by, of severity " + f.Severity.String() + " or above and with the same " +
 				joinNames(h.Equal) + ", was within " + h.Within.String()
 			if _, has := h.key(f); !has {
-				ok, why = false, "a field of equal is missing: "+joinNames(h.Equal)
+				why = "a field of equal is missing: " + joinNames(h.Equal)
 			}
 		} else {
 			why = "does not match: " + why

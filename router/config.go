@@ -14,6 +14,7 @@
 package router
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -277,7 +278,8 @@ func (g *grouping) values(f *finding.Finding) map[string]string {
 func parseMatch(v any, at []string) (match.Matcher, error) {
 	m, err := match.Parse(v)
 	if err != nil {
-		if e, ok := err.(*match.Error); ok {
+		var e *match.Error
+		if errors.As(err, &e) {
 			return m, &Error{append(at, e.Path()...), e.Msg}
 		}
 		return m, &Error{at, err.Error()}

@@ -317,3 +317,22 @@ func TestTrace(t *testing.T) {
 		t.Errorf("%+v", tr)
 	}
 }
+
+func FuzzTimes(f *testing.F) {
+	f.Add("mon-fri", "09:00-18:00,22:00-06:00", "Europe/Berlin", false)
+	f.Add("sat", "", "", true)
+	f.Fuzz(func(t *testing.T, days, hours, tz string, not bool) {
+		iv, err := Times{days, hours, tz, not}.compile("x")
+		if err != nil {
+			return
+		}
+		now := t0
+		for range 3 {
+			next := iv.next(now)
+			if next.Before(now) || next.Sub(now) > 9*24*time.Hour {
+				t.Fatalf("at %v it opens at %v", now, next)
+			}
+			now = next.Add(time.Hour)
+		}
+	})
+}

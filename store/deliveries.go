@@ -219,6 +219,19 @@ func (s *Store) Revive(ctx context.Context, output string, ids []string) (int, e
 	return int(n), nil
 }
 
+// Forget deletes what waits in the store for an output that is no more, and its dead letters. It returns how many.
+func (s *Store) Forget(ctx context.Context, output, actor string) (int, error) {
+	var n int64
+	err := s.Work(ctx, func(t *Tx) error {
+		var err error
+		if n, err = t.exec(ctx, "DELETE FROM deliveries WHERE output = ? AND status IN ('pending', 'queued', 'retrying', 'dead')", output); err != nil {
+			return fmt.Errorf("delete notifications: %w", err)
+		}
+		return t.Audit(ctx, actor, "output.discard", output, map[string]any{"notifications": n})
+	})
+	return int(n), err
+}
+
 // DeliveryCounts counts deliveries by output and status.
 func (s *Store) DeliveryCounts(ctx context.Context) (map[string]map[Status]int, error) {
 	out := map[string]map[Status]int{}

@@ -286,7 +286,7 @@ func (s *Store) workSQLite(ctx context.Context, f func(*Tx) error) (*Tx, error) 
 		}
 		err = fmt.Errorf("commit: %w", err)
 	}
-	do("ROLLBACK") // a full disk has done that already, and then this is an error that says nothing
+	_ = do("ROLLBACK") // a full disk has done that already, and then this is an error that says nothing
 	return nil, err
 }
 

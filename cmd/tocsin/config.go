@@ -77,7 +77,7 @@ func configErrors(err error) (configs.Errors, error) {
 	list := configs.Errors{}
 	var split func(error) error
 	split = func(err error) error {
-		switch x := err.(type) {
+		switch x := err.(type) { //nolint:errorlint // it walks the tree itself
 		case nil:
 		case *configs.Error:
 			list = append(list, x)

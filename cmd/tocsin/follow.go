@@ -52,7 +52,9 @@ func alertCells(a *finding.Alert, when string) []table.Cell {
 		technique = techniques(a.Attack[:1])
 	}
 	return []table.Cell{
-		{Text: when, Style: table.Dim}, severityCell(a.Severity), table.T(a.Rule.ID), {Text: technique, Style: table.Dim},
+		{Text: when, Style: table.Dim},
+		severityCell(a.Severity), table.T(a.Rule.ID),
+		{Text: technique, Style: table.Dim},
 		table.T(where(a.Container, a.Kubernetes, a.Host)), table.T(fmt.Sprint(a.Count)), table.T(what(a)),
 	}
 }

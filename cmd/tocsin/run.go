@@ -164,8 +164,10 @@ func ruleInfos(part *sensor.Part) []api.RuleInfo {
 			}
 		}
 		out = append(out, api.RuleInfo{
-			Rule: finding.Rule{ID: m.ID, Name: m.Name, Version: m.Version, Description: m.Description, Tags: m.Tags, References: m.References,
-				FalsePositives: m.FalsePositives, Response: m.Response, Properties: m.Properties},
+			Rule: finding.Rule{
+				ID: m.ID, Name: m.Name, Version: m.Version, Description: m.Description, Tags: m.Tags, References: m.References,
+				FalsePositives: m.FalsePositives, Response: m.Response, Properties: m.Properties,
+			},
 			Severity: m.Severity, Attack: m.Attack, Events: strings.Fields(eventNames(r.Selectors())), Source: m.File,
 			Unavailable: unavailable,
 		})

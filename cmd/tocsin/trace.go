@@ -259,7 +259,9 @@ func (w *eventWriter) write(ev *event.Event) error {
 func (w *eventWriter) row(ev *event.Event) error {
 	cells := []table.Cell{
 		{Text: time.Unix(0, int64(ev.Timestamp)).Format("15:04:05.000"), Style: table.Dim},
-		{Text: fmt.Sprint(ev.HostPID)}, {Text: ev.CommString()}, {Text: place(ev)},
+		{Text: fmt.Sprint(ev.HostPID)},
+		{Text: ev.CommString()},
+		{Text: place(ev)},
 	}
 	if w.name {
 		cells = append(cells, table.Cell{Text: ev.Def.Name, Style: table.Cyan})

@@ -253,7 +253,8 @@ func (e *Enricher) exec(n *node, ev *event.Event) {
 	}
 	if ev.Has(args.argv) {
 		p.Args = nil
-		left, more := argsMax, true
+		var more bool
+		left := argsMax
 		for _, s := range ev.StrList(args.argv) {
 			if p.Args, more = appendArg(p.Args, strings.Clone(s), &left); !more {
 				break

@@ -79,8 +79,10 @@ func optional(get func(*event.Event) string) field {
 }
 
 func uintField(get func(*event.Event) uint64) field {
-	return field{kind: number, always: true, num: func(ev *event.Event) (int64, bool) { return clamp(get(ev)), true },
-		raw: func(ev *event.Event) (uint64, bool) { return get(ev), true }}
+	return field{
+		kind: number, always: true, num: func(ev *event.Event) (int64, bool) { return clamp(get(ev)), true },
+		raw: func(ev *event.Event) (uint64, bool) { return get(ev), true },
+	}
 }
 
 func clamp(v uint64) int64 {
@@ -413,8 +415,10 @@ func resolveAddress(t Term, i int, addressText bool) field {
 	port := func(b []byte, a event.Sockaddr) []byte { return strconv.AppendUint(b, uint64(a.Port), 10) }
 	switch t.Path[0] {
 	case "sa_family":
-		return field{kind: text, memo: func(e *event.Event) (uint64, bool) { return uint64(e.Sockaddr(i).Family), e.Has(i) },
-			text: func(_ *Scratch, e *event.Event) (string, bool) { return e.Sockaddr(i).FamilyName(), e.Has(i) }}
+		return field{
+			kind: text, memo: func(e *event.Event) (uint64, bool) { return uint64(e.Sockaddr(i).Family), e.Has(i) },
+			text: func(_ *Scratch, e *event.Event) (string, bool) { return e.Sockaddr(i).FamilyName(), e.Has(i) },
+		}
 	case "sun_path":
 		return field{kind: text, text: func(_ *Scratch, e *event.Event) (string, bool) {
 			a := e.Sockaddr(i)

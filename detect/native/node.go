@@ -78,7 +78,7 @@ type Func struct {
 // Unknown is a condition that could not be expressed, for a reason that explain shows.
 func Unknown(why string) *Node { return &Node{Op: True, Approx: true, Why: why} }
 
-// Constant conditions.
+// Const is a condition that always has the same value.
 func Const(b bool) *Node {
 	if b {
 		return &Node{Op: True}

@@ -221,7 +221,7 @@ func (b *Builder) Build() *Program {
 
 func (p *part) key() string {
 	var b strings.Builder
-	b.WriteString(string(rune(p.rule)))
+	b.WriteString(string(p.rule))
 	if p.anchor != nil {
 		b.WriteString(p.anchor.node.Term.String())
 	}

@@ -71,7 +71,8 @@ type Rule struct {
 
 // NewCompiler returns a compiler with the built-in functions that rules may use.
 func NewCompiler() *ast.Compiler {
-	return ast.NewCompiler().WithUnsafeBuiltins(forbidden).WithDefaultRegoVersion(ast.RegoV0)
+	return ast.NewCompiler().WithUnsafeBuiltins( //nolint:staticcheck // names the few that are forbidden, not the many that are allowed
+		forbidden).WithDefaultRegoVersion(ast.RegoV0)
 }
 
 // builtin returns the built-in helpers without those that a file of the user defines: folders of rules written for Tracee
@@ -162,8 +163,10 @@ func (r *Rule) readMetadoc() error {
 		return AsError(r.File, err)
 	}
 	bad := func(reason string) error {
-		return &Error{File: r.File, Line: r.Line("__rego_metadoc__"), Reason: reason,
-			Advice: `define __rego_metadoc__ := {"id": "…", "version": "…", "name": "…", "description": "…", "properties": {"Severity": 2, "MITRE ATT&CK": "…"}}`}
+		return &Error{
+			File: r.File, Line: r.Line("__rego_metadoc__"), Reason: reason,
+			Advice: `define __rego_metadoc__ := {"id": "…", "version": "…", "name": "…", "description": "…", "properties": {"Severity": 2, "MITRE ATT&CK": "…"}}`,
+		}
 	}
 	if t == nil {
 		return bad("the rule has no __rego_metadoc__")
@@ -186,8 +189,10 @@ func (r *Rule) readSelectors() error {
 		return AsError(r.File, err)
 	}
 	bad := func(reason string) error {
-		return &Error{File: r.File, Line: r.Line("tracee_selected_events"), Reason: reason,
-			Advice: `define tracee_selected_events as a set of {"source": "tracee", "name": "security_file_open", "origin": "container"}`}
+		return &Error{
+			File: r.File, Line: r.Line("tracee_selected_events"), Reason: reason,
+			Advice: `define tracee_selected_events as a set of {"source": "tracee", "name": "security_file_open", "origin": "container"}`,
+		}
 	}
 	if t == nil {
 		return bad("the rule has no tracee_selected_events")

@@ -63,23 +63,29 @@ func ofPod(get func(*finding.Kubernetes) string) func([]string, *finding.Finding
 var fields = []fieldDef{
 	{name: "rule", doc: "the rule's id", get: plain(func(f *finding.Finding) string { return f.Rule.ID })},
 	{name: "name", doc: "the rule's name", get: plain(func(f *finding.Finding) string { return f.Rule.Name })},
-	{name: "severity", doc: "info, low, medium, high, critical; also >=high, <=low", severity: true, fold: true,
-		get: plain(func(f *finding.Finding) string { return f.Severity.String() })},
+	{
+		name: "severity", doc: "info, low, medium, high, critical; also >=high, <=low", severity: true, fold: true,
+		get: plain(func(f *finding.Finding) string { return f.Severity.String() }),
+	},
 	{name: "tactic", doc: "an ATT&CK tactic: id, name or short name", fold: true, get: tactics, group: groupTactic},
 	{name: "technique", doc: "an ATT&CK technique: id or name; a parent matches its sub-techniques", fold: true, get: techniques, group: groupTechnique},
-	{name: "tag", doc: "a tag of the rule", get: func(out []string, f *finding.Finding, _ string) []string { return append(out, f.Rule.Tags...) },
-		group: func(f *finding.Finding) string { return strings.Join(f.Rule.Tags, ",") }},
+	{
+		name: "tag", doc: "a tag of the rule", get: func(out []string, f *finding.Finding, _ string) []string { return append(out, f.Rule.Tags...) },
+		group: func(f *finding.Finding) string { return strings.Join(f.Rule.Tags, ",") },
+	},
 	{name: "cluster", doc: "the sensor's cluster", get: plain(func(f *finding.Finding) string { return f.Cluster })},
 	{name: "host", doc: "the host's name", get: plain(func(f *finding.Finding) string { return f.Host })},
 	{name: "origin", doc: "host, container or container-init", get: plain(func(f *finding.Finding) string { return f.Origin })},
 	{name: "source", doc: "tocsin, falco or tracee", get: plain(func(f *finding.Finding) string { return f.Source })},
-	{name: "container", doc: "the container's id, its first 12 characters, or its name", get: containerNames,
+	{
+		name: "container", doc: "the container's id, its first 12 characters, or its name", get: containerNames,
 		group: func(f *finding.Finding) string {
 			if f.Container == nil {
 				return ""
 			}
 			return f.Container.ID
-		}},
+		},
+	},
 	{name: "image", doc: "the container's image", get: ofContainer(func(c *finding.Container) string { return c.Image })},
 	{name: "namespace", doc: "the pod's namespace", get: ofPod(func(k *finding.Kubernetes) string { return k.Namespace })},
 	{name: "pod", doc: "the pod's name", get: ofPod(func(k *finding.Kubernetes) string { return k.PodName })},

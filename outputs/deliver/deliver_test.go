@@ -27,7 +27,6 @@ type queue struct {
 	dead    map[string]string
 	pulls   int
 	expired int
-	early   int // of the acks, those before all else
 }
 
 // ackWait is the ack timer of the bus.
@@ -44,8 +43,10 @@ type item struct {
 func newQueue(t *testing.T, n int) *queue {
 	q := &queue{t: t, wake: make(chan struct{}, 1), dead: map[string]string{}}
 	for i := range n {
-		q.push(finding.Notification{ID: fmt.Sprintf("n-%d", i), Kind: finding.KindAlert, Time: time.Now(),
-			Alert: &finding.Alert{ID: fmt.Sprintf("a-%d", i)}}, 0)
+		q.push(finding.Notification{
+			ID: fmt.Sprintf("n-%d", i), Kind: finding.KindAlert, Time: time.Now(),
+			Alert: &finding.Alert{ID: fmt.Sprintf("a-%d", i)},
+		}, 0)
 	}
 	return q
 }
@@ -443,14 +444,16 @@ func BenchmarkWorker(b *testing.B) {
 	n := &finding.Notification{ID: "n", Kind: finding.KindAlert}
 	left := int64(b.N)
 	ctx, cancel := context.WithCancel(b.Context())
-	w, err := New(sendFunc(func(context.Context, []finding.Notification) error { return nil }), Options{Name: "o",
+	w, err := New(sendFunc(func(context.Context, []finding.Notification) error { return nil }), Options{
+		Name: "o",
 		Next: func(ctx context.Context) (Delivery, error) {
 			if left--; left < 0 {
 				<-ctx.Done()
 				return nil, ctx.Err()
 			}
 			return &instant{n: n, left: &left, acks: cancel, last: left == 0}, nil
-		}})
+		},
+	})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -27,8 +27,10 @@ func Finding(i int) finding.Finding {
 		},
 		Attack: []finding.Attack{
 			{Tactic: finding.Ref{ID: "TA0004", Name: "Privilege Escalation"}, Technique: finding.Ref{ID: "T1611", Name: "Escape to Host"}},
-			{Tactic: finding.Ref{ID: "TA0005", Name: "Defense Evasion"}, Technique: finding.Ref{ID: "T1055", Name: "Process Injection"},
-				SubTechnique: &finding.Ref{ID: "T1055.008", Name: "Ptrace System Calls"}},
+			{
+				Tactic: finding.Ref{ID: "TA0005", Name: "Defense Evasion"}, Technique: finding.Ref{ID: "T1055", Name: "Process Injection"},
+				SubTechnique: &finding.Ref{ID: "T1055.008", Name: "Ptrace System Calls"},
+			},
 		},
 		Process: &finding.Process{
 			ExecID: "node-7:4711:1", PID: 4711, TID: 4712, PPID: 4700, StartTime: &start, Name: "curl", Executable: "/usr/bin/curl",

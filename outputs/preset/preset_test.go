@@ -92,7 +92,7 @@ func services(t testing.TB) []service {
 
 // serve starts a server that refuses, as the service does, what it does not understand.
 func (s service) serve(t testing.TB) *outputtest.Receiver {
-	var r *outputtest.Receiver
+	var r *outputtest.Receiver //nolint:staticcheck // the function refers to it
 	r = outputtest.NewReceiver(t, func(req *http.Request, body []byte) []string {
 		var ignored answer
 		ids, err := s.accept(&ignored, req, body)

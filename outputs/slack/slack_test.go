@@ -200,8 +200,11 @@ func TestHostileText(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	for _, s := range []*Settings{
-		{}, {Token: settings.NewSecret("x")}, {Token: settings.NewSecret("x"), URL: settings.NewSecret("http://x"), Channel: "c"},
-		{URL: settings.NewSecret("hooks.slack.com")}, {Token: settings.NewSecret("x"), Channel: "c", Mention: map[string]string{"urgent": "x"}},
+		{},
+		{Token: settings.NewSecret("x")},
+		{Token: settings.NewSecret("x"), URL: settings.NewSecret("http://x"), Channel: "c"},
+		{URL: settings.NewSecret("hooks.slack.com")},
+		{Token: settings.NewSecret("x"), Channel: "c", Mention: map[string]string{"urgent": "x"}},
 	} {
 		if s.Validate() == nil {
 			t.Errorf("%+v passes", s)

@@ -256,8 +256,10 @@ func TestFormatsAndLimits(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	for _, s := range []*Settings{
-		conf("siem:514"), conf("http://siem"), conf("tcp://"), {Addr: "tcp://x", Facility: "kern", AppName: "x"},
-		{Addr: "tcp://x", Facility: "user", AppName: "a b"}, {Addr: "tcp://x", Facility: "user", AppName: "x", MaxSize: 100},
+		conf("siem:514"), conf("http://siem"), conf("tcp://"),
+		{Addr: "tcp://x", Facility: "kern", AppName: "x"},
+		{Addr: "tcp://x", Facility: "user", AppName: "a b"},
+		{Addr: "tcp://x", Facility: "user", AppName: "x", MaxSize: 100},
 	} {
 		if s.Validate() == nil {
 			t.Errorf("%+v passes", s)

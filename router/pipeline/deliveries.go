@@ -124,7 +124,7 @@ func (p *Pipeline) write(batch []result) {
 	}
 	for i := range batch {
 		if batch[i].ack != nil {
-			batch[i].ack()
+			_ = batch[i].ack()
 		}
 	}
 }

@@ -175,7 +175,7 @@ func (p *Pipeline) watchDead(ctx context.Context, from *bus.DeadLetters) error {
 		var n finding.Notification
 		if err := json.Unmarshal(l.Body, &n); err != nil || n.ID == "" {
 			p.log.Error("a dead letter is not a notification: it stays in the stream DEAD alone", "output", l.Output, "error", l.Error)
-			l.Ack()
+			_ = l.Ack()
 			continue
 		}
 		d.ID, d.Route, d.Kind, d.Created, d.Alert = n.ID, n.Route, n.Kind, n.Time, store.AlertOf(&n)
@@ -186,7 +186,7 @@ func (p *Pipeline) watchDead(ctx context.Context, from *bus.DeadLetters) error {
 		p.log.Error("a notification was given up: see the dead letters", "output", d.Output, "notification", d.ID, "attempts", d.Attempts, "error", d.Error)
 		for {
 			if err = p.opts.Store.Bury(ctx, d); err == nil {
-				l.Ack()
+				_ = l.Ack()
 				break
 			}
 			p.log.Error("can't save a dead letter: trying again", "error", err)

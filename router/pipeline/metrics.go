@@ -1,6 +1,13 @@
 package pipeline
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tocsin-io/tocsin/bus"
+)
 
 type metrics struct {
 	findings, failures, expired prometheus.Counter
@@ -38,4 +45,70 @@ func (m *metrics) suppressedBy(counts map[string]uint64) {
 	for kind, n := range counts {
 		m.suppressed.WithLabelValues(kind).Add(float64(n))
 	}
+}
+
+// backlog shows on each scrape what waits: in queues, in the outbox, among the dead letters.
+type backlog struct{ p *Pipeline }
+
+var (
+	queueDesc  = prometheus.NewDesc("tocsin_router_queue_notifications", "Notifications that wait in the queue of an output.", []string{"output"}, nil)
+	storedDesc = prometheus.NewDesc("tocsin_router_stored_notifications", "Notifications in the store: pending (not queued yet), dead (given up).", []string{"output", "status"}, nil)
+)
+
+func (b backlog) Describe(c chan<- *prometheus.Desc) {
+	c <- queueDesc
+	c <- storedDesc
+}
+
+func (b backlog) Collect(c chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	queues, err := b.p.opts.Bus.Backlogs(ctx)
+	if err != nil {
+		c <- prometheus.NewInvalidMetric(queueDesc, err)
+	}
+	for output, n := range queues {
+		c <- prometheus.MustNewConstMetric(queueDesc, prometheus.GaugeValue, float64(n), output)
+	}
+	counts, err := b.p.opts.Store.DeliveryCounts(ctx)
+	if err != nil {
+		c <- prometheus.NewInvalidMetric(storedDesc, err)
+	}
+	for output, byStatus := range counts {
+		for status, n := range byStatus {
+			c <- prometheus.MustNewConstMetric(storedDesc, prometheus.GaugeValue, float64(n), output, string(status))
+		}
+	}
+}
+
+// Orphans are outputs that are no longer configured and whose queue is not empty, with how much waits there: drain them,
+// or discard them.
+func (p *Pipeline) Orphans(ctx context.Context) (map[string]uint64, error) {
+	queues, err := p.opts.Bus.Backlogs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range p.table.Load().Outputs() {
+		delete(queues, bus.Token(o))
+	}
+	for name, n := range queues {
+		if n == 0 {
+			delete(queues, name)
+		}
+	}
+	return queues, nil
+}
+
+// Discard deletes all that waits for an output that is no longer configured. It returns how many notifications.
+func (p *Pipeline) Discard(ctx context.Context, output, actor string) (uint64, error) {
+	orphans, err := p.Orphans(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n := orphans[bus.Token(output)]
+	if err := p.opts.Bus.Discard(ctx, output); err != nil {
+		return 0, err
+	}
+	stored, err := p.opts.Store.Forget(ctx, output, actor)
+	return max(n, uint64(stored)), err
 }

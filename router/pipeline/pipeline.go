@@ -68,6 +68,11 @@ func New(ctx context.Context, table *router.Table, opts Options) (*Pipeline, err
 		opts: opts, log: opts.Log, metrics: newMetrics(opts.Registry), results: make(chan result, 4*batchSize),
 		due: make(chan time.Time, 16), asked: make(chan struct{}, 1), outbox: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
+	if opts.Registry != nil {
+		if err := opts.Registry.Register(backlog{p}); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
+	}
 	return p, p.Reload(ctx, table)
 }
 

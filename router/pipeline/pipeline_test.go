@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/tocsin-io/tocsin/bus"
 	"github.com/tocsin-io/tocsin/bus/embedded"
 	"github.com/tocsin-io/tocsin/finding"
@@ -28,6 +30,8 @@ type host struct {
 	st   *store.Store
 	p    *Pipeline
 	stop func()
+
+	registry *prometheus.Registry
 }
 
 func (h *host) start() {
@@ -47,7 +51,8 @@ func (h *host) start() {
 	check(err)
 	table, err := router.Compile(h.config)
 	check(err)
-	h.p, err = New(h.t.Context(), table, Options{Bus: h.bus, Store: h.st})
+	h.registry = prometheus.NewRegistry()
+	h.p, err = New(h.t.Context(), table, Options{Bus: h.bus, Store: h.st, Registry: h.registry})
 	check(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -201,6 +206,49 @@ func TestRestartLosesNothing(t *testing.T) {
 	for _, a := range list {
 		if a.Count != each {
 			t.Errorf("%s counts %d", a.Rule.ID, a.Count)
+		}
+	}
+}
+
+func TestRemovedOutput(t *testing.T) {
+	h := &host{t: t, dir: t.TempDir(), config: router.Config{
+		Outputs: map[string]router.Output{"soc": {}, "old one": {}},
+		Routes:  []router.Route{{Name: "r", Outputs: []string{"soc", "old one"}, Group: &router.Group{Wait: dur(0)}}},
+	}}
+	h.start()
+	h.publish(sample(1, "a"))
+	q := h.queue("old one")
+	d := h.next(q)
+	d.Retry(0, nil)
+	q.Close()
+	table, err := router.Compile(router.Config{Outputs: map[string]router.Output{"soc": {}}, Routes: []router.Route{{Name: "r", Outputs: []string{"soc"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.p.Reload(t.Context(), table); err != nil {
+		t.Fatal(err)
+	}
+	orphans, err := h.p.Orphans(t.Context())
+	if err != nil || len(orphans) != 1 || orphans["old_one"] != 1 {
+		t.Errorf("%v %v", err, orphans)
+	}
+	if n, err := h.p.Discard(t.Context(), "old one", "me"); n != 1 || err != nil {
+		t.Errorf("%d %v", n, err)
+	}
+	if orphans, err = h.p.Orphans(t.Context()); len(orphans) != 0 || err != nil {
+		t.Errorf("%v %v", err, orphans)
+	}
+	families, err := h.registry.Gather()
+	if err != nil {
+		t.Error(err)
+	}
+	names := map[string]bool{}
+	for _, f := range families {
+		names[f.GetName()] = true
+	}
+	for _, want := range []string{"tocsin_router_findings_total", "tocsin_router_queue_notifications", "tocsin_router_deliveries_total"} {
+		if !names[want] {
+			t.Errorf("no metric %s in %v", want, names)
 		}
 	}
 }

@@ -59,8 +59,8 @@ func Postgres(t testing.TB) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		srv.Process.Signal(syscall.SIGINT)
-		srv.Wait()
+		_ = srv.Process.Signal(syscall.SIGINT)
+		_ = srv.Wait()
 	})
 	for range 300 {
 		if exec.Command(filepath.Join(bin, "pg_isready"), "-h", dir, "-q").Run() == nil {

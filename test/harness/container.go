@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -81,7 +82,8 @@ func RunContainer(t testing.TB, mounts map[string]string, args ...string) Contai
 	out, err := cmd.CombinedOutput()
 	c.Output = string(out)
 	c.Code = cmd.ProcessState.ExitCode()
-	if _, exited := err.(*exec.ExitError); err != nil && !exited || strings.Contains(c.Output, "runc run failed") {
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) || strings.Contains(c.Output, "runc run failed") {
 		t.Fatalf("runc run: %v\n%s", err, indent(c.Output))
 	}
 	return c

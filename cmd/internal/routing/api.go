@@ -35,7 +35,7 @@ func tokens(cfg *configs.Config) ([]api.Token, error) {
 func Check(cfg *configs.Config) error {
 	var all configs.Errors
 	if _, err := Compile(cfg); err != nil {
-		all = append(all, err.(configs.Errors)...)
+		all = append(all, err.(configs.Errors)...) //nolint:errorlint // it returns nothing else
 	}
 	list, err := tokens(cfg)
 	if err == nil {

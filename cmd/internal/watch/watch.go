@@ -45,7 +45,7 @@ func File(ctx context.Context, path string, changed func()) error {
 				real = now
 				quiet.Reset(settle)
 			}
-		case <-w.Errors:
+		case <-w.Errors: //nolint:errcheck // whatever it was
 			quiet.Reset(settle) // changes may have been missed
 		case <-quiet.C:
 			changed()

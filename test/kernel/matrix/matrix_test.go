@@ -8,7 +8,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -209,7 +208,7 @@ func (r *results) report(t *testing.T) {
 		})
 	}
 	if len(r.order) == 0 {
-		t.Error(fmt.Sprintf("no test ran:\n%s", r.rest.String()))
+		t.Errorf("no test ran:\n%s", r.rest.String())
 	}
 }
 
