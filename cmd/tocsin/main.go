@@ -23,7 +23,7 @@ type cli struct {
 	LogLevel  string `help:"Least level of the program's own log: debug, info, warn, error." default:"${loglevel}" enum:"debug,info,warn,error"`
 	LogFormat string `help:"Form of the log: text, json, or auto (text on a terminal)." default:"auto" enum:"auto,text,json"`
 
-	Run         runCmd         `cmd:"" group:"watch" help:"Watch this host: sensor, rules, router, API and console in one process."`
+	Run         runCmd         `cmd:"" group:"watch" help:"Watch this host: sensor, rules, router and API in one process."`
 	Trace       traceCmd       `cmd:"" group:"watch" help:"Show live events, without rules."`
 	Events      eventsCmd      `cmd:"" group:"watch" help:"List the events that can be watched, with their arguments."`
 	Replay      replayCmd      `cmd:"" group:"watch" help:"Give recorded events to the rules."`
