@@ -146,7 +146,7 @@ func (f *Features) Hooks(name string) Choice {
 		}
 	}
 	if c.Hook == nil {
-		c.Reason = "not implemented"
+		c.Reason = "Tocsin has no hook for it yet"
 		for i, h := range c.Alternatives {
 			if i == 0 {
 				c.Reason = ""

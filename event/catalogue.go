@@ -236,7 +236,7 @@ var catalogue = []Def{
 		Proto: "const char* pathname, const char*const* argv, const char*const* envp:environ, int wait",
 	},
 	{
-		ID: 99, Name: "hooked_syscall", Sets: []string{"kernel"}, Doc: "An entry of the system-call table points outside the kernel's text.", Derived: []string{"do_init_module"},
+		ID: 99, Name: "hooked_syscall", Sets: []string{"kernel"}, Doc: "An entry of the system-call table points outside the kernel's text.",
 		Proto: "const char* syscall, const char* address, const char* function, const char* owner",
 	},
 	{
@@ -244,15 +244,15 @@ var catalogue = []Def{
 		Proto: "[]trace.HookedSymbolData hooked_fops_pointers",
 	},
 	{
-		ID: 101, Name: "hooked_seq_ops", Sets: []string{"kernel"}, Doc: "Sequence operations of /proc/net point outside the kernel's text.", Derived: []string{"do_init_module"},
+		ID: 101, Name: "hooked_seq_ops", Sets: []string{"kernel"}, Doc: "Sequence operations of /proc/net point outside the kernel's text.",
 		Proto: "map[string]trace.HookedSymbolData hooked_seq_ops",
 	},
 	{
-		ID: 102, Name: "hidden_kernel_module", Sets: []string{"kernel"}, Doc: "A kernel module is loaded that the list of modules does not show.", Derived: []string{"module_load"},
+		ID: 102, Name: "hidden_kernel_module", Sets: []string{"kernel"}, Doc: "A kernel module is loaded that the list of modules does not show.",
 		Proto: "const char* address, const char* name, const char* srcversion",
 	},
 	{
-		ID: 103, Name: "ftrace_hook", Sets: []string{"kernel"}, Doc: "A kernel function is patched through ftrace.", Derived: []string{"do_init_module"},
+		ID: 103, Name: "ftrace_hook", Sets: []string{"kernel"}, Doc: "A kernel function is patched through ftrace.",
 		Proto: "const char* symbol, const char* trampoline, const char* callback, off_t callback_offset, const char* callback_owner, const char* flags, unsigned long count",
 	},
 	{

@@ -69,7 +69,10 @@ func listEvents(e *env, name string, asJSON bool) error {
 	t := table.New(e.stdout,
 		table.Column{Title: "HOOK HERE"}, table.Column{Title: "SETS"}, table.Column{Title: "EVENT", Flex: true, Wrap: true})
 	for _, i := range infos {
-		t.Add(i.cell(), table.Cell{Text: strings.Join(i.Sets, ","), Style: table.Dim}, table.T(i.Prototype))
+		hook := i.cell()
+		hook.Text, _, _ = strings.Cut(hook.Text, " ") // which functions or system calls, or why none: "events NAME" tells
+		hook.Text = strings.TrimSuffix(hook.Text, ":")
+		t.Add(hook, table.Cell{Text: strings.Join(i.Sets, ","), Style: table.Dim}, table.T(i.Prototype))
 	}
 	return t.Flush()
 }
