@@ -71,7 +71,6 @@ func listEvents(e *env, name string, asJSON bool) error {
 	for _, i := range infos {
 		hook := i.cell()
 		hook.Text, _, _ = strings.Cut(hook.Text, " ") // which functions or system calls, or why none: "events NAME" tells
-		hook.Text = strings.TrimSuffix(hook.Text, ":")
 		t.Add(hook, table.Cell{Text: strings.Join(i.Sets, ","), Style: table.Dim}, table.T(i.Prototype))
 	}
 	return t.Flush()
@@ -91,7 +90,11 @@ func showEvent(e *env, i eventInfo) error {
 	if len(i.Derived) > 0 {
 		fmt.Fprintf(&b, "Made from  %s\n", strings.Join(i.Derived, ", "))
 	}
-	fmt.Fprintf(&b, "Hook here  %s\n", i.cell().Text)
+	hook := i.cell().Text
+	if hook == "none" {
+		hook += ": " + i.Reason
+	}
+	fmt.Fprintf(&b, "Hook here  %s\n", hook)
 	if len(i.Args) > 0 {
 		b.WriteString("\n")
 	}

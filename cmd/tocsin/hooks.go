@@ -27,7 +27,7 @@ func (h hookInfo) cell() table.Cell {
 	case madeInUserSpace(h.Reason):
 		return table.Cell{Text: "derived", Style: table.Green}
 	}
-	return table.Cell{Text: "none: " + h.Reason, Style: table.Yellow}
+	return table.Cell{Text: "none", Style: table.Yellow}
 }
 
 // madeInUserSpace tells from the reason for having no hook that the event needs none.
