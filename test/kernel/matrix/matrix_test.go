@@ -23,6 +23,7 @@ import (
 type suite struct {
 	pkg      string
 	runc     bool   // the container runtime
+	module   string // a kernel module to load, where the kernel's package has it
 	programs bool   // the programs of cmd/, built before
 	only     string // -test.run
 	long     bool   // only when TOCSIN_TEST_KERNELS asks for kernels: emulation takes minutes
@@ -31,7 +32,7 @@ type suite struct {
 }
 
 var suites = []suite{
-	{pkg: "bpf", runc: true, memory: 1024, timeout: 5 * time.Minute},
+	{pkg: "bpf", runc: true, module: "dummy", memory: 1024, timeout: 15 * time.Minute},
 	{pkg: "simulate", runc: true, memory: 1024, timeout: 10 * time.Minute, long: true},
 	{pkg: "test/e2e", runc: true, programs: true, only: "TestTutorial", memory: 3072, timeout: 10 * time.Minute},
 	{pkg: "test/e2e", runc: true, programs: true, only: "TestSimulate|TestTwoProcesses|TestBrokenRule", memory: 3072, timeout: 20 * time.Minute, long: true},
@@ -97,6 +98,14 @@ func run(t *testing.T, root, name string, img kernel.Image, s suite) {
 			t.Skip("needs runc: install the package runc")
 		}
 		job.Files["/usr/bin/runc"] = runc
+	}
+	if s.module != "" {
+		ko, err := img.Module(t.Context(), s.module, dir)
+		if err != nil {
+			t.Logf("no kernel module: %v", err)
+		} else {
+			job.Files["/modules/"+s.module+".ko"] = ko
+		}
 	}
 	if s.programs {
 		build(t, root, "build", "-ldflags=-s -w", "-o", dir+"/bin/", "./cmd/...")
