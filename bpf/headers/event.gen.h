@@ -469,10 +469,37 @@ _Static_assert(sizeof(struct event_header) == 208, "event_header has no padding"
 #define ARG_CALL_USERMODEHELPER_ARGV 1
 #define ARG_CALL_USERMODEHELPER_ENVP 2
 #define ARG_CALL_USERMODEHELPER_WAIT 3
+/* hooked_syscall(const char* syscall, const char* address, const char* function, const char* owner) */
+#define EVENT_HOOKED_SYSCALL 99
+#define ARGC_HOOKED_SYSCALL 4
+#define ARG_HOOKED_SYSCALL_SYSCALL 0
+#define ARG_HOOKED_SYSCALL_ADDRESS 1
+#define ARG_HOOKED_SYSCALL_FUNCTION 2
+#define ARG_HOOKED_SYSCALL_OWNER 3
 /* hooked_proc_fops([]trace.HookedSymbolData hooked_fops_pointers) */
 #define EVENT_HOOKED_PROC_FOPS 100
 #define ARGC_HOOKED_PROC_FOPS 1
 #define ARG_HOOKED_PROC_FOPS_HOOKED_FOPS_POINTERS 0
+/* hooked_seq_ops(map[string]trace.HookedSymbolData hooked_seq_ops) */
+#define EVENT_HOOKED_SEQ_OPS 101
+#define ARGC_HOOKED_SEQ_OPS 1
+#define ARG_HOOKED_SEQ_OPS_HOOKED_SEQ_OPS 0
+/* hidden_kernel_module(const char* address, const char* name, const char* srcversion) */
+#define EVENT_HIDDEN_KERNEL_MODULE 102
+#define ARGC_HIDDEN_KERNEL_MODULE 3
+#define ARG_HIDDEN_KERNEL_MODULE_ADDRESS 0
+#define ARG_HIDDEN_KERNEL_MODULE_NAME 1
+#define ARG_HIDDEN_KERNEL_MODULE_SRCVERSION 2
+/* ftrace_hook(const char* symbol, const char* trampoline, const char* callback, off_t callback_offset, const char* callback_owner, const char* flags, unsigned long count) */
+#define EVENT_FTRACE_HOOK 103
+#define ARGC_FTRACE_HOOK 7
+#define ARG_FTRACE_HOOK_SYMBOL 0
+#define ARG_FTRACE_HOOK_TRAMPOLINE 1
+#define ARG_FTRACE_HOOK_CALLBACK 2
+#define ARG_FTRACE_HOOK_CALLBACK_OFFSET 3
+#define ARG_FTRACE_HOOK_CALLBACK_OWNER 4
+#define ARG_FTRACE_HOOK_FLAGS 5
+#define ARG_FTRACE_HOOK_COUNT 6
 /* debugfs_create_file(const char* file_name, const char* path, mode_t mode, void* proc_ops_addr) */
 #define EVENT_DEBUGFS_CREATE_FILE 104
 #define ARGC_DEBUGFS_CREATE_FILE 4
