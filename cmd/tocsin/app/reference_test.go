@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 // writeReference writes all commands with their help as Markdown: docs/cli.md.
 func writeReference(w io.Writer, app *kong.Kong) error {
 	var b strings.Builder
-	b.WriteString("# The command line\n\nGenerated from the program; `go test ./cmd/tocsin -run TestReference -update` writes it again.\n\n" +
+	b.WriteString("# The command line\n\nGenerated from the program; `go test ./cmd/tocsin/app -run TestReference -update` writes it again.\n\n" +
 		"Exit codes: 0 when all is well, 1 when a check failed or something could not be done, 2 for a mistake in the call.\n\n")
 	b.WriteString("| Command | Does |\n| --- | --- |\n")
 	var leaves []*kong.Node

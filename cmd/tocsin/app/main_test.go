@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "rewrite the expected output in testdata
 
 func TestMain(m *testing.M) {
 	simulate.Main()
-	testscript.Main(m, map[string]func(){"tocsin": main})
+	testscript.Main(m, map[string]func(){"tocsin": Main})
 }
 
 // TestScripts runs the scripts in testdata: each is commands and the files that they work on.
@@ -114,7 +114,7 @@ func TestReference(t *testing.T) {
 	if err := writeReference(&b, app); err != nil {
 		t.Fatal(err)
 	}
-	const path = "../../docs/cli.md"
+	const path = "../../../docs/cli.md"
 	if *update {
 		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
@@ -125,7 +125,7 @@ func TestReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	if b.String() != string(want) {
-		t.Error("docs/cli.md is out of date: go test ./cmd/tocsin -run TestReference -update")
+		t.Error("docs/cli.md is out of date: go test ./cmd/tocsin/app -run TestReference -update")
 	}
 }
 

@@ -1,0 +1,98 @@
+// Package app is the command tocsin-sensor: the privileged half of Tocsin as a service. It sees events with eBPF, gives
+// them to the rules, and publishes the findings to NATS. It can be imported, so that a build of one's own is a main.go that
+// calls Main and imports packages with rules in Go.
+package app
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/tocsin-io/tocsin/bus"
+	"github.com/tocsin-io/tocsin/cmd/internal/connect"
+	"github.com/tocsin-io/tocsin/cmd/internal/lifecycle"
+	"github.com/tocsin-io/tocsin/cmd/internal/metrics"
+	"github.com/tocsin-io/tocsin/cmd/internal/sensor"
+	"github.com/tocsin-io/tocsin/cmd/internal/service"
+	"github.com/tocsin-io/tocsin/rules"
+)
+
+// Main is the whole program. It does not return.
+func Main() {
+	os.Exit(service.Program{
+		Name: "tocsin-sensor", About: "sees events with eBPF, gives them to the rules, and publishes findings to NATS.", Main: run,
+	}.Run(os.Args[1:]))
+}
+
+func run(ctx context.Context, o *service.Options) error {
+	registry := metrics.NewRegistry()
+	var nats *bus.Bus
+	part := &sensor.Part{Config: o.Config, Builtin: rules.FS(), Bus: func() *bus.Bus { return nats }, Registry: registry, Log: o.Log}
+	g := lifecycle.New(o.Log)
+	g.Add("metrics", func(context.Context) (lifecycle.Stop, error) {
+		return serve(o.Config.Sensor.Listen, registry, part.Ready)
+	})
+	g.Add("connection to NATS", func(context.Context) (lifecycle.Stop, error) {
+		var err error
+		if nats, err = connect.Open(o.Config.NATS, nil, "tocsin-sensor "+o.Config.Host, o.Log); err != nil {
+			return nil, err
+		}
+		return func(context.Context) error { nats.Close(); return nil }, nil
+	})
+	part.AddTo(g)
+	g.AddRun("reload", func(ctx context.Context) error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-o.Hangup:
+				_ = part.Sensor().Reload() // it has logged why
+			}
+		}
+	})
+	return g.Run(ctx, func() {
+		s := part.Sensor()
+		o.Log.Info("ready", "rules", len(s.Rules()), "events", len(s.Events()), "metrics", o.Config.Sensor.Listen)
+	})
+}
+
+// serve answers /healthz, /readyz and /metrics on a loopback address, which needs no authentication.
+func serve(addr string, registry *prometheus.Registry, ready func() error) (lifecycle.Stop, error) {
+	if addr == "" || addr == "off" {
+		return nil, nil
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("sensor.listen: %w", err)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil, fmt.Errorf("sensor.listen: %s is no loopback address, and the sensor asks nobody for a password: use 127.0.0.1", addr)
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%w; choose another address with sensor.listen", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := ready(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ready")
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
+	go func() { _ = srv.Serve(l) }() // ends with Shutdown
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		return srv.Shutdown(ctx)
+	}, nil
+}
