@@ -464,25 +464,45 @@ func startTrigger(t testing.TB, name, arg string) (pid int) {
 	return cmd.Process.Pid
 }
 
-// Every event, by every hook that this kernel has for it, triggered by a real system call.
+// Every event, by every hook that this kernel has for it, triggered by real system calls. The names of subtests
+// (event/hook/trigger) and the attributes, which say why a hook cannot be used, make the table of docs/events.md.
 func TestHooks(t *testing.T) {
 	f := testFeatures(t)
 	r := startRecorder(t, Options{})
-	for _, tr := range triggers {
-		if tr.event == "" {
-			continue // of other tests
-		}
-		choice := f.Hooks(tr.event)
-		if choice.Hook == nil {
-			t.Run(tr.name, func(t *testing.T) { t.Skip(tr.event + ": " + choice.Reason) })
-			continue
-		}
-		for i := range choice.Alternatives {
-			h := &choice.Alternatives[i]
-			if !h.Usable {
-				continue
+	for i := range event.All() {
+		name := event.All()[i].Name
+		var own []trigger
+		for _, tr := range triggers {
+			if tr.event == name {
+				own = append(own, tr)
 			}
-			t.Run(tr.name+"/"+string(h.Kind), func(t *testing.T) { runTrigger(t, r, tr, h) })
+		}
+		if len(own) > 0 {
+			t.Run(name, func(t *testing.T) {
+				forHooks(t, f, name, func(t *testing.T, h *Hook) {
+					for _, tr := range own {
+						t.Run(tr.name, func(t *testing.T) { runTrigger(t, r, tr, h) })
+					}
+				})
+			})
+		}
+	}
+}
+
+// forHooks runs a subtest for each hook that this kernel has for the event.
+func forHooks(t *testing.T, f *Features, name string, test func(*testing.T, *Hook)) {
+	choice := f.Hooks(name)
+	for i := range choice.Alternatives {
+		if h := &choice.Alternatives[i]; !h.Usable {
+			t.Attr(string(h.Kind), h.Reason)
+		}
+	}
+	if choice.Hook == nil {
+		t.Skip(choice.Reason)
+	}
+	for i := range choice.Alternatives {
+		if h := &choice.Alternatives[i]; h.Usable {
+			t.Run(string(h.Kind), func(t *testing.T) { test(t, h) })
 		}
 	}
 }

@@ -55,8 +55,7 @@ static __always_inline void send_creds(struct slim_cred *old, struct slim_cred *
 	rec_send(&r);
 }
 
-SEC("fentry/commit_creds")
-int BPF_PROG(commit_creds, struct cred *new)
+HOOK(commit_creds, struct cred *new)
 {
 	struct slim_cred before = {}, after = {};
 	struct task_struct *task = current_task();
@@ -105,8 +104,7 @@ static __always_inline void send_namespaces(struct task_struct *task, struct nam
 	rec_send(&r);
 }
 
-SEC("fentry/switch_task_namespaces")
-int BPF_PROG(switch_task_namespaces, struct task_struct *task, struct nsproxy *new)
+HOOK(switch_task_namespaces, struct task_struct *task, struct nsproxy *new)
 {
 	struct namespaces before = {}, after = {};
 	if (!new) /* the task ends */
@@ -187,8 +185,7 @@ static __always_inline void send_capability(int cap)
 
 #define CAP_OPT_NOAUDIT 2 /* a mere question */
 
-SEC("fentry/cap_capable")
-int BPF_PROG(cap_capable, const struct cred *cred, struct user_namespace *ns, int cap, unsigned int opts)
+HOOK(cap_capable, const struct cred *cred, struct user_namespace *ns, int cap, unsigned int opts)
 {
 	if (!(opts & CAP_OPT_NOAUDIT))
 		send_capability(cap);

@@ -55,6 +55,9 @@ func Probe() (*Features, error) {
 	if err := f.try(ebpf.Tracing, ebpf.AttachTraceFExit, native); err != nil {
 		f.Missing[Fexit] = reason(err)
 	}
+	if err := f.try(ebpf.Kprobe, ebpf.AttachNone, "security_bpf"); err != nil {
+		f.Missing[Kprobe], f.Missing[Kretprobe] = reason(err), reason(err)
+	}
 	if active, err := os.ReadFile("/sys/kernel/security/lsm"); err == nil && !slices.Contains(strings.Split(strings.TrimSpace(string(active)), ","), "bpf") {
 		f.Missing[LSM] = "the kernel was not started with lsm=…,bpf"
 	} else if err := f.try(ebpf.LSM, ebpf.AttachLSMMac, "bpf"); err != nil {
@@ -91,20 +94,23 @@ func (f *Features) release() {
 
 // try loads and attaches a program that does nothing.
 func (f *Features) try(typ ebpf.ProgramType, attach ebpf.AttachType, to string) error {
-	prog, err := ebpf.NewProgramWithOptions(&ebpf.ProgramSpec{
+	spec := &ebpf.ProgramSpec{
 		Name: "tocsin_probe", Type: typ, AttachType: attach, AttachTo: to, License: "Dual BSD/GPL",
 		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
-	}, ebpf.ProgramOptions{})
+	}
+	kind := Fentry
+	switch typ {
+	case ebpf.LSM:
+		kind = LSM
+	case ebpf.Kprobe:
+		kind, spec.AttachTo = Kprobe, ""
+	}
+	prog, err := ebpf.NewProgram(spec)
 	if err != nil {
 		return err
 	}
 	defer prog.Close()
-	var l link.Link
-	if typ == ebpf.LSM {
-		l, err = link.AttachLSM(link.LSMOptions{Program: prog})
-	} else {
-		l, err = link.AttachTracing(link.TracingOptions{Program: prog})
-	}
+	l, err := attachProgram(prog, kind, to)
 	if err != nil {
 		return err
 	}
@@ -159,11 +165,17 @@ func (f *Features) Hooks(name string) Choice {
 	return c
 }
 
+// neededHelpers are functions for programs that not every supported kernel has.
+var neededHelpers = map[string]string{"mprotect_enter": "bpf_find_vma"} // since 5.17
+
 // unusable returns why the hook cannot be used, or "".
 func (f *Features) unusable(h *Hook) string {
 	for _, p := range h.progs {
 		if r := f.Missing[p.kind]; r != "" {
 			return r
+		}
+		if helper := neededHelpers[p.prog]; helper != "" && !f.hasFunction(helper) {
+			return "the kernel has no helper " + helper
 		}
 		switch p.kind {
 		case Fentry, Fexit:
@@ -179,6 +191,10 @@ func (f *Features) unusable(h *Hook) string {
 					continue // a system call that this kernel does not have, among others
 				}
 				return "the kernel has no function " + fn
+			}
+		case Kprobe, Kretprobe:
+			if !f.hasFunction(p.to) {
+				return "the kernel has no function " + p.to
 			}
 		case LSM:
 			if !f.hasFunction("bpf_lsm_" + p.to) {

@@ -32,18 +32,17 @@ static __always_inline u32 open_flags(struct pt_regs *regs, bool compat)
 	return 0;
 }
 
-SEC("fentry/security_file_open")
-int BPF_PROG(security_file_open, struct file *file)
+HOOK(security_file_open, struct file *file)
 {
 	struct rec r;
 	if (!rec_begin(&r, EVENT_SECURITY_FILE_OPEN, ARGC_SECURITY_FILE_OPEN))
 		return 0;
-	struct inode *inode = file->f_inode;
-	struct super_block *sb = inode->i_sb;
-	put_path(&r, ARG_SECURITY_FILE_OPEN_PATHNAME, file->f_path.dentry, file->f_path.mnt);
-	put(r.s, ARG_SECURITY_FILE_OPEN_FLAGS, file->f_flags);
-	put(r.s, ARG_SECURITY_FILE_OPEN_DEV, sb->s_dev);
-	put(r.s, ARG_SECURITY_FILE_OPEN_INODE, inode->i_ino);
+	struct inode *inode = FIELD(file, f_inode);
+	struct super_block *sb = FIELD(inode, i_sb);
+	put_path(&r, ARG_SECURITY_FILE_OPEN_PATHNAME, FIELD(file, f_path.dentry), FIELD(file, f_path.mnt));
+	put(r.s, ARG_SECURITY_FILE_OPEN_FLAGS, FIELD(file, f_flags));
+	put(r.s, ARG_SECURITY_FILE_OPEN_DEV, FIELD(sb, s_dev));
+	put(r.s, ARG_SECURITY_FILE_OPEN_INODE, FIELD(inode, i_ino));
 	put(r.s, ARG_SECURITY_FILE_OPEN_CTIME, inode_ctime(inode));
 	s32 nr = current_syscall(r.task, task_flags(r.task));
 	put_int(r.s, ARG_SECURITY_FILE_OPEN_SYSCALL, nr);
@@ -83,14 +82,13 @@ out:
  * Changes to directories: security_path_* has the directory's mount, security_inode_* has not. The directory's dentry is
  * the parent of the entry's.
  */
-SEC("fentry/security_path_unlink")
-int BPF_PROG(security_path_unlink, const struct path *dir, struct dentry *dentry)
+HOOK(security_path_unlink, const struct path *dir, struct dentry *dentry)
 {
 	struct rec r;
 	if (!rec_begin(&r, EVENT_SECURITY_INODE_UNLINK, ARGC_SECURITY_INODE_UNLINK))
 		return 0;
 	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
-	put_path(&r, ARG_SECURITY_INODE_UNLINK_PATHNAME, dentry, dir->mnt);
+	put_path(&r, ARG_SECURITY_INODE_UNLINK_PATHNAME, dentry, FIELD(dir, mnt));
 	if (inode) {
 		put(r.s, ARG_SECURITY_INODE_UNLINK_INODE, BPF_CORE_READ(inode, i_ino));
 		put(r.s, ARG_SECURITY_INODE_UNLINK_DEV, BPF_CORE_READ(inode, i_sb, s_dev));
@@ -100,14 +98,13 @@ int BPF_PROG(security_path_unlink, const struct path *dir, struct dentry *dentry
 	return 0;
 }
 
-SEC("fentry/security_path_rename")
-int BPF_PROG(security_path_rename, const struct path *old_dir, struct dentry *old_dentry, const struct path *new_dir, struct dentry *new_dentry)
+HOOK(security_path_rename, const struct path *old_dir, struct dentry *old_dentry, const struct path *new_dir, struct dentry *new_dentry)
 {
 	struct rec r;
 	if (!rec_begin(&r, EVENT_SECURITY_INODE_RENAME, ARGC_SECURITY_INODE_RENAME))
 		return 0;
-	put_path(&r, ARG_SECURITY_INODE_RENAME_OLD_PATH, old_dentry, old_dir->mnt);
-	put_path(&r, ARG_SECURITY_INODE_RENAME_NEW_PATH, new_dentry, new_dir->mnt);
+	put_path(&r, ARG_SECURITY_INODE_RENAME_OLD_PATH, old_dentry, FIELD(old_dir, mnt));
+	put_path(&r, ARG_SECURITY_INODE_RENAME_NEW_PATH, new_dentry, FIELD(new_dir, mnt));
 	rec_send(&r);
 	return 0;
 }
@@ -116,8 +113,7 @@ int BPF_PROG(security_path_rename, const struct path *old_dir, struct dentry *ol
 #define S_IFREG 0100000
 
 /* The hook also sees open with O_CREAT, which makes a regular file. */
-SEC("fentry/security_path_mknod")
-int BPF_PROG(security_path_mknod, const struct path *dir, struct dentry *dentry, umode_t mode, unsigned int dev)
+HOOK(security_path_mknod, const struct path *dir, struct dentry *dentry, umode_t mode, unsigned int dev)
 {
 	struct rec r;
 	u16 type = mode & S_IFMT;
@@ -125,20 +121,19 @@ int BPF_PROG(security_path_mknod, const struct path *dir, struct dentry *dentry,
 		return 0;
 	if (!rec_begin(&r, EVENT_SECURITY_INODE_MKNOD, ARGC_SECURITY_INODE_MKNOD))
 		return 0;
-	put_path(&r, ARG_SECURITY_INODE_MKNOD_FILE_NAME, dentry, dir->mnt);
+	put_path(&r, ARG_SECURITY_INODE_MKNOD_FILE_NAME, dentry, FIELD(dir, mnt));
 	put(r.s, ARG_SECURITY_INODE_MKNOD_MODE, (u16)mode);
 	put(r.s, ARG_SECURITY_INODE_MKNOD_DEV, (u32)dev);
 	rec_send(&r);
 	return 0;
 }
 
-SEC("fentry/security_path_symlink")
-int BPF_PROG(security_path_symlink, const struct path *dir, struct dentry *dentry, const char *target)
+HOOK(security_path_symlink, const struct path *dir, struct dentry *dentry, const char *target)
 {
 	struct rec r;
 	if (!rec_begin(&r, EVENT_SECURITY_INODE_SYMLINK, ARGC_SECURITY_INODE_SYMLINK))
 		return 0;
-	put_path(&r, ARG_SECURITY_INODE_SYMLINK_LINKPATH, dentry, dir->mnt);
+	put_path(&r, ARG_SECURITY_INODE_SYMLINK_LINKPATH, dentry, FIELD(dir, mnt));
 	put_str(r.s, ARG_SECURITY_INODE_SYMLINK_TARGET, target, KERNEL);
 	rec_send(&r);
 	return 0;
@@ -161,12 +156,15 @@ static __always_inline void magic_write(struct file *file, const void *buf, u64 
 	rec_send(&r);
 }
 
-/* At the exit the pages of the buffer have been touched, and the position is behind what was written. */
+/*
+ * At the exit the pages of the buffer have been touched, and the position is behind what was written. Older verifiers know
+ * no pointers to numbers as arguments: that one is read like any memory.
+ */
 SEC("fexit/vfs_write")
-int BPF_PROG(vfs_write, struct file *file, const char *buf, size_t count, loff_t *pos, long ret)
+int BPF_PROG(vfs_write, struct file *file, const char *buf, size_t count, u64 unread, long ret)
 {
-	loff_t end = 0;
-	if (ret <= 0 || !pos)
+	loff_t end = 0, *pos = NULL;
+	if (ret <= 0 || bpf_probe_read_kernel(&pos, sizeof(pos), &ctx[3]) || !pos)
 		return 0;
 	bpf_probe_read_kernel(&end, sizeof(end), pos);
 	if (end == ret)

@@ -17,6 +17,8 @@ const (
 	Fentry     Kind = "fentry"
 	Fexit      Kind = "fexit"
 	LSM        Kind = "lsm"
+	Kprobe     Kind = "kprobe"
+	Kretprobe  Kind = "kretprobe" // only together with a kprobe
 	Tracepoint Kind = "tp_btf"
 	SysExit    Kind = "sys_exit"  // behind the dispatcher on tp_btf/sys_exit
 	SysEnter   Kind = "sys_enter" // behind the dispatcher on tp_btf/sys_enter
@@ -78,12 +80,10 @@ var hooks = map[string][]Hook{
 	"security_bprm_check":    append(security(inProcess, "security_bprm_check", "bprm_check_security"), atExec),
 	"process_execute_failed": recorded(failedExec("execve", "", "pathname", "argv", "envp"), failedExec("execveat", "dirfd", "pathname", "argv", "envp", "flags")),
 
-	"commit_creds": append([]Hook{fentry(inCreds, "commit_creds")}, around(changesCreds...)),
-	"cap_capable": {
-		fentry(inCreds, "cap_capable"),
-		{Kind: Tracepoint, Target: "cap_capable", progs: []attachment{{inCreds, "cap_capable_tp", Tracepoint, "cap_capable", false}}},
-	},
-	"switch_task_ns": append([]Hook{fentry(inCreds, "switch_task_namespaces")}, around("setns", "unshare")),
+	"commit_creds": append(fentry(inCreds, "commit_creds"), around(changesCreds...)),
+	"cap_capable": append(fentry(inCreds, "cap_capable"),
+		Hook{Kind: Tracepoint, Target: "cap_capable", progs: []attachment{{inCreds, "cap_capable_tp", Tracepoint, "cap_capable", false}}}),
+	"switch_task_ns": append(fentry(inCreds, "switch_task_namespaces"), around("setns", "unshare")),
 	"cgroup_mkdir":   {tracepoint(inCgroup, "cgroup_mkdir")},
 	"cgroup_rmdir":   {tracepoint(inCgroup, "cgroup_rmdir")},
 
@@ -117,7 +117,8 @@ var hooks = map[string][]Hook{
 	"shared_object_loaded":   append(slices.Clone(mmapFile), handler(inMemory, "mmap_exit", "mmap", "mmap2")),
 	"security_file_mprotect": append(security(inMemory, "security_file_mprotect", "file_mprotect"), onEntry(inMemory, "mprotect_enter", "mprotect", "pkey_mprotect")),
 	"mem_prot_alert": {
-		both(fentry(inMemory, "security_file_mprotect"), onSyscalls(Fexit, inMemory, "mmap_alert_exit", "mmap", "mmap2")),
+		both(fentry(inMemory, "security_file_mprotect")[0], onSyscalls(Fexit, inMemory, "mmap_alert_exit", "mmap", "mmap2")),
+		both(kprobe(inMemory, "security_file_mprotect"), handler(inMemory, "mmap_exit", "mmap", "mmap2")),
 		both(onEntry(inMemory, "mprotect_enter", "mprotect", "pkey_mprotect"), handler(inMemory, "mmap_exit", "mmap", "mmap2")),
 	},
 
@@ -133,19 +134,23 @@ var hooks = map[string][]Hook{
 
 	"security_kernel_read_file": append(security(inKernel, "security_kernel_read_file", "kernel_read_file"), handler(inKernel, "finit_module_exit", "finit_module")),
 	"module_load":               {tracepoint(inKernel, "module_load")},
-	"do_init_module": {
-		fentry(inKernel, "do_init_module"),
-		{Kind: Tracepoint, Target: "module_load", progs: []attachment{{inKernel, "do_init_module_tp", Tracepoint, "module_load", false}}},
-	},
+	"do_init_module": append(fentry(inKernel, "do_init_module"),
+		Hook{Kind: Tracepoint, Target: "module_load", progs: []attachment{{inKernel, "do_init_module_tp", Tracepoint, "module_load", false}}}),
 	"security_bpf":        append(security(inKernel, "security_bpf", "bpf"), recorded(mapping{call: "bpf"})[1]),
 	"bpf_attach":          {handler(inKernel, "bpf_attach_exit", "bpf", "ioctl")}, // fexit of bpf(2) shows nothing on Debian's 6.1
-	"kprobe_attach":       {{Kind: Fexit, Target: "register_kprobe", progs: []attachment{{inKernel, "register_kprobe", Fexit, "register_kprobe", false}}}},
-	"call_usermodehelper": {fentry(inKernel, "call_usermodehelper_exec"), atExec},
+	"kprobe_attach": {
+		{Kind: Fexit, Target: "register_kprobe", progs: []attachment{{inKernel, "register_kprobe", Fexit, "register_kprobe", false}}},
+		{Kind: Kprobe, Target: "register_kprobe", progs: []attachment{
+			{inKernel, "register_kprobe_entry", Kprobe, "register_kprobe", false}, {inKernel, "register_kprobe_return", Kretprobe, "register_kprobe", false},
+		}},
+	},
+	"call_usermodehelper": append(fentry(inKernel, "call_usermodehelper_exec"), atExec),
 }
 
 var mmapFile = []Hook{
-	fentry(inMemory, "security_mmap_file"),
+	fentry(inMemory, "security_mmap_file")[0],
 	{Kind: LSM, Target: "mmap_file", progs: []attachment{{inMemory, "mmap_file", LSM, "mmap_file", false}}},
+	kprobe(inMemory, "security_mmap_file"),
 }
 
 // atExec stands in with the program on sched_process_exec, which is always attached.
@@ -190,13 +195,21 @@ func tracepoint(object, name string) Hook {
 	return Hook{Kind: Tracepoint, Target: name, progs: []attachment{{object, name, Tracepoint, name, false}}}
 }
 
-func fentry(object, function string) Hook {
-	return Hook{Kind: Fentry, Target: function, progs: []attachment{{object, function, Fentry, function, false}}}
+// kprobeSuffix ends the name of the kprobe's variant of a program (HOOK in sensor.h).
+const kprobeSuffix = "_kprobe"
+
+// fentry is a kernel function: a program at its entry, by a trampoline or, where the kernel has none, by a kprobe.
+func fentry(object, function string) []Hook {
+	return []Hook{{Kind: Fentry, Target: function, progs: []attachment{{object, function, Fentry, function, false}}}, kprobe(object, function)}
+}
+
+func kprobe(object, function string) Hook {
+	return Hook{Kind: Kprobe, Target: function, progs: []attachment{{object, function + kprobeSuffix, Kprobe, function, false}}}
 }
 
 // security is a function that calls the LSM hooks, or the LSM hook itself: the arguments are the same.
 func security(object, function, hook string) []Hook {
-	return []Hook{fentry(object, function), {Kind: LSM, Target: hook, progs: []attachment{{object, function, LSM, hook, false}}}}
+	return slices.Insert(fentry(object, function), 1, Hook{Kind: LSM, Target: hook, progs: []attachment{{object, function, LSM, hook, false}}})
 }
 
 // handler is a program that runs at the exit of the named system calls.

@@ -17,18 +17,17 @@ static __always_inline void read_file_args(struct rec *r, struct file *file)
 	put(r->s, ARG_SECURITY_KERNEL_READ_FILE_CTIME, inode_ctime(inode));
 }
 
-/* enum kernel_read_file_id of 5.8 and 5.9 had members for firmware from memory, since removed. */
-const volatile bool old_read_ids;
+/* 5.8 and 5.9 had two more, for firmware from memory, before that of modules. */
+enum kernel_read_file_id___x { READING_FIRMWARE_PREALLOC_BUFFER___x };
 
-SEC("fentry/security_kernel_read_file")
-int BPF_PROG(security_kernel_read_file, struct file *file, u32 id)
+HOOK(security_kernel_read_file, struct file *file, u32 id)
 {
 	struct rec r;
 	if (!rec_begin(&r, EVENT_SECURITY_KERNEL_READ_FILE, ARGC_SECURITY_KERNEL_READ_FILE))
 		return 0;
 	if (file)
 		read_file_args(&r, file);
-	if (old_read_ids && id > 1)
+	if (bpf_core_enum_value_exists(enum kernel_read_file_id___x, READING_FIRMWARE_PREALLOC_BUFFER___x) && id > 1)
 		id = id < 4 ? 1 : id - 2;
 	put(r.s, ARG_SECURITY_KERNEL_READ_FILE_TYPE, id);
 	rec_send(&r);
@@ -56,8 +55,7 @@ int BPF_PROG(finit_module_exit, struct pt_regs *regs, long ret)
 	return 0;
 }
 
-SEC("fentry/security_bpf")
-int BPF_PROG(security_bpf, int cmd)
+HOOK(security_bpf, int cmd)
 {
 	struct rec r;
 	if (!rec_begin(&r, EVENT_SECURITY_BPF, ARGC_SECURITY_BPF))
@@ -67,14 +65,13 @@ int BPF_PROG(security_bpf, int cmd)
 	return 0;
 }
 
-SEC("fentry/security_sb_mount")
-int BPF_PROG(security_sb_mount, const char *dev_name, const struct path *path, const char *type, unsigned long flags)
+HOOK(security_sb_mount, const char *dev_name, const struct path *path, const char *type, unsigned long flags)
 {
 	struct rec r;
 	if (!rec_begin(&r, EVENT_SECURITY_SB_MOUNT, ARGC_SECURITY_SB_MOUNT))
 		return 0;
 	put_str(r.s, ARG_SECURITY_SB_MOUNT_DEV_NAME, dev_name, KERNEL);
-	put_path(&r, ARG_SECURITY_SB_MOUNT_PATH, path->dentry, path->mnt);
+	put_path(&r, ARG_SECURITY_SB_MOUNT_PATH, FIELD(path, dentry), FIELD(path, mnt));
 	put_str(r.s, ARG_SECURITY_SB_MOUNT_TYPE, type, KERNEL);
 	put(r.s, ARG_SECURITY_SB_MOUNT_FLAGS, flags);
 	rec_send(&r);
@@ -113,8 +110,8 @@ static __always_inline void init_module_event(struct module *mod)
 	if (!rec_begin(&r, EVENT_DO_INIT_MODULE, ARGC_DO_INIT_MODULE))
 		return;
 	put_str(r.s, ARG_DO_INIT_MODULE_NAME, mod->name, KERNEL);
-	put_str(r.s, ARG_DO_INIT_MODULE_VERSION, mod->version, KERNEL);
-	put_str(r.s, ARG_DO_INIT_MODULE_SRC_VERSION, mod->srcversion, KERNEL);
+	put_str(r.s, ARG_DO_INIT_MODULE_VERSION, BPF_CORE_READ(mod, version), KERNEL);
+	put_str(r.s, ARG_DO_INIT_MODULE_SRC_VERSION, BPF_CORE_READ(mod, srcversion), KERNEL);
 	next = BPF_CORE_READ(mod, list.next);
 	prev = BPF_CORE_READ(mod, list.prev);
 	put(r.s, ARG_DO_INIT_MODULE_PREV, (u64)prev);
@@ -124,8 +121,7 @@ static __always_inline void init_module_event(struct module *mod)
 	rec_send(&r);
 }
 
-SEC("fentry/do_init_module")
-int BPF_PROG(do_init_module, struct module *mod)
+HOOK(do_init_module, struct module *mod)
 {
 	init_module_event(mod);
 	return 0;
@@ -138,8 +134,7 @@ int BPF_PROG(do_init_module_tp, struct module *mod)
 	return 0;
 }
 
-SEC("fentry/security_sb_umount")
-int BPF_PROG(security_sb_umount, struct vfsmount *mnt, int flags)
+HOOK(security_sb_umount, struct vfsmount *mnt, int flags)
 {
 	struct rec r;
 	if (!rec_begin(&r, EVENT_SECURITY_SB_UMOUNT, ARGC_SECURITY_SB_UMOUNT))
@@ -151,16 +146,50 @@ int BPF_PROG(security_sb_umount, struct vfsmount *mnt, int flags)
 	return 0;
 }
 
-SEC("fexit/register_kprobe")
-int BPF_PROG(register_kprobe, struct kprobe *p, int ret)
+static __always_inline void kprobe_event(struct kprobe *p, int ret)
 {
 	struct rec r;
 	if (ret || !rec_begin(&r, EVENT_KPROBE_ATTACH, ARGC_KPROBE_ATTACH))
-		return 0;
+		return;
 	put_str(r.s, ARG_KPROBE_ATTACH_SYMBOL_NAME, BPF_CORE_READ(p, symbol_name), KERNEL);
 	put(r.s, ARG_KPROBE_ATTACH_PRE_HANDLER_ADDR, (u64)BPF_CORE_READ(p, pre_handler));
 	put(r.s, ARG_KPROBE_ATTACH_POST_HANDLER_ADDR, (u64)BPF_CORE_READ(p, post_handler));
 	rec_send(&r);
+}
+
+SEC("fexit/register_kprobe")
+int BPF_PROG(register_kprobe, struct kprobe *p, int ret)
+{
+	kprobe_event(p, ret);
+	return 0;
+}
+
+/* What a thread is registering: at a function's return its arguments are gone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u32);
+	__type(value, u64);
+} registering SEC(".maps");
+
+SEC("kprobe/register_kprobe")
+int BPF_KPROBE(register_kprobe_entry, struct kprobe *p)
+{
+	u32 tid = bpf_get_current_pid_tgid();
+	u64 probe = (u64)p;
+	bpf_map_update_elem(&registering, &tid, &probe, BPF_ANY);
+	return 0;
+}
+
+SEC("kretprobe/register_kprobe")
+int BPF_KRETPROBE(register_kprobe_return, int ret)
+{
+	u32 tid = bpf_get_current_pid_tgid();
+	u64 *probe = bpf_map_lookup_elem(&registering, &tid);
+	if (probe) {
+		kprobe_event((struct kprobe *)*probe, ret);
+		bpf_map_delete_elem(&registering, &tid);
+	}
 	return 0;
 }
 
@@ -186,8 +215,7 @@ static __always_inline void put_kernel_strings(struct scratch *s, u32 arg, char 
 	put_data(s, arg, start, s->pos - start);
 }
 
-SEC("fentry/call_usermodehelper_exec")
-int BPF_PROG(call_usermodehelper_exec, struct subprocess_info *info, int wait)
+HOOK(call_usermodehelper_exec, struct subprocess_info *info, int wait)
 {
 	struct rec r;
 	if (!rec_begin(&r, EVENT_CALL_USERMODEHELPER, ARGC_CALL_USERMODEHELPER))

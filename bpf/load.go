@@ -31,7 +31,8 @@ var objectFiles = map[string]func() (*ebpf.CollectionSpec, error){
 type loader struct {
 	features    *Features
 	verifierLog bool // a refused program is tried again to find out why, which may take minutes on a slow machine
-	specs       map[string]*ebpf.CollectionSpec
+	specs       map[string]*ebpf.CollectionSpec // some 12 MB once they are decoded: see release
+	ringBytes   int
 	maps        map[string]*ebpf.Map // those that programs share
 	consts      map[string]any
 
@@ -61,7 +62,7 @@ func (p *program) close() error {
 
 func newLoader(f *Features, h hierarchy, ringBytes int) (*loader, error) {
 	l := &loader{
-		features: f, specs: map[string]*ebpf.CollectionSpec{}, maps: map[string]*ebpf.Map{},
+		features: f, ringBytes: ringBytes, specs: map[string]*ebpf.CollectionSpec{}, maps: map[string]*ebpf.Map{},
 		programs: map[string]*ebpf.Program{}, refused: map[string]error{}, filters: map[event.ID]*installedFilter{}, configs: map[event.ID]eventConfig{}, mapped: map[uint32]uint32{},
 	}
 	for i := range uint32(maxFilters - 1) {
@@ -74,24 +75,12 @@ func newLoader(f *Features, h hierarchy, ringBytes int) (*loader, error) {
 		"cgroup_hierarchy": h.id,
 		"ring_bytes":       uint64(ringBytes),
 	}
-	for name, load := range objectFiles {
-		spec, err := load()
+	for object := range objectFiles {
+		spec, err := l.spec(object)
 		if err != nil {
+			l.close()
 			return nil, err
 		}
-		if m := spec.Maps["ring"]; m != nil {
-			m.MaxEntries = uint32(ringBytes)
-		}
-		for name, value := range l.consts {
-			if v := spec.Variables[name]; v != nil {
-				if err := v.Set(value); err != nil {
-					return nil, fmt.Errorf("set %s: %w", name, err)
-				}
-			}
-		}
-		l.specs[name] = spec
-	}
-	for _, spec := range l.specs {
 		for name, m := range spec.Maps {
 			if l.maps[name] != nil || name[0] == '.' {
 				continue
@@ -107,9 +96,38 @@ func newLoader(f *Features, h hierarchy, ringBytes int) (*loader, error) {
 	return l, nil
 }
 
+// spec decodes an object, unless that was done since the last release.
+func (l *loader) spec(object string) (*ebpf.CollectionSpec, error) {
+	if s := l.specs[object]; s != nil {
+		return s, nil
+	}
+	spec, err := objectFiles[object]()
+	if err != nil {
+		return nil, fmt.Errorf("decode BPF object %s: %w", object, err)
+	}
+	if m := spec.Maps["ring"]; m != nil {
+		m.MaxEntries = uint32(l.ringBytes)
+	}
+	for name, value := range l.consts {
+		if v := spec.Variables[name]; v != nil {
+			if err := v.Set(value); err != nil {
+				return nil, fmt.Errorf("set %s: %w", name, err)
+			}
+		}
+	}
+	l.specs[object] = spec
+	return spec, nil
+}
+
+// release frees the memory that decoded objects take; they are decoded again when they are needed.
+func (l *loader) release() { clear(l.specs) }
+
 // load loads one program of an object, to be attached as said.
 func (l *loader) load(a attachment, to string) (*ebpf.Program, error) {
-	whole := l.specs[a.object]
+	whole, err := l.spec(a.object)
+	if err != nil {
+		return nil, err
+	}
 	prog := whole.Programs[a.prog].Copy()
 	prog.AttachTo = to
 	prog.Type, prog.AttachType = ebpf.Tracing, ebpf.AttachTraceRawTp
@@ -121,6 +139,8 @@ func (l *loader) load(a attachment, to string) (*ebpf.Program, error) {
 		prog.AttachType = ebpf.AttachTraceFExit
 	case LSM:
 		prog.Type, prog.AttachType = ebpf.LSM, ebpf.AttachLSMMac
+	case Kprobe, Kretprobe:
+		prog.Type, prog.AttachType = ebpf.Kprobe, ebpf.AttachNone
 	}
 	spec := &ebpf.CollectionSpec{
 		Maps: map[string]*ebpf.MapSpec{}, Programs: map[string]*ebpf.ProgramSpec{a.prog: prog},
@@ -174,17 +194,24 @@ func (l *loader) attachAt(a attachment, to string) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	var lk link.Link
-	if a.kind == LSM {
-		lk, err = link.AttachLSM(link.LSMOptions{Program: prog})
-	} else {
-		lk, err = link.AttachTracing(link.TracingOptions{Program: prog})
-	}
+	lk, err := attachProgram(prog, a.kind, to)
 	if err != nil {
 		prog.Close()
 		return nil, err
 	}
 	return &program{[]io.Closer{lk, prog}}, nil
+}
+
+func attachProgram(prog *ebpf.Program, kind Kind, to string) (link.Link, error) {
+	switch kind {
+	case LSM:
+		return link.AttachLSM(link.LSMOptions{Program: prog})
+	case Kprobe:
+		return link.Kprobe(to, prog, nil)
+	case Kretprobe:
+		return link.Kretprobe(to, prog, nil)
+	}
+	return link.AttachTracing(link.TracingOptions{Program: prog})
 }
 
 // attachSyscallFunctions attaches to the functions of a system call, native and 32-bit, that the kernel has.

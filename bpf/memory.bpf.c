@@ -65,8 +65,7 @@ static __always_inline void send_alert(enum alert alert, u64 addr, u64 len, u32 
 	rec_send(&r);
 }
 
-SEC("fentry/security_mmap_file")
-int BPF_PROG(security_mmap_file, struct file *file, unsigned long prot, unsigned long flags)
+HOOK(security_mmap_file, struct file *file, unsigned long prot, unsigned long flags)
 {
 	if (file)
 		map_events(file, prot, flags);
@@ -153,8 +152,7 @@ static __always_inline int call_pkey(struct task_struct *task, bool compat)
 	return -1;
 }
 
-SEC("fentry/security_file_mprotect")
-int BPF_PROG(security_file_mprotect, struct vm_area_struct *vma, unsigned long requested, unsigned long prot)
+HOOK(security_file_mprotect, struct vm_area_struct *vma, unsigned long requested, unsigned long prot)
 {
 	struct task_struct *task = current_task();
 	protect_events(vma, requested, current_arg(task, 0), current_arg(task, 1), call_pkey(task, is_compat(task)));

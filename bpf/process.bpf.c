@@ -189,16 +189,15 @@ static __always_inline void exec_fallbacks(struct task_struct *task, struct linu
 }
 
 /* argv and the environment are read as the caller gave them: the new stack cannot be read yet. */
-SEC("fentry/security_bprm_check")
-int BPF_PROG(security_bprm_check, struct linux_binprm *bprm)
+HOOK(security_bprm_check, struct linux_binprm *bprm)
 {
 	struct rec r;
 	if (!rec_begin(&r, EVENT_SECURITY_BPRM_CHECK, ARGC_SECURITY_BPRM_CHECK))
 		return 0;
-	struct file *file = bprm->file;
+	struct file *file = FIELD(bprm, file);
 	bool compat = is_compat(r.task);
 	s32 nr = current_syscall(r.task, task_flags(r.task));
-	put_path(&r, ARG_SECURITY_BPRM_CHECK_PATHNAME, file->f_path.dentry, file->f_path.mnt);
+	put_path(&r, ARG_SECURITY_BPRM_CHECK_PATHNAME, FIELD(file, f_path.dentry), FIELD(file, f_path.mnt));
 	put(r.s, ARG_SECURITY_BPRM_CHECK_DEV, BPF_CORE_READ(file, f_inode, i_sb, s_dev));
 	put(r.s, ARG_SECURITY_BPRM_CHECK_INODE, BPF_CORE_READ(file, f_inode, i_ino));
 	u32 at = nr == SYSCALL(execveat, compat) ? 2 : 1;

@@ -177,6 +177,7 @@ func (s *Sensor) Select(selections []event.Selection) error {
 	errs = append(errs, s.loader.configure(wanted), s.loader.dispatch(progs))
 	errs = append(errs, s.detach(progs)...)
 	s.features.release()
+	s.loader.release()
 	return errors.Join(errs...)
 }
 

@@ -8,8 +8,7 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-SEC("fentry/security_socket_connect")
-int BPF_PROG(security_socket_connect, struct socket *sock, void *address, int addrlen)
+HOOK(security_socket_connect, struct socket *sock, void *address, int addrlen)
 {
 	struct rec r;
 	if (!rec_begin(&r, EVENT_SECURITY_SOCKET_CONNECT, ARGC_SECURITY_SOCKET_CONNECT))
@@ -17,7 +16,7 @@ int BPF_PROG(security_socket_connect, struct socket *sock, void *address, int ad
 	put_int(r.s, ARG_SECURITY_SOCKET_CONNECT_SOCKFD, current_arg(r.task, 0));
 	/* The kernel's own copy of what the caller gave. */
 	put_bytes(r.s, ARG_SECURITY_SOCKET_CONNECT_REMOTE_ADDR, address, (u32)addrlen, SOCKADDR_MAX, KERNEL);
-	put(r.s, ARG_SECURITY_SOCKET_CONNECT_TYPE, sock->type);
+	put(r.s, ARG_SECURITY_SOCKET_CONNECT_TYPE, FIELD(sock, type));
 	rec_send(&r);
 	return 0;
 }
@@ -138,8 +137,7 @@ out:
 	return 0;
 }
 
-SEC("fentry/security_socket_create")
-int BPF_PROG(security_socket_create, int family, int type, int protocol, int kern)
+HOOK(security_socket_create, int family, int type, int protocol, int kern)
 {
 	struct rec r;
 	if (!rec_begin(&r, EVENT_SECURITY_SOCKET_CREATE, ARGC_SECURITY_SOCKET_CREATE))
@@ -152,8 +150,7 @@ int BPF_PROG(security_socket_create, int family, int type, int protocol, int ker
 	return 0;
 }
 
-SEC("fentry/security_socket_bind")
-int BPF_PROG(security_socket_bind, struct socket *sock, void *address, int addrlen)
+HOOK(security_socket_bind, struct socket *sock, void *address, int addrlen)
 {
 	struct rec r;
 	if (!rec_begin(&r, EVENT_SECURITY_SOCKET_BIND, ARGC_SECURITY_SOCKET_BIND))
@@ -199,8 +196,7 @@ static __always_inline void listen_event(struct socket *sock, u32 fd, int backlo
 	rec_send(&r);
 }
 
-SEC("fentry/security_socket_listen")
-int BPF_PROG(security_socket_listen, struct socket *sock, int backlog)
+HOOK(security_socket_listen, struct socket *sock, int backlog)
 {
 	listen_event(sock, current_arg(current_task(), 0), backlog, 0);
 	return 0;
@@ -229,8 +225,7 @@ static __always_inline void accept_event(struct socket *sock, u32 fd, long ret)
 	rec_send(&r);
 }
 
-SEC("fentry/security_socket_accept")
-int BPF_PROG(security_socket_accept, struct socket *sock)
+HOOK(security_socket_accept, struct socket *sock)
 {
 	accept_event(sock, current_arg(current_task(), 0), 0);
 	return 0;

@@ -320,18 +320,21 @@ func TestUsermodeHelper(t *testing.T) {
 	if err := os.WriteFile(setting, []byte("|/bin/true %p"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, h := range usableHooks(t, "call_usermodehelper") {
-		r.prefer = map[string]*Hook{"call_usermodehelper": h}
-		selectAll(t, r.Sensor, "call_usermodehelper")
-		cmd := exec.Command("/bin/sh", "-c", "ulimit -c unlimited; kill -SEGV $$")
-		_ = cmd.Run() // it is killed
-		want := fmt.Sprintf(`["/bin/true","%d"]`, cmd.Process.Pid)
-		if r.find(func(e *event.Event) bool {
-			path, _ := argText(e, "pathname")
-			argv, _ := argText(e, "argv")
-			return e.Name() == "call_usermodehelper" && path == "/bin/true" && argv == want
-		}) == nil {
-			t.Errorf("%s: no call_usermodehelper with %s", h.Kind, want)
-		}
-	}
+	const name = "call_usermodehelper"
+	t.Run(name, func(t *testing.T) {
+		forHooks(t, r.Features(), name, func(t *testing.T, h *Hook) {
+			r.prefer = map[string]*Hook{name: h}
+			selectAll(t, r.Sensor, name)
+			cmd := exec.Command("/bin/sh", "-c", "ulimit -c unlimited; kill -SEGV $$")
+			_ = cmd.Run() // it is killed
+			want := fmt.Sprintf(`["/bin/true","%d"]`, cmd.Process.Pid)
+			if r.find(func(e *event.Event) bool {
+				path, _ := argText(e, "pathname")
+				argv, _ := argText(e, "argv")
+				return e.Name() == name && path == "/bin/true" && argv == want
+			}) == nil {
+				t.Errorf("no %s with %s", name, want)
+			}
+		})
+	})
 }

@@ -160,6 +160,32 @@ static __always_inline void scratch_give(struct scratch *s)
 #include "filter.h"
 #include "budget.h"
 
+/*
+ * A program on a kernel function, or on the LSM hook that it calls: attached by a trampoline (fentry, lsm), and as
+ * <function>_kprobe where the kernel has none, as on arm64 before 6.0. A trampoline gives typed pointers, which are
+ * read by plain loads; a kprobe gives registers. FIELD reads a member of an argument, or of what such a read gave.
+ */
+#define HOOK(function, args...)                                                 \
+	static __always_inline int function##_body(void *ctx, bool typed, ##args); \
+	_Pragma("GCC diagnostic push")                                          \
+	_Pragma("GCC diagnostic ignored \"-Wint-conversion\"")                  \
+	SEC("fentry/" #function)                                                \
+	int function(unsigned long long *ctx)                                   \
+	{                                                                       \
+		return function##_body(HOOK_ARGS(___bpf_ctx_cast(args), true)); \
+	}                                                                       \
+	SEC("kprobe/" #function)                                                \
+	int function##_kprobe(struct pt_regs *ctx)                              \
+	{                                                                       \
+		return function##_body(HOOK_ARGS(___bpf_kprobe_args(args), false)); \
+	}                                                                       \
+	_Pragma("GCC diagnostic pop")                                           \
+	static __always_inline int function##_body(void *ctx, bool typed, ##args)
+#define HOOK_ARGS(args, typed) HOOK_ORDER(typed, args)
+#define HOOK_ORDER(typed, ctx, args...) ctx, typed, ##args
+
+#define FIELD(ptr, member) (typed ? (ptr)->member : BPF_CORE_READ(ptr, member))
+
 /* A record under construction. */
 struct rec {
 	struct scratch *s;

@@ -16,29 +16,32 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	CredsMapAfterEnterHandler     = "after_enter_handler"
-	CredsMapAfterHandler          = "after_handler"
-	CredsMapBeforeCall            = "before_call"
-	CredsMapBudgets               = "budgets"
-	CredsMapContainers            = "containers"
-	CredsMapEventConfigs          = "event_configs"
-	CredsMapFilters               = "filters"
-	CredsMapNumberFilters         = "number_filters"
-	CredsMapRing                  = "ring"
-	CredsMapScratches             = "scratches"
-	CredsMapStats                 = "stats"
-	CredsMapTextFilters           = "text_filters"
-	CredsProgCapCapable           = "cap_capable"
-	CredsProgCapCapableTp         = "cap_capable_tp"
-	CredsProgCommitCreds          = "commit_creds"
-	CredsProgIdentityEnter        = "identity_enter"
-	CredsProgIdentityExit         = "identity_exit"
-	CredsProgSwitchTaskNamespaces = "switch_task_namespaces"
-	CredsVarCgroupHierarchy       = "cgroup_hierarchy"
-	CredsVarCgroupSubsys          = "cgroup_subsys"
-	CredsVarHostMntNs             = "host_mnt_ns"
-	CredsVarRingBytes             = "ring_bytes"
-	CredsVarSelfTgid              = "self_tgid"
+	CredsMapAfterEnterHandler           = "after_enter_handler"
+	CredsMapAfterHandler                = "after_handler"
+	CredsMapBeforeCall                  = "before_call"
+	CredsMapBudgets                     = "budgets"
+	CredsMapContainers                  = "containers"
+	CredsMapEventConfigs                = "event_configs"
+	CredsMapFilters                     = "filters"
+	CredsMapNumberFilters               = "number_filters"
+	CredsMapRing                        = "ring"
+	CredsMapScratches                   = "scratches"
+	CredsMapStats                       = "stats"
+	CredsMapTextFilters                 = "text_filters"
+	CredsProgCapCapable                 = "cap_capable"
+	CredsProgCapCapableKprobe           = "cap_capable_kprobe"
+	CredsProgCapCapableTp               = "cap_capable_tp"
+	CredsProgCommitCreds                = "commit_creds"
+	CredsProgCommitCredsKprobe          = "commit_creds_kprobe"
+	CredsProgIdentityEnter              = "identity_enter"
+	CredsProgIdentityExit               = "identity_exit"
+	CredsProgSwitchTaskNamespaces       = "switch_task_namespaces"
+	CredsProgSwitchTaskNamespacesKprobe = "switch_task_namespaces_kprobe"
+	CredsVarCgroupHierarchy             = "cgroup_hierarchy"
+	CredsVarCgroupSubsys                = "cgroup_subsys"
+	CredsVarHostMntNs                   = "host_mnt_ns"
+	CredsVarRingBytes                   = "ring_bytes"
+	CredsVarSelfTgid                    = "self_tgid"
 )
 
 // LoadCreds returns the embedded CollectionSpec for Creds.
@@ -83,12 +86,15 @@ type CredsSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type CredsProgramSpecs struct {
-	CapCapable           *ebpf.ProgramSpec `ebpf:"cap_capable"`
-	CapCapableTp         *ebpf.ProgramSpec `ebpf:"cap_capable_tp"`
-	CommitCreds          *ebpf.ProgramSpec `ebpf:"commit_creds"`
-	IdentityEnter        *ebpf.ProgramSpec `ebpf:"identity_enter"`
-	IdentityExit         *ebpf.ProgramSpec `ebpf:"identity_exit"`
-	SwitchTaskNamespaces *ebpf.ProgramSpec `ebpf:"switch_task_namespaces"`
+	CapCapable                 *ebpf.ProgramSpec `ebpf:"cap_capable"`
+	CapCapableKprobe           *ebpf.ProgramSpec `ebpf:"cap_capable_kprobe"`
+	CapCapableTp               *ebpf.ProgramSpec `ebpf:"cap_capable_tp"`
+	CommitCreds                *ebpf.ProgramSpec `ebpf:"commit_creds"`
+	CommitCredsKprobe          *ebpf.ProgramSpec `ebpf:"commit_creds_kprobe"`
+	IdentityEnter              *ebpf.ProgramSpec `ebpf:"identity_enter"`
+	IdentityExit               *ebpf.ProgramSpec `ebpf:"identity_exit"`
+	SwitchTaskNamespaces       *ebpf.ProgramSpec `ebpf:"switch_task_namespaces"`
+	SwitchTaskNamespacesKprobe *ebpf.ProgramSpec `ebpf:"switch_task_namespaces_kprobe"`
 }
 
 // CredsMapSpecs contains maps before they are loaded into the kernel.
@@ -186,22 +192,28 @@ type CredsVariables struct {
 //
 // It can be passed to LoadCredsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CredsPrograms struct {
-	CapCapable           *ebpf.Program `ebpf:"cap_capable"`
-	CapCapableTp         *ebpf.Program `ebpf:"cap_capable_tp"`
-	CommitCreds          *ebpf.Program `ebpf:"commit_creds"`
-	IdentityEnter        *ebpf.Program `ebpf:"identity_enter"`
-	IdentityExit         *ebpf.Program `ebpf:"identity_exit"`
-	SwitchTaskNamespaces *ebpf.Program `ebpf:"switch_task_namespaces"`
+	CapCapable                 *ebpf.Program `ebpf:"cap_capable"`
+	CapCapableKprobe           *ebpf.Program `ebpf:"cap_capable_kprobe"`
+	CapCapableTp               *ebpf.Program `ebpf:"cap_capable_tp"`
+	CommitCreds                *ebpf.Program `ebpf:"commit_creds"`
+	CommitCredsKprobe          *ebpf.Program `ebpf:"commit_creds_kprobe"`
+	IdentityEnter              *ebpf.Program `ebpf:"identity_enter"`
+	IdentityExit               *ebpf.Program `ebpf:"identity_exit"`
+	SwitchTaskNamespaces       *ebpf.Program `ebpf:"switch_task_namespaces"`
+	SwitchTaskNamespacesKprobe *ebpf.Program `ebpf:"switch_task_namespaces_kprobe"`
 }
 
 func (p *CredsPrograms) Close() error {
 	return _CredsClose(
 		p.CapCapable,
+		p.CapCapableKprobe,
 		p.CapCapableTp,
 		p.CommitCreds,
+		p.CommitCredsKprobe,
 		p.IdentityEnter,
 		p.IdentityExit,
 		p.SwitchTaskNamespaces,
+		p.SwitchTaskNamespacesKprobe,
 	)
 }
 

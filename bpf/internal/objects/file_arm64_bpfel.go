@@ -16,30 +16,35 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	FileMapAfterEnterHandler    = "after_enter_handler"
-	FileMapAfterHandler         = "after_handler"
-	FileMapBudgets              = "budgets"
-	FileMapContainers           = "containers"
-	FileMapEventConfigs         = "event_configs"
-	FileMapFilters              = "filters"
-	FileMapNumberFilters        = "number_filters"
-	FileMapRing                 = "ring"
-	FileMapScratches            = "scratches"
-	FileMapStats                = "stats"
-	FileMapTextFilters          = "text_filters"
-	FileProgOpenExit            = "open_exit"
-	FileProgSecurityFileOpen    = "security_file_open"
-	FileProgSecurityPathMknod   = "security_path_mknod"
-	FileProgSecurityPathRename  = "security_path_rename"
-	FileProgSecurityPathSymlink = "security_path_symlink"
-	FileProgSecurityPathUnlink  = "security_path_unlink"
-	FileProgVfsWrite            = "vfs_write"
-	FileProgWriteExit           = "write_exit"
-	FileVarCgroupHierarchy      = "cgroup_hierarchy"
-	FileVarCgroupSubsys         = "cgroup_subsys"
-	FileVarHostMntNs            = "host_mnt_ns"
-	FileVarRingBytes            = "ring_bytes"
-	FileVarSelfTgid             = "self_tgid"
+	FileMapAfterEnterHandler          = "after_enter_handler"
+	FileMapAfterHandler               = "after_handler"
+	FileMapBudgets                    = "budgets"
+	FileMapContainers                 = "containers"
+	FileMapEventConfigs               = "event_configs"
+	FileMapFilters                    = "filters"
+	FileMapNumberFilters              = "number_filters"
+	FileMapRing                       = "ring"
+	FileMapScratches                  = "scratches"
+	FileMapStats                      = "stats"
+	FileMapTextFilters                = "text_filters"
+	FileProgOpenExit                  = "open_exit"
+	FileProgSecurityFileOpen          = "security_file_open"
+	FileProgSecurityFileOpenKprobe    = "security_file_open_kprobe"
+	FileProgSecurityPathMknod         = "security_path_mknod"
+	FileProgSecurityPathMknodKprobe   = "security_path_mknod_kprobe"
+	FileProgSecurityPathRename        = "security_path_rename"
+	FileProgSecurityPathRenameKprobe  = "security_path_rename_kprobe"
+	FileProgSecurityPathSymlink       = "security_path_symlink"
+	FileProgSecurityPathSymlinkKprobe = "security_path_symlink_kprobe"
+	FileProgSecurityPathUnlink        = "security_path_unlink"
+	FileProgSecurityPathUnlinkKprobe  = "security_path_unlink_kprobe"
+	FileProgVfsWrite                  = "vfs_write"
+	FileProgWriteExit                 = "write_exit"
+	FileVarCgroupHierarchy            = "cgroup_hierarchy"
+	FileVarCgroupSubsys               = "cgroup_subsys"
+	FileVarHostMntNs                  = "host_mnt_ns"
+	FileVarRingBytes                  = "ring_bytes"
+	FileVarSelfTgid                   = "self_tgid"
 )
 
 // LoadFile returns the embedded CollectionSpec for File.
@@ -84,14 +89,19 @@ type FileSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type FileProgramSpecs struct {
-	OpenExit            *ebpf.ProgramSpec `ebpf:"open_exit"`
-	SecurityFileOpen    *ebpf.ProgramSpec `ebpf:"security_file_open"`
-	SecurityPathMknod   *ebpf.ProgramSpec `ebpf:"security_path_mknod"`
-	SecurityPathRename  *ebpf.ProgramSpec `ebpf:"security_path_rename"`
-	SecurityPathSymlink *ebpf.ProgramSpec `ebpf:"security_path_symlink"`
-	SecurityPathUnlink  *ebpf.ProgramSpec `ebpf:"security_path_unlink"`
-	VfsWrite            *ebpf.ProgramSpec `ebpf:"vfs_write"`
-	WriteExit           *ebpf.ProgramSpec `ebpf:"write_exit"`
+	OpenExit                  *ebpf.ProgramSpec `ebpf:"open_exit"`
+	SecurityFileOpen          *ebpf.ProgramSpec `ebpf:"security_file_open"`
+	SecurityFileOpenKprobe    *ebpf.ProgramSpec `ebpf:"security_file_open_kprobe"`
+	SecurityPathMknod         *ebpf.ProgramSpec `ebpf:"security_path_mknod"`
+	SecurityPathMknodKprobe   *ebpf.ProgramSpec `ebpf:"security_path_mknod_kprobe"`
+	SecurityPathRename        *ebpf.ProgramSpec `ebpf:"security_path_rename"`
+	SecurityPathRenameKprobe  *ebpf.ProgramSpec `ebpf:"security_path_rename_kprobe"`
+	SecurityPathSymlink       *ebpf.ProgramSpec `ebpf:"security_path_symlink"`
+	SecurityPathSymlinkKprobe *ebpf.ProgramSpec `ebpf:"security_path_symlink_kprobe"`
+	SecurityPathUnlink        *ebpf.ProgramSpec `ebpf:"security_path_unlink"`
+	SecurityPathUnlinkKprobe  *ebpf.ProgramSpec `ebpf:"security_path_unlink_kprobe"`
+	VfsWrite                  *ebpf.ProgramSpec `ebpf:"vfs_write"`
+	WriteExit                 *ebpf.ProgramSpec `ebpf:"write_exit"`
 }
 
 // FileMapSpecs contains maps before they are loaded into the kernel.
@@ -186,24 +196,34 @@ type FileVariables struct {
 //
 // It can be passed to LoadFileObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FilePrograms struct {
-	OpenExit            *ebpf.Program `ebpf:"open_exit"`
-	SecurityFileOpen    *ebpf.Program `ebpf:"security_file_open"`
-	SecurityPathMknod   *ebpf.Program `ebpf:"security_path_mknod"`
-	SecurityPathRename  *ebpf.Program `ebpf:"security_path_rename"`
-	SecurityPathSymlink *ebpf.Program `ebpf:"security_path_symlink"`
-	SecurityPathUnlink  *ebpf.Program `ebpf:"security_path_unlink"`
-	VfsWrite            *ebpf.Program `ebpf:"vfs_write"`
-	WriteExit           *ebpf.Program `ebpf:"write_exit"`
+	OpenExit                  *ebpf.Program `ebpf:"open_exit"`
+	SecurityFileOpen          *ebpf.Program `ebpf:"security_file_open"`
+	SecurityFileOpenKprobe    *ebpf.Program `ebpf:"security_file_open_kprobe"`
+	SecurityPathMknod         *ebpf.Program `ebpf:"security_path_mknod"`
+	SecurityPathMknodKprobe   *ebpf.Program `ebpf:"security_path_mknod_kprobe"`
+	SecurityPathRename        *ebpf.Program `ebpf:"security_path_rename"`
+	SecurityPathRenameKprobe  *ebpf.Program `ebpf:"security_path_rename_kprobe"`
+	SecurityPathSymlink       *ebpf.Program `ebpf:"security_path_symlink"`
+	SecurityPathSymlinkKprobe *ebpf.Program `ebpf:"security_path_symlink_kprobe"`
+	SecurityPathUnlink        *ebpf.Program `ebpf:"security_path_unlink"`
+	SecurityPathUnlinkKprobe  *ebpf.Program `ebpf:"security_path_unlink_kprobe"`
+	VfsWrite                  *ebpf.Program `ebpf:"vfs_write"`
+	WriteExit                 *ebpf.Program `ebpf:"write_exit"`
 }
 
 func (p *FilePrograms) Close() error {
 	return _FileClose(
 		p.OpenExit,
 		p.SecurityFileOpen,
+		p.SecurityFileOpenKprobe,
 		p.SecurityPathMknod,
+		p.SecurityPathMknodKprobe,
 		p.SecurityPathRename,
+		p.SecurityPathRenameKprobe,
 		p.SecurityPathSymlink,
+		p.SecurityPathSymlinkKprobe,
 		p.SecurityPathUnlink,
+		p.SecurityPathUnlinkKprobe,
 		p.VfsWrite,
 		p.WriteExit,
 	)

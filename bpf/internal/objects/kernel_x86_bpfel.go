@@ -16,34 +16,42 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	KernelMapAfterEnterHandler       = "after_enter_handler"
-	KernelMapAfterHandler            = "after_handler"
-	KernelMapBudgets                 = "budgets"
-	KernelMapContainers              = "containers"
-	KernelMapEventConfigs            = "event_configs"
-	KernelMapFilters                 = "filters"
-	KernelMapNumberFilters           = "number_filters"
-	KernelMapRing                    = "ring"
-	KernelMapScratches               = "scratches"
-	KernelMapStats                   = "stats"
-	KernelMapTextFilters             = "text_filters"
-	KernelProgBpfAttachExit          = "bpf_attach_exit"
-	KernelProgCallUsermodehelperExec = "call_usermodehelper_exec"
-	KernelProgDoInitModule           = "do_init_module"
-	KernelProgDoInitModuleTp         = "do_init_module_tp"
-	KernelProgFinitModuleExit        = "finit_module_exit"
-	KernelProgModuleLoad             = "module_load"
-	KernelProgRegisterKprobe         = "register_kprobe"
-	KernelProgSecurityBpf            = "security_bpf"
-	KernelProgSecurityKernelReadFile = "security_kernel_read_file"
-	KernelProgSecuritySbMount        = "security_sb_mount"
-	KernelProgSecuritySbUmount       = "security_sb_umount"
-	KernelVarCgroupHierarchy         = "cgroup_hierarchy"
-	KernelVarCgroupSubsys            = "cgroup_subsys"
-	KernelVarHostMntNs               = "host_mnt_ns"
-	KernelVarOldReadIds              = "old_read_ids"
-	KernelVarRingBytes               = "ring_bytes"
-	KernelVarSelfTgid                = "self_tgid"
+	KernelMapAfterEnterHandler             = "after_enter_handler"
+	KernelMapAfterHandler                  = "after_handler"
+	KernelMapBudgets                       = "budgets"
+	KernelMapContainers                    = "containers"
+	KernelMapEventConfigs                  = "event_configs"
+	KernelMapFilters                       = "filters"
+	KernelMapNumberFilters                 = "number_filters"
+	KernelMapRegistering                   = "registering"
+	KernelMapRing                          = "ring"
+	KernelMapScratches                     = "scratches"
+	KernelMapStats                         = "stats"
+	KernelMapTextFilters                   = "text_filters"
+	KernelProgBpfAttachExit                = "bpf_attach_exit"
+	KernelProgCallUsermodehelperExec       = "call_usermodehelper_exec"
+	KernelProgCallUsermodehelperExecKprobe = "call_usermodehelper_exec_kprobe"
+	KernelProgDoInitModule                 = "do_init_module"
+	KernelProgDoInitModuleKprobe           = "do_init_module_kprobe"
+	KernelProgDoInitModuleTp               = "do_init_module_tp"
+	KernelProgFinitModuleExit              = "finit_module_exit"
+	KernelProgModuleLoad                   = "module_load"
+	KernelProgRegisterKprobe               = "register_kprobe"
+	KernelProgRegisterKprobeEntry          = "register_kprobe_entry"
+	KernelProgRegisterKprobeReturn         = "register_kprobe_return"
+	KernelProgSecurityBpf                  = "security_bpf"
+	KernelProgSecurityBpfKprobe            = "security_bpf_kprobe"
+	KernelProgSecurityKernelReadFile       = "security_kernel_read_file"
+	KernelProgSecurityKernelReadFileKprobe = "security_kernel_read_file_kprobe"
+	KernelProgSecuritySbMount              = "security_sb_mount"
+	KernelProgSecuritySbMountKprobe        = "security_sb_mount_kprobe"
+	KernelProgSecuritySbUmount             = "security_sb_umount"
+	KernelProgSecuritySbUmountKprobe       = "security_sb_umount_kprobe"
+	KernelVarCgroupHierarchy               = "cgroup_hierarchy"
+	KernelVarCgroupSubsys                  = "cgroup_subsys"
+	KernelVarHostMntNs                     = "host_mnt_ns"
+	KernelVarRingBytes                     = "ring_bytes"
+	KernelVarSelfTgid                      = "self_tgid"
 )
 
 // LoadKernel returns the embedded CollectionSpec for Kernel.
@@ -88,17 +96,25 @@ type KernelSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type KernelProgramSpecs struct {
-	BpfAttachExit          *ebpf.ProgramSpec `ebpf:"bpf_attach_exit"`
-	CallUsermodehelperExec *ebpf.ProgramSpec `ebpf:"call_usermodehelper_exec"`
-	DoInitModule           *ebpf.ProgramSpec `ebpf:"do_init_module"`
-	DoInitModuleTp         *ebpf.ProgramSpec `ebpf:"do_init_module_tp"`
-	FinitModuleExit        *ebpf.ProgramSpec `ebpf:"finit_module_exit"`
-	ModuleLoad             *ebpf.ProgramSpec `ebpf:"module_load"`
-	RegisterKprobe         *ebpf.ProgramSpec `ebpf:"register_kprobe"`
-	SecurityBpf            *ebpf.ProgramSpec `ebpf:"security_bpf"`
-	SecurityKernelReadFile *ebpf.ProgramSpec `ebpf:"security_kernel_read_file"`
-	SecuritySbMount        *ebpf.ProgramSpec `ebpf:"security_sb_mount"`
-	SecuritySbUmount       *ebpf.ProgramSpec `ebpf:"security_sb_umount"`
+	BpfAttachExit                *ebpf.ProgramSpec `ebpf:"bpf_attach_exit"`
+	CallUsermodehelperExec       *ebpf.ProgramSpec `ebpf:"call_usermodehelper_exec"`
+	CallUsermodehelperExecKprobe *ebpf.ProgramSpec `ebpf:"call_usermodehelper_exec_kprobe"`
+	DoInitModule                 *ebpf.ProgramSpec `ebpf:"do_init_module"`
+	DoInitModuleKprobe           *ebpf.ProgramSpec `ebpf:"do_init_module_kprobe"`
+	DoInitModuleTp               *ebpf.ProgramSpec `ebpf:"do_init_module_tp"`
+	FinitModuleExit              *ebpf.ProgramSpec `ebpf:"finit_module_exit"`
+	ModuleLoad                   *ebpf.ProgramSpec `ebpf:"module_load"`
+	RegisterKprobe               *ebpf.ProgramSpec `ebpf:"register_kprobe"`
+	RegisterKprobeEntry          *ebpf.ProgramSpec `ebpf:"register_kprobe_entry"`
+	RegisterKprobeReturn         *ebpf.ProgramSpec `ebpf:"register_kprobe_return"`
+	SecurityBpf                  *ebpf.ProgramSpec `ebpf:"security_bpf"`
+	SecurityBpfKprobe            *ebpf.ProgramSpec `ebpf:"security_bpf_kprobe"`
+	SecurityKernelReadFile       *ebpf.ProgramSpec `ebpf:"security_kernel_read_file"`
+	SecurityKernelReadFileKprobe *ebpf.ProgramSpec `ebpf:"security_kernel_read_file_kprobe"`
+	SecuritySbMount              *ebpf.ProgramSpec `ebpf:"security_sb_mount"`
+	SecuritySbMountKprobe        *ebpf.ProgramSpec `ebpf:"security_sb_mount_kprobe"`
+	SecuritySbUmount             *ebpf.ProgramSpec `ebpf:"security_sb_umount"`
+	SecuritySbUmountKprobe       *ebpf.ProgramSpec `ebpf:"security_sb_umount_kprobe"`
 }
 
 // KernelMapSpecs contains maps before they are loaded into the kernel.
@@ -112,6 +128,7 @@ type KernelMapSpecs struct {
 	EventConfigs      *ebpf.MapSpec `ebpf:"event_configs"`
 	Filters           *ebpf.MapSpec `ebpf:"filters"`
 	NumberFilters     *ebpf.MapSpec `ebpf:"number_filters"`
+	Registering       *ebpf.MapSpec `ebpf:"registering"`
 	Ring              *ebpf.MapSpec `ebpf:"ring"`
 	Scratches         *ebpf.MapSpec `ebpf:"scratches"`
 	Stats             *ebpf.MapSpec `ebpf:"stats"`
@@ -125,7 +142,6 @@ type KernelVariableSpecs struct {
 	CgroupHierarchy *ebpf.VariableSpec `ebpf:"cgroup_hierarchy"`
 	CgroupSubsys    *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
 	HostMntNs       *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
-	OldReadIds      *ebpf.VariableSpec `ebpf:"old_read_ids"`
 	RingBytes       *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid        *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
@@ -157,6 +173,7 @@ type KernelMaps struct {
 	EventConfigs      *ebpf.Map `ebpf:"event_configs"`
 	Filters           *ebpf.Map `ebpf:"filters"`
 	NumberFilters     *ebpf.Map `ebpf:"number_filters"`
+	Registering       *ebpf.Map `ebpf:"registering"`
 	Ring              *ebpf.Map `ebpf:"ring"`
 	Scratches         *ebpf.Map `ebpf:"scratches"`
 	Stats             *ebpf.Map `ebpf:"stats"`
@@ -172,6 +189,7 @@ func (m *KernelMaps) Close() error {
 		m.EventConfigs,
 		m.Filters,
 		m.NumberFilters,
+		m.Registering,
 		m.Ring,
 		m.Scratches,
 		m.Stats,
@@ -186,7 +204,6 @@ type KernelVariables struct {
 	CgroupHierarchy *ebpf.Variable `ebpf:"cgroup_hierarchy"`
 	CgroupSubsys    *ebpf.Variable `ebpf:"cgroup_subsys"`
 	HostMntNs       *ebpf.Variable `ebpf:"host_mnt_ns"`
-	OldReadIds      *ebpf.Variable `ebpf:"old_read_ids"`
 	RingBytes       *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid        *ebpf.Variable `ebpf:"self_tgid"`
 }
@@ -195,32 +212,48 @@ type KernelVariables struct {
 //
 // It can be passed to LoadKernelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type KernelPrograms struct {
-	BpfAttachExit          *ebpf.Program `ebpf:"bpf_attach_exit"`
-	CallUsermodehelperExec *ebpf.Program `ebpf:"call_usermodehelper_exec"`
-	DoInitModule           *ebpf.Program `ebpf:"do_init_module"`
-	DoInitModuleTp         *ebpf.Program `ebpf:"do_init_module_tp"`
-	FinitModuleExit        *ebpf.Program `ebpf:"finit_module_exit"`
-	ModuleLoad             *ebpf.Program `ebpf:"module_load"`
-	RegisterKprobe         *ebpf.Program `ebpf:"register_kprobe"`
-	SecurityBpf            *ebpf.Program `ebpf:"security_bpf"`
-	SecurityKernelReadFile *ebpf.Program `ebpf:"security_kernel_read_file"`
-	SecuritySbMount        *ebpf.Program `ebpf:"security_sb_mount"`
-	SecuritySbUmount       *ebpf.Program `ebpf:"security_sb_umount"`
+	BpfAttachExit                *ebpf.Program `ebpf:"bpf_attach_exit"`
+	CallUsermodehelperExec       *ebpf.Program `ebpf:"call_usermodehelper_exec"`
+	CallUsermodehelperExecKprobe *ebpf.Program `ebpf:"call_usermodehelper_exec_kprobe"`
+	DoInitModule                 *ebpf.Program `ebpf:"do_init_module"`
+	DoInitModuleKprobe           *ebpf.Program `ebpf:"do_init_module_kprobe"`
+	DoInitModuleTp               *ebpf.Program `ebpf:"do_init_module_tp"`
+	FinitModuleExit              *ebpf.Program `ebpf:"finit_module_exit"`
+	ModuleLoad                   *ebpf.Program `ebpf:"module_load"`
+	RegisterKprobe               *ebpf.Program `ebpf:"register_kprobe"`
+	RegisterKprobeEntry          *ebpf.Program `ebpf:"register_kprobe_entry"`
+	RegisterKprobeReturn         *ebpf.Program `ebpf:"register_kprobe_return"`
+	SecurityBpf                  *ebpf.Program `ebpf:"security_bpf"`
+	SecurityBpfKprobe            *ebpf.Program `ebpf:"security_bpf_kprobe"`
+	SecurityKernelReadFile       *ebpf.Program `ebpf:"security_kernel_read_file"`
+	SecurityKernelReadFileKprobe *ebpf.Program `ebpf:"security_kernel_read_file_kprobe"`
+	SecuritySbMount              *ebpf.Program `ebpf:"security_sb_mount"`
+	SecuritySbMountKprobe        *ebpf.Program `ebpf:"security_sb_mount_kprobe"`
+	SecuritySbUmount             *ebpf.Program `ebpf:"security_sb_umount"`
+	SecuritySbUmountKprobe       *ebpf.Program `ebpf:"security_sb_umount_kprobe"`
 }
 
 func (p *KernelPrograms) Close() error {
 	return _KernelClose(
 		p.BpfAttachExit,
 		p.CallUsermodehelperExec,
+		p.CallUsermodehelperExecKprobe,
 		p.DoInitModule,
+		p.DoInitModuleKprobe,
 		p.DoInitModuleTp,
 		p.FinitModuleExit,
 		p.ModuleLoad,
 		p.RegisterKprobe,
+		p.RegisterKprobeEntry,
+		p.RegisterKprobeReturn,
 		p.SecurityBpf,
+		p.SecurityBpfKprobe,
 		p.SecurityKernelReadFile,
+		p.SecurityKernelReadFileKprobe,
 		p.SecuritySbMount,
+		p.SecuritySbMountKprobe,
 		p.SecuritySbUmount,
+		p.SecuritySbUmountKprobe,
 	)
 }
 

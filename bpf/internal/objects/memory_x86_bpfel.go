@@ -16,28 +16,30 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	MemoryMapAfterEnterHandler     = "after_enter_handler"
-	MemoryMapAfterHandler          = "after_handler"
-	MemoryMapBudgets               = "budgets"
-	MemoryMapContainers            = "containers"
-	MemoryMapEventConfigs          = "event_configs"
-	MemoryMapFilters               = "filters"
-	MemoryMapNumberFilters         = "number_filters"
-	MemoryMapRing                  = "ring"
-	MemoryMapScratches             = "scratches"
-	MemoryMapStats                 = "stats"
-	MemoryMapTextFilters           = "text_filters"
-	MemoryProgMmapAlertExit        = "mmap_alert_exit"
-	MemoryProgMmapExit             = "mmap_exit"
-	MemoryProgMmapFile             = "mmap_file"
-	MemoryProgMprotectEnter        = "mprotect_enter"
-	MemoryProgSecurityFileMprotect = "security_file_mprotect"
-	MemoryProgSecurityMmapFile     = "security_mmap_file"
-	MemoryVarCgroupHierarchy       = "cgroup_hierarchy"
-	MemoryVarCgroupSubsys          = "cgroup_subsys"
-	MemoryVarHostMntNs             = "host_mnt_ns"
-	MemoryVarRingBytes             = "ring_bytes"
-	MemoryVarSelfTgid              = "self_tgid"
+	MemoryMapAfterEnterHandler           = "after_enter_handler"
+	MemoryMapAfterHandler                = "after_handler"
+	MemoryMapBudgets                     = "budgets"
+	MemoryMapContainers                  = "containers"
+	MemoryMapEventConfigs                = "event_configs"
+	MemoryMapFilters                     = "filters"
+	MemoryMapNumberFilters               = "number_filters"
+	MemoryMapRing                        = "ring"
+	MemoryMapScratches                   = "scratches"
+	MemoryMapStats                       = "stats"
+	MemoryMapTextFilters                 = "text_filters"
+	MemoryProgMmapAlertExit              = "mmap_alert_exit"
+	MemoryProgMmapExit                   = "mmap_exit"
+	MemoryProgMmapFile                   = "mmap_file"
+	MemoryProgMprotectEnter              = "mprotect_enter"
+	MemoryProgSecurityFileMprotect       = "security_file_mprotect"
+	MemoryProgSecurityFileMprotectKprobe = "security_file_mprotect_kprobe"
+	MemoryProgSecurityMmapFile           = "security_mmap_file"
+	MemoryProgSecurityMmapFileKprobe     = "security_mmap_file_kprobe"
+	MemoryVarCgroupHierarchy             = "cgroup_hierarchy"
+	MemoryVarCgroupSubsys                = "cgroup_subsys"
+	MemoryVarHostMntNs                   = "host_mnt_ns"
+	MemoryVarRingBytes                   = "ring_bytes"
+	MemoryVarSelfTgid                    = "self_tgid"
 )
 
 // LoadMemory returns the embedded CollectionSpec for Memory.
@@ -82,12 +84,14 @@ type MemorySpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type MemoryProgramSpecs struct {
-	MmapAlertExit        *ebpf.ProgramSpec `ebpf:"mmap_alert_exit"`
-	MmapExit             *ebpf.ProgramSpec `ebpf:"mmap_exit"`
-	MmapFile             *ebpf.ProgramSpec `ebpf:"mmap_file"`
-	MprotectEnter        *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
-	SecurityFileMprotect *ebpf.ProgramSpec `ebpf:"security_file_mprotect"`
-	SecurityMmapFile     *ebpf.ProgramSpec `ebpf:"security_mmap_file"`
+	MmapAlertExit              *ebpf.ProgramSpec `ebpf:"mmap_alert_exit"`
+	MmapExit                   *ebpf.ProgramSpec `ebpf:"mmap_exit"`
+	MmapFile                   *ebpf.ProgramSpec `ebpf:"mmap_file"`
+	MprotectEnter              *ebpf.ProgramSpec `ebpf:"mprotect_enter"`
+	SecurityFileMprotect       *ebpf.ProgramSpec `ebpf:"security_file_mprotect"`
+	SecurityFileMprotectKprobe *ebpf.ProgramSpec `ebpf:"security_file_mprotect_kprobe"`
+	SecurityMmapFile           *ebpf.ProgramSpec `ebpf:"security_mmap_file"`
+	SecurityMmapFileKprobe     *ebpf.ProgramSpec `ebpf:"security_mmap_file_kprobe"`
 }
 
 // MemoryMapSpecs contains maps before they are loaded into the kernel.
@@ -182,12 +186,14 @@ type MemoryVariables struct {
 //
 // It can be passed to LoadMemoryObjects or ebpf.CollectionSpec.LoadAndAssign.
 type MemoryPrograms struct {
-	MmapAlertExit        *ebpf.Program `ebpf:"mmap_alert_exit"`
-	MmapExit             *ebpf.Program `ebpf:"mmap_exit"`
-	MmapFile             *ebpf.Program `ebpf:"mmap_file"`
-	MprotectEnter        *ebpf.Program `ebpf:"mprotect_enter"`
-	SecurityFileMprotect *ebpf.Program `ebpf:"security_file_mprotect"`
-	SecurityMmapFile     *ebpf.Program `ebpf:"security_mmap_file"`
+	MmapAlertExit              *ebpf.Program `ebpf:"mmap_alert_exit"`
+	MmapExit                   *ebpf.Program `ebpf:"mmap_exit"`
+	MmapFile                   *ebpf.Program `ebpf:"mmap_file"`
+	MprotectEnter              *ebpf.Program `ebpf:"mprotect_enter"`
+	SecurityFileMprotect       *ebpf.Program `ebpf:"security_file_mprotect"`
+	SecurityFileMprotectKprobe *ebpf.Program `ebpf:"security_file_mprotect_kprobe"`
+	SecurityMmapFile           *ebpf.Program `ebpf:"security_mmap_file"`
+	SecurityMmapFileKprobe     *ebpf.Program `ebpf:"security_mmap_file_kprobe"`
 }
 
 func (p *MemoryPrograms) Close() error {
@@ -197,7 +203,9 @@ func (p *MemoryPrograms) Close() error {
 		p.MmapFile,
 		p.MprotectEnter,
 		p.SecurityFileMprotect,
+		p.SecurityFileMprotectKprobe,
 		p.SecurityMmapFile,
+		p.SecurityMmapFileKprobe,
 	)
 }
 

@@ -16,28 +16,29 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	ProcessMapAfterEnterHandler  = "after_enter_handler"
-	ProcessMapAfterHandler       = "after_handler"
-	ProcessMapBudgets            = "budgets"
-	ProcessMapContainers         = "containers"
-	ProcessMapEventConfigs       = "event_configs"
-	ProcessMapFilters            = "filters"
-	ProcessMapNumberFilters      = "number_filters"
-	ProcessMapPreviousNames      = "previous_names"
-	ProcessMapRing               = "ring"
-	ProcessMapScratches          = "scratches"
-	ProcessMapStats              = "stats"
-	ProcessMapTextFilters        = "text_filters"
-	ProcessProgSchedProcessExec  = "sched_process_exec"
-	ProcessProgSchedProcessExit  = "sched_process_exit"
-	ProcessProgSchedProcessFork  = "sched_process_fork"
-	ProcessProgSecurityBprmCheck = "security_bprm_check"
-	ProcessProgTaskRename        = "task_rename"
-	ProcessVarCgroupHierarchy    = "cgroup_hierarchy"
-	ProcessVarCgroupSubsys       = "cgroup_subsys"
-	ProcessVarHostMntNs          = "host_mnt_ns"
-	ProcessVarRingBytes          = "ring_bytes"
-	ProcessVarSelfTgid           = "self_tgid"
+	ProcessMapAfterEnterHandler        = "after_enter_handler"
+	ProcessMapAfterHandler             = "after_handler"
+	ProcessMapBudgets                  = "budgets"
+	ProcessMapContainers               = "containers"
+	ProcessMapEventConfigs             = "event_configs"
+	ProcessMapFilters                  = "filters"
+	ProcessMapNumberFilters            = "number_filters"
+	ProcessMapPreviousNames            = "previous_names"
+	ProcessMapRing                     = "ring"
+	ProcessMapScratches                = "scratches"
+	ProcessMapStats                    = "stats"
+	ProcessMapTextFilters              = "text_filters"
+	ProcessProgSchedProcessExec        = "sched_process_exec"
+	ProcessProgSchedProcessExit        = "sched_process_exit"
+	ProcessProgSchedProcessFork        = "sched_process_fork"
+	ProcessProgSecurityBprmCheck       = "security_bprm_check"
+	ProcessProgSecurityBprmCheckKprobe = "security_bprm_check_kprobe"
+	ProcessProgTaskRename              = "task_rename"
+	ProcessVarCgroupHierarchy          = "cgroup_hierarchy"
+	ProcessVarCgroupSubsys             = "cgroup_subsys"
+	ProcessVarHostMntNs                = "host_mnt_ns"
+	ProcessVarRingBytes                = "ring_bytes"
+	ProcessVarSelfTgid                 = "self_tgid"
 )
 
 // LoadProcess returns the embedded CollectionSpec for Process.
@@ -82,11 +83,12 @@ type ProcessSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ProcessProgramSpecs struct {
-	SchedProcessExec  *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
-	SchedProcessExit  *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
-	SchedProcessFork  *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
-	SecurityBprmCheck *ebpf.ProgramSpec `ebpf:"security_bprm_check"`
-	TaskRename        *ebpf.ProgramSpec `ebpf:"task_rename"`
+	SchedProcessExec        *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
+	SchedProcessExit        *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
+	SchedProcessFork        *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
+	SecurityBprmCheck       *ebpf.ProgramSpec `ebpf:"security_bprm_check"`
+	SecurityBprmCheckKprobe *ebpf.ProgramSpec `ebpf:"security_bprm_check_kprobe"`
+	TaskRename              *ebpf.ProgramSpec `ebpf:"task_rename"`
 }
 
 // ProcessMapSpecs contains maps before they are loaded into the kernel.
@@ -184,11 +186,12 @@ type ProcessVariables struct {
 //
 // It can be passed to LoadProcessObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ProcessPrograms struct {
-	SchedProcessExec  *ebpf.Program `ebpf:"sched_process_exec"`
-	SchedProcessExit  *ebpf.Program `ebpf:"sched_process_exit"`
-	SchedProcessFork  *ebpf.Program `ebpf:"sched_process_fork"`
-	SecurityBprmCheck *ebpf.Program `ebpf:"security_bprm_check"`
-	TaskRename        *ebpf.Program `ebpf:"task_rename"`
+	SchedProcessExec        *ebpf.Program `ebpf:"sched_process_exec"`
+	SchedProcessExit        *ebpf.Program `ebpf:"sched_process_exit"`
+	SchedProcessFork        *ebpf.Program `ebpf:"sched_process_fork"`
+	SecurityBprmCheck       *ebpf.Program `ebpf:"security_bprm_check"`
+	SecurityBprmCheckKprobe *ebpf.Program `ebpf:"security_bprm_check_kprobe"`
+	TaskRename              *ebpf.Program `ebpf:"task_rename"`
 }
 
 func (p *ProcessPrograms) Close() error {
@@ -197,6 +200,7 @@ func (p *ProcessPrograms) Close() error {
 		p.SchedProcessExit,
 		p.SchedProcessFork,
 		p.SecurityBprmCheck,
+		p.SecurityBprmCheckKprobe,
 		p.TaskRename,
 	)
 }

@@ -16,32 +16,37 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	SocketMapAfterEnterHandler      = "after_enter_handler"
-	SocketMapAfterHandler           = "after_handler"
-	SocketMapBudgets                = "budgets"
-	SocketMapContainers             = "containers"
-	SocketMapEventConfigs           = "event_configs"
-	SocketMapFilters                = "filters"
-	SocketMapNumberFilters          = "number_filters"
-	SocketMapRing                   = "ring"
-	SocketMapScratches              = "scratches"
-	SocketMapStats                  = "stats"
-	SocketMapTextFilters            = "text_filters"
-	SocketProgAcceptExit            = "accept_exit"
-	SocketProgBindExit              = "bind_exit"
-	SocketProgConnectExit           = "connect_exit"
-	SocketProgDupExit               = "dup_exit"
-	SocketProgListenExit            = "listen_exit"
-	SocketProgSecuritySocketAccept  = "security_socket_accept"
-	SocketProgSecuritySocketBind    = "security_socket_bind"
-	SocketProgSecuritySocketConnect = "security_socket_connect"
-	SocketProgSecuritySocketCreate  = "security_socket_create"
-	SocketProgSecuritySocketListen  = "security_socket_listen"
-	SocketVarCgroupHierarchy        = "cgroup_hierarchy"
-	SocketVarCgroupSubsys           = "cgroup_subsys"
-	SocketVarHostMntNs              = "host_mnt_ns"
-	SocketVarRingBytes              = "ring_bytes"
-	SocketVarSelfTgid               = "self_tgid"
+	SocketMapAfterEnterHandler            = "after_enter_handler"
+	SocketMapAfterHandler                 = "after_handler"
+	SocketMapBudgets                      = "budgets"
+	SocketMapContainers                   = "containers"
+	SocketMapEventConfigs                 = "event_configs"
+	SocketMapFilters                      = "filters"
+	SocketMapNumberFilters                = "number_filters"
+	SocketMapRing                         = "ring"
+	SocketMapScratches                    = "scratches"
+	SocketMapStats                        = "stats"
+	SocketMapTextFilters                  = "text_filters"
+	SocketProgAcceptExit                  = "accept_exit"
+	SocketProgBindExit                    = "bind_exit"
+	SocketProgConnectExit                 = "connect_exit"
+	SocketProgDupExit                     = "dup_exit"
+	SocketProgListenExit                  = "listen_exit"
+	SocketProgSecuritySocketAccept        = "security_socket_accept"
+	SocketProgSecuritySocketAcceptKprobe  = "security_socket_accept_kprobe"
+	SocketProgSecuritySocketBind          = "security_socket_bind"
+	SocketProgSecuritySocketBindKprobe    = "security_socket_bind_kprobe"
+	SocketProgSecuritySocketConnect       = "security_socket_connect"
+	SocketProgSecuritySocketConnectKprobe = "security_socket_connect_kprobe"
+	SocketProgSecuritySocketCreate        = "security_socket_create"
+	SocketProgSecuritySocketCreateKprobe  = "security_socket_create_kprobe"
+	SocketProgSecuritySocketListen        = "security_socket_listen"
+	SocketProgSecuritySocketListenKprobe  = "security_socket_listen_kprobe"
+	SocketVarCgroupHierarchy              = "cgroup_hierarchy"
+	SocketVarCgroupSubsys                 = "cgroup_subsys"
+	SocketVarHostMntNs                    = "host_mnt_ns"
+	SocketVarRingBytes                    = "ring_bytes"
+	SocketVarSelfTgid                     = "self_tgid"
 )
 
 // LoadSocket returns the embedded CollectionSpec for Socket.
@@ -86,16 +91,21 @@ type SocketSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SocketProgramSpecs struct {
-	AcceptExit            *ebpf.ProgramSpec `ebpf:"accept_exit"`
-	BindExit              *ebpf.ProgramSpec `ebpf:"bind_exit"`
-	ConnectExit           *ebpf.ProgramSpec `ebpf:"connect_exit"`
-	DupExit               *ebpf.ProgramSpec `ebpf:"dup_exit"`
-	ListenExit            *ebpf.ProgramSpec `ebpf:"listen_exit"`
-	SecuritySocketAccept  *ebpf.ProgramSpec `ebpf:"security_socket_accept"`
-	SecuritySocketBind    *ebpf.ProgramSpec `ebpf:"security_socket_bind"`
-	SecuritySocketConnect *ebpf.ProgramSpec `ebpf:"security_socket_connect"`
-	SecuritySocketCreate  *ebpf.ProgramSpec `ebpf:"security_socket_create"`
-	SecuritySocketListen  *ebpf.ProgramSpec `ebpf:"security_socket_listen"`
+	AcceptExit                  *ebpf.ProgramSpec `ebpf:"accept_exit"`
+	BindExit                    *ebpf.ProgramSpec `ebpf:"bind_exit"`
+	ConnectExit                 *ebpf.ProgramSpec `ebpf:"connect_exit"`
+	DupExit                     *ebpf.ProgramSpec `ebpf:"dup_exit"`
+	ListenExit                  *ebpf.ProgramSpec `ebpf:"listen_exit"`
+	SecuritySocketAccept        *ebpf.ProgramSpec `ebpf:"security_socket_accept"`
+	SecuritySocketAcceptKprobe  *ebpf.ProgramSpec `ebpf:"security_socket_accept_kprobe"`
+	SecuritySocketBind          *ebpf.ProgramSpec `ebpf:"security_socket_bind"`
+	SecuritySocketBindKprobe    *ebpf.ProgramSpec `ebpf:"security_socket_bind_kprobe"`
+	SecuritySocketConnect       *ebpf.ProgramSpec `ebpf:"security_socket_connect"`
+	SecuritySocketConnectKprobe *ebpf.ProgramSpec `ebpf:"security_socket_connect_kprobe"`
+	SecuritySocketCreate        *ebpf.ProgramSpec `ebpf:"security_socket_create"`
+	SecuritySocketCreateKprobe  *ebpf.ProgramSpec `ebpf:"security_socket_create_kprobe"`
+	SecuritySocketListen        *ebpf.ProgramSpec `ebpf:"security_socket_listen"`
+	SecuritySocketListenKprobe  *ebpf.ProgramSpec `ebpf:"security_socket_listen_kprobe"`
 }
 
 // SocketMapSpecs contains maps before they are loaded into the kernel.
@@ -190,16 +200,21 @@ type SocketVariables struct {
 //
 // It can be passed to LoadSocketObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SocketPrograms struct {
-	AcceptExit            *ebpf.Program `ebpf:"accept_exit"`
-	BindExit              *ebpf.Program `ebpf:"bind_exit"`
-	ConnectExit           *ebpf.Program `ebpf:"connect_exit"`
-	DupExit               *ebpf.Program `ebpf:"dup_exit"`
-	ListenExit            *ebpf.Program `ebpf:"listen_exit"`
-	SecuritySocketAccept  *ebpf.Program `ebpf:"security_socket_accept"`
-	SecuritySocketBind    *ebpf.Program `ebpf:"security_socket_bind"`
-	SecuritySocketConnect *ebpf.Program `ebpf:"security_socket_connect"`
-	SecuritySocketCreate  *ebpf.Program `ebpf:"security_socket_create"`
-	SecuritySocketListen  *ebpf.Program `ebpf:"security_socket_listen"`
+	AcceptExit                  *ebpf.Program `ebpf:"accept_exit"`
+	BindExit                    *ebpf.Program `ebpf:"bind_exit"`
+	ConnectExit                 *ebpf.Program `ebpf:"connect_exit"`
+	DupExit                     *ebpf.Program `ebpf:"dup_exit"`
+	ListenExit                  *ebpf.Program `ebpf:"listen_exit"`
+	SecuritySocketAccept        *ebpf.Program `ebpf:"security_socket_accept"`
+	SecuritySocketAcceptKprobe  *ebpf.Program `ebpf:"security_socket_accept_kprobe"`
+	SecuritySocketBind          *ebpf.Program `ebpf:"security_socket_bind"`
+	SecuritySocketBindKprobe    *ebpf.Program `ebpf:"security_socket_bind_kprobe"`
+	SecuritySocketConnect       *ebpf.Program `ebpf:"security_socket_connect"`
+	SecuritySocketConnectKprobe *ebpf.Program `ebpf:"security_socket_connect_kprobe"`
+	SecuritySocketCreate        *ebpf.Program `ebpf:"security_socket_create"`
+	SecuritySocketCreateKprobe  *ebpf.Program `ebpf:"security_socket_create_kprobe"`
+	SecuritySocketListen        *ebpf.Program `ebpf:"security_socket_listen"`
+	SecuritySocketListenKprobe  *ebpf.Program `ebpf:"security_socket_listen_kprobe"`
 }
 
 func (p *SocketPrograms) Close() error {
@@ -210,10 +225,15 @@ func (p *SocketPrograms) Close() error {
 		p.DupExit,
 		p.ListenExit,
 		p.SecuritySocketAccept,
+		p.SecuritySocketAcceptKprobe,
 		p.SecuritySocketBind,
+		p.SecuritySocketBindKprobe,
 		p.SecuritySocketConnect,
+		p.SecuritySocketConnectKprobe,
 		p.SecuritySocketCreate,
+		p.SecuritySocketCreateKprobe,
 		p.SecuritySocketListen,
+		p.SecuritySocketListenKprobe,
 	)
 }
 

@@ -153,7 +153,7 @@ func checkKinds() []check {
 		return nil
 	}
 	var out []check
-	for _, k := range []bpf.Kind{bpf.LSM, bpf.Fentry, bpf.Fexit, bpf.Tracepoint, bpf.SysExit} {
+	for _, k := range []bpf.Kind{bpf.LSM, bpf.Fentry, bpf.Fexit, bpf.Kprobe, bpf.Tracepoint, bpf.SysExit} {
 		c := check{Name: "hook " + string(k), Verdict: verdictOK, Detail: "usable"}
 		if why := f.Missing[k]; why != "" {
 			c.Verdict, c.Detail = verdictWarning, why
