@@ -136,8 +136,8 @@ var hooks = map[string][]Hook{
 	"module_load":               {tracepoint(inKernel, "module_load")},
 	"do_init_module": append(fentry(inKernel, "do_init_module"),
 		Hook{Kind: Tracepoint, Target: "module_load", progs: []attachment{{inKernel, "do_init_module_tp", Tracepoint, "module_load", false}}}),
-	"security_bpf":        append(security(inKernel, "security_bpf", "bpf"), recorded(mapping{call: "bpf"})[1]),
-	"bpf_attach":          {handler(inKernel, "bpf_attach_exit", "bpf", "ioctl")}, // fexit of bpf(2) shows nothing on Debian's 6.1
+	"security_bpf": append(security(inKernel, "security_bpf", "bpf"), recorded(mapping{call: "bpf"})[1]),
+	"bpf_attach":   {handler(inKernel, "bpf_attach_exit", "bpf", "ioctl")}, // fexit of bpf(2) shows nothing on Debian's 6.1
 	"kprobe_attach": {
 		{Kind: Fexit, Target: "register_kprobe", progs: []attachment{{inKernel, "register_kprobe", Fexit, "register_kprobe", false}}},
 		{Kind: Kprobe, Target: "register_kprobe", progs: []attachment{

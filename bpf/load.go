@@ -30,7 +30,7 @@ var objectFiles = map[string]func() (*ebpf.CollectionSpec, error){
 // A loader loads programs one by one, all on the same maps.
 type loader struct {
 	features    *Features
-	verifierLog bool // a refused program is tried again to find out why, which may take minutes on a slow machine
+	verifierLog bool                            // a refused program is tried again to find out why, which may take minutes on a slow machine
 	specs       map[string]*ebpf.CollectionSpec // some 12 MB once they are decoded: see release
 	ringBytes   int
 	maps        map[string]*ebpf.Map // those that programs share

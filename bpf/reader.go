@@ -58,11 +58,22 @@ func (s *Sensor) Run(ctx context.Context, handle func(*event.Event)) error {
 	}
 }
 
-// bootTime returns what turns a time since boot into wall clock, ns. It changes when the clock is set.
+// bootTime returns what turns a time since boot into wall clock, ns. It changes when the clock is set. Two clocks cannot be read at
+// once: a reading that took long, because the thread was preempted between them, is repeated.
 func bootTime() uint64 {
-	var boot, wall unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) != nil || unix.ClockGettime(unix.CLOCK_REALTIME, &wall) != nil {
-		return 0
+	var best, took int64 = 0, 1 << 62
+	for range 4 {
+		var before, wall, after unix.Timespec
+		if unix.ClockGettime(unix.CLOCK_BOOTTIME, &before) != nil || unix.ClockGettime(unix.CLOCK_REALTIME, &wall) != nil ||
+			unix.ClockGettime(unix.CLOCK_BOOTTIME, &after) != nil {
+			return 0
+		}
+		if d := after.Nano() - before.Nano(); d < took {
+			best, took = wall.Nano()-after.Nano(), d
+		}
+		if took < 10_000 {
+			break
+		}
 	}
-	return uint64(wall.Nano() - boot.Nano())
+	return uint64(best)
 }
