@@ -54,6 +54,7 @@ type Sensor struct {
 	Builtin    bool          `yaml:"builtin" doc:"whether the built-in rules are used"`
 	Enable     []string      `yaml:"enable" doc:"ids of rules that are off by default and shall be used, as globs"`
 	Disable    []string      `yaml:"disable" doc:"ids of rules that are not loaded, as globs"`
+	Wasm       bool          `yaml:"wasm" doc:"whether rules in WebAssembly (*.wasm in the folders) are loaded, in a sandbox"`
 	RingBuffer settings.Size `yaml:"ring_buffer" doc:"size of the kernel ring buffer, a power of two"`
 	Spool      Spool         `yaml:"spool" doc:"what is kept on disk while NATS cannot be reached"`
 	Container  Container     `yaml:"container" doc:"where names of containers come from"`

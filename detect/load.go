@@ -186,7 +186,7 @@ func Load(sources ...Source) ([]Rule, []error) {
 func addExceptions(rules []Rule, l *policy.Lists) (errs []error) {
 	for i, x := range l.Exceptions {
 		fail := func(reason, advice string) {
-			errs = append(errs, &FileError{File: l.File, Reason: fmt.Sprintf("exception %d: %s", i+1, reason), Advice: advice})
+			errs = append(errs, &FileError{File: l.File, Line: x.Line, Reason: fmt.Sprintf("exception %d: %s", i+1, reason), Advice: advice})
 		}
 		raw, err := json.Marshal([]map[string]any{{"rule": x.Rule, "match": x.Match, "reason": x.Reason, "expires": x.Expires}})
 		if err != nil {
@@ -195,7 +195,7 @@ func addExceptions(rules []Rule, l *policy.Lists) (errs []error) {
 		}
 		list, err := ParseExceptions(raw)
 		if err != nil {
-			errs = append(errs, &FileError{File: l.File, Reason: strings.Replace(err.Error(), "exception 1", fmt.Sprintf("exception %d", i+1), 1)})
+			errs = append(errs, &FileError{File: l.File, Line: x.Line, Reason: strings.Replace(err.Error(), "exception 1", fmt.Sprintf("exception %d", i+1), 1)})
 			continue
 		}
 		used := false

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -48,10 +49,19 @@ var falcoEvents = map[string][]string{
 	"vfork": {"sched_process_fork"}, "procexit": {"sched_process_exit"},
 }
 
+// falcoMacros are macros that files of rules take for granted, since Falco's own rules define them. A file's own definition wins.
+var falcoMacros = map[string]string{
+	"container":       "container.id != host",
+	"spawned_process": "evt.type in (execve, execveat)",
+	"open_read":       "evt.type in (open, openat, openat2) and evt.is_open_read = true and fd.typechar = f",
+	"open_write":      "evt.type in (open, openat, openat2) and evt.is_open_write = true and fd.typechar = f",
+	"outbound":        "evt.type = connect and fd.typechar in (4, 6)",
+}
+
 // Falco reads a file of Falco's rules, with the lists and macros that they need.
 func Falco(file string, src []byte) *Result {
 	res := &Result{Rules: []Rule{}, Problems: []Problem{}}
-	f := &falco{file: file, lists: map[string][]string{}, macros: map[string]string{}}
+	f := &falco{file: file, lists: map[string][]string{}, macros: maps.Clone(falcoMacros)}
 	var rules []*falcoItem
 	dec := yaml.NewDecoder(bytes.NewReader(src))
 	for {

@@ -36,6 +36,7 @@ type Exception struct {
 	Match   map[string]any `yaml:"match"`
 	Reason  string         `yaml:"reason"`
 	Expires string         `yaml:"expires,omitempty"`
+	Line    int            `yaml:"-"` // where it begins
 }
 
 // UnmarshalYAML reads a list of values, or {replace: [values]}.
@@ -77,7 +78,37 @@ func ParseLists(file string, src []byte) (*Lists, error) {
 		}
 		return nil, e
 	}
+	noteLines(src, doc.Exceptions)
 	return &Lists{File: file, Lists: doc.Lists, Exceptions: doc.Exceptions}, nil
+}
+
+// noteLines finds out where the exceptions begin. (A method of Exception that decodes itself could not see anchors of others.)
+func noteLines(src []byte, list []Exception) {
+	path, err := yaml.PathString("$.exceptions")
+	if err != nil || len(list) == 0 {
+		return
+	}
+	node, err := path.ReadNode(bytes.NewReader(src))
+	if err != nil {
+		return
+	}
+	seq, ok := node.(*ast.SequenceNode)
+	if !ok {
+		return
+	}
+	for i, n := range seq.Values {
+		if i < len(list) {
+			list[i].Line = line(n)
+		}
+	}
+}
+
+// line is where a node begins: a mapping's own token is its first colon.
+func line(n ast.Node) int {
+	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 {
+		n = m.Values[0].Key
+	}
+	return n.GetToken().Position.Line
 }
 
 // MergeLists unites the lists of files, in their order, into the value of data.tocsin.lists.

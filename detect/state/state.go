@@ -1,5 +1,5 @@
-// Package state gives Rego rules a memory: built-in functions that count over a window of the events' own time, and that
-// know what they have seen. Memory is kept per rule, bounded, and expires.
+// Package state gives rules a memory that counts over a window of the events' own time, and that knows what it has
+// seen. It is kept per rule, bounded, and expires. A rule in Go has a Memory of its own; rules in Rego have functions:
 //
 //	tocsin.count_within(key, seconds)            how many times the rule asked with this key, this time included
 //	tocsin.distinct_within(key, value, seconds)  how many different values it named with this key
@@ -26,7 +26,7 @@ const (
 	maxValues = 1024 // times or values of one key; more are not told apart
 )
 
-// Memory is what one rule remembers. It is used by one goroutine at a time.
+// Memory is what one rule remembers. The zero value is ready. It is used by one goroutine at a time, as rules are.
 type Memory struct {
 	counts map[string]*window
 	scopes map[string]map[string]struct{}
@@ -83,7 +83,7 @@ func init() {
 		case c == nil:
 			return ast.InternedTerm(1), nil
 		}
-		return ast.InternedTerm(c.Memory.count(k.String(), d, c.Now)), nil
+		return ast.InternedTerm(c.Memory.Count(k.String(), d, c.Now)), nil
 	})
 	rego.RegisterBuiltin3(&rego.Function{
 		Name: "tocsin.distinct_within", Description: "How many different values the rule named with this key in the last seconds.",
@@ -97,7 +97,7 @@ func init() {
 		case c == nil:
 			return ast.InternedTerm(1), nil
 		}
-		return ast.InternedTerm(c.Memory.distinct(k.String(), v.String(), d, c.Now)), nil
+		return ast.InternedTerm(c.Memory.Distinct(k.String(), v.String(), d, c.Now)), nil
 	})
 	rego.RegisterBuiltin2(&rego.Function{
 		Name: "tocsin.first_seen", Description: "Whether the rule names the value in this scope for the first time.",
@@ -107,7 +107,7 @@ func init() {
 		if c == nil {
 			return ast.InternedTerm(true), nil
 		}
-		return ast.InternedTerm(c.Memory.first(scope.String(), v.String())), nil
+		return ast.InternedTerm(c.Memory.First(scope.String(), v.String())), nil
 	})
 }
 
@@ -135,7 +135,8 @@ func (m *Memory) window(kind, key string, within time.Duration, now time.Time) *
 	return w
 }
 
-func (m *Memory) count(key string, within time.Duration, now time.Time) int {
+// Count returns how many times it was called with the key in the time before now, this call included.
+func (m *Memory) Count(key string, within time.Duration, now time.Time) int {
 	w := m.window("c", key, within, now)
 	for len(w.times) > 0 && (now.Sub(w.times[0]) >= within || len(w.times) >= maxValues) {
 		w.times = w.times[1:]
@@ -144,7 +145,8 @@ func (m *Memory) count(key string, within time.Duration, now time.Time) int {
 	return len(w.times)
 }
 
-func (m *Memory) distinct(key, value string, within time.Duration, now time.Time) int {
+// Distinct returns how many different values came with the key in the time before now.
+func (m *Memory) Distinct(key, value string, within time.Duration, now time.Time) int {
 	w := m.window("d", key, within, now)
 	if w.values == nil {
 		w.values = map[string]time.Time{}
@@ -160,7 +162,8 @@ func (m *Memory) distinct(key, value string, within time.Duration, now time.Time
 	return len(w.values)
 }
 
-func (m *Memory) first(scope, value string) bool {
+// First reports whether the value comes for the first time in the scope: a container, a process.
+func (m *Memory) First(scope, value string) bool {
 	if m.scopes == nil {
 		m.scopes = map[string]map[string]struct{}{}
 	}

@@ -13,7 +13,7 @@
 // the values, in which a "*" may stand at the start, at the end, or both.
 //
 // Any language will do. In Go: //go:wasmexport, built with GOOS=wasip1 GOARCH=wasm and -buildmode=c-shared; see
-// testdata/example.
+// examples/wasm.
 package wasm
 
 import (

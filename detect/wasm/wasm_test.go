@@ -20,7 +20,7 @@ func build(t *testing.T) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "rule.wasm")
 	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", out, ".")
-	cmd.Dir = "testdata/example"
+	cmd.Dir = "../../examples/wasm"
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, text)

@@ -65,7 +65,7 @@ func (p *Part) Ready() error {
 
 func (p *Part) rules() Rules {
 	s := p.Config.Sensor
-	r := Rules{Dirs: s.Rules, Enable: s.Enable, Disable: s.Disable}
+	r := Rules{Dirs: s.Rules, Enable: s.Enable, Disable: s.Disable, Wasm: s.Wasm}
 	if s.Builtin {
 		r.Builtin = p.Builtin
 	}

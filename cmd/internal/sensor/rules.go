@@ -14,6 +14,7 @@ import (
 	"github.com/gobwas/glob"
 
 	"github.com/tocsin-io/tocsin/detect"
+	"github.com/tocsin-io/tocsin/detect/wasm"
 )
 
 // Rules says which rules are in force.
@@ -22,6 +23,7 @@ type Rules struct {
 	Dirs    []string // beside the built-in ones; a rule with the id of an earlier one replaces it
 	Enable  []string // ids of rules that are off by default and shall be used, as globs
 	Disable []string // ids that are left out, as globs
+	Wasm    bool     // whether rules in WebAssembly are loaded
 }
 
 // Load reads the rules. Each file that can't be used has an error; the others are returned.
@@ -35,6 +37,8 @@ func (r Rules) Load() ([]detect.Rule, []error) {
 	}
 	list, errs := detect.Load(sources...)
 	list = append(list, detect.Registered()...)
+	modules, wrong := wasm.Files(context.Background(), r.Wasm, r.Dirs...)
+	list, errs = append(list, modules...), append(errs, wrong...)
 	enable, err := globs("sensor.enable", r.Enable)
 	errs = append(errs, err...)
 	disable, err := globs("sensor.disable", r.Disable)

@@ -10,6 +10,7 @@ import (
 	"github.com/tocsin-io/tocsin/detect"
 	"github.com/tocsin-io/tocsin/detect/reference"
 	"github.com/tocsin-io/tocsin/detect/ruletest"
+	"github.com/tocsin-io/tocsin/detect/wasm"
 	"github.com/tocsin-io/tocsin/finding"
 	"github.com/tocsin-io/tocsin/rules"
 )
@@ -30,6 +31,7 @@ type rulesCmd struct {
 type ruleSources struct {
 	Rules     []string `name:"rules" placeholder:"DIR" help:"Folder or file with rules, beside the built-in ones; may be repeated. A rule with the id of a built-in one replaces it."`
 	NoBuiltin bool     `help:"Leave the built-in rules out."`
+	Wasm      bool     `help:"Load rules in WebAssembly (*.wasm in the folders) too: programs in a sandbox."`
 }
 
 // builtin is the source of the built-in rules.
@@ -50,6 +52,8 @@ func (s ruleSources) sources() []detect.Source {
 // others go on.
 func (s ruleSources) loadRules(e *env) ([]detect.Rule, int) {
 	list, errs := detect.Load(s.sources()...)
+	modules, wrong := wasm.Files(e.ctx, s.Wasm, s.Rules...)
+	list, errs = append(list, modules...), append(errs, wrong...)
 	for _, err := range errs {
 		fmt.Fprintln(e.stderr, "tocsin: rule not loaded:", err)
 	}

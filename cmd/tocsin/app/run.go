@@ -122,6 +122,7 @@ func (c *runCmd) config(e *env) (*configs.Config, error) {
 	cfg.Sensor.Rules = append(cfg.Sensor.Rules, c.Rules...)
 	cfg.Sensor.Enable = append(cfg.Sensor.Enable, c.Enable...)
 	cfg.Sensor.Disable = append(cfg.Sensor.Disable, c.Disable...)
+	cfg.Sensor.Wasm = cfg.Sensor.Wasm || c.Wasm
 	cfg.Sensor.Builtin = cfg.Sensor.Builtin && !c.NoBuiltin
 	for _, dir := range cfg.Sensor.Rules {
 		if _, err := os.Stat(dir); err != nil {

@@ -1,3 +1,5 @@
+//go:build wasip1
+
 // A rule in Go for the sandbox: a private key is read by something that is not ssh.
 //
 //	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -o private_key.wasm .
