@@ -323,14 +323,20 @@ func (t *Tx) saveAlert(ctx context.Context, a *router.Alert, changed int64) erro
 	if x.Container != nil {
 		container, image = x.Container.ID, x.Container.Image
 	}
-	_, err = t.exec(ctx, `INSERT INTO alerts (id, gkey, status, severity, rule, cluster, host, origin, namespace, container, image, assignee,
-			first_seen, last_seen, count, version, changed, finding) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET status = excluded.status, severity = excluded.severity, rule = excluded.rule, cluster = excluded.cluster,
-			host = excluded.host, origin = excluded.origin, namespace = excluded.namespace, container = excluded.container,
-			image = excluded.image, assignee = excluded.assignee, first_seen = excluded.first_seen, last_seen = excluded.last_seen,
-			count = excluded.count, version = excluded.version, changed = excluded.changed, finding = excluded.finding`,
-		x.ID, a.Key, string(x.Status), int(x.Severity), x.Rule.ID, x.Cluster, x.Host, x.Origin, namespace, container, image, x.Assignee,
-		nanos(x.FirstSeen), nanos(x.LastSeen), int64(x.Count), int64(x.Version), changed, a.Last)
+	// An alert that is there changes in few columns most of the time: naming the others would write their indexes again.
+	n, err := t.exec(ctx, `UPDATE alerts SET last_seen = ?, count = ?, version = ?, changed = ?, finding = ?
+		WHERE id = ? AND status = ? AND severity = ? AND first_seen = ? AND assignee = ?`,
+		nanos(x.LastSeen), int64(x.Count), int64(x.Version), changed, a.Last, x.ID, string(x.Status), int(x.Severity), nanos(x.FirstSeen), x.Assignee)
+	if err == nil && n == 0 {
+		_, err = t.exec(ctx, `INSERT INTO alerts (id, gkey, status, severity, rule, cluster, host, origin, namespace, container, image, assignee,
+				first_seen, last_seen, count, version, changed, finding) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET status = excluded.status, severity = excluded.severity, rule = excluded.rule, cluster = excluded.cluster,
+				host = excluded.host, origin = excluded.origin, namespace = excluded.namespace, container = excluded.container,
+				image = excluded.image, assignee = excluded.assignee, first_seen = excluded.first_seen, last_seen = excluded.last_seen,
+				count = excluded.count, version = excluded.version, changed = excluded.changed, finding = excluded.finding`,
+			x.ID, a.Key, string(x.Status), int(x.Severity), x.Rule.ID, x.Cluster, x.Host, x.Origin, namespace, container, image, x.Assignee,
+			nanos(x.FirstSeen), nanos(x.LastSeen), int64(x.Count), int64(x.Version), changed, a.Last)
+	}
 	if err == nil {
 		_, err = t.exec(ctx, `INSERT INTO alert_bodies (id, words, body) VALUES (?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET words = excluded.words, body = excluded.body`, x.ID, words(&x), string(body))

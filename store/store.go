@@ -49,12 +49,14 @@ type Options struct {
 // Store is an open database.
 type Store struct {
 	write, read *sql.DB
+	dsn         string // of SQLite
 	d           dialect
 
 	// SQLite's one writer: a connection that keeps its statements.
 	writing sync.Mutex
 	conn    *sql.Conn
 	stmts   map[string]*sql.Stmt
+	wal     *checkpointer
 
 	mu       sync.Mutex
 	watchers map[chan struct{}]bool
@@ -95,7 +97,9 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	}
 	if err == nil && s.d.name == dialectSQLite.name {
 		s.stmts = map[string]*sql.Stmt{}
-		s.conn, err = s.write.Conn(ctx)
+		if s.conn, err = s.write.Conn(ctx); err == nil {
+			s.wal, err = newCheckpointer(s)
+		}
 	}
 	if err != nil {
 		s.Close()
@@ -117,7 +121,7 @@ func (s *Store) openSQLite(opts Options) error {
 		return fmt.Errorf("open store: %w", err)
 	}
 	f.Close()
-	q := url.Values{"_pragma": {"journal_mode(WAL)", "busy_timeout(10000)", "synchronous(FULL)", "cache_size(-32000)", "temp_store(MEMORY)", "journal_size_limit(67108864)", "wal_autocheckpoint(4000)"}}
+	q := url.Values{"_pragma": {"journal_mode(WAL)", "busy_timeout(10000)", "synchronous(FULL)", "cache_size(-32000)", "temp_store(MEMORY)", "journal_size_limit(67108864)", "wal_autocheckpoint(0)"}}
 	if opts.NoSync {
 		q["_pragma"][2] = "synchronous(NORMAL)"
 	}
@@ -133,6 +137,7 @@ func (s *Store) openSQLite(opts Options) error {
 		return fmt.Errorf("open store %s: %w", opts.SQLite, err)
 	}
 	s.read.SetMaxOpenConns(4)
+	s.dsn = dsn
 	s.d = dialectSQLite
 	return nil
 }
@@ -155,6 +160,9 @@ func (s *Store) openPostgres(dsn string) error {
 
 // Close closes the database.
 func (s *Store) Close() error {
+	if s.wal != nil {
+		s.wal.close()
+	}
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	for _, st := range s.stmts {
@@ -282,6 +290,9 @@ func (s *Store) workSQLite(ctx context.Context, f func(*Tx) error) (*Tx, error) 
 	t := &Tx{db: s.conn, d: s.d, stmts: s.stmts}
 	if err = f(t); err == nil {
 		if err = do("COMMIT"); err == nil {
+			if s.wal != nil {
+				s.wal.commits.Add(1)
+			}
 			return t, nil
 		}
 		err = fmt.Errorf("commit: %w", err)
