@@ -39,6 +39,7 @@ import (
 var (
 	update = flag.Bool("update", false, "write docs/noise.md")
 	only   = flag.String("only", "", "run only the workloads whose names contain this")
+	during = flag.Duration("for", 0, "do the work over and over, each time in a fresh root and with pauses, until this long has passed")
 )
 
 //go:embed workloads/*.sh
@@ -102,16 +103,24 @@ func worker(dir string) error {
 		c.Args = []string{"/bin/sh", "-c", string(bytes.TrimSuffix(script, []byte{0}))}
 		c.Env, c.Dir = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C"}, "/"
 		out, err := c.CombinedOutput()
-		answer, _ := json.Marshal(map[string]string{"error": fmt.Sprint(err), "output": tail(string(out))}) // texts marshal
+		said := map[string]string{"output": tail(string(out))}
+		if err != nil {
+			said["error"] = err.Error()
+		}
+		answer, _ := json.Marshal(said) // texts marshal
 		fmt.Println(string(answer))
 	}
 }
 
 func tail(s string) string { return s[max(0, len(s)-2000):] }
 
+// pause is between two pieces of work when they are done over and over.
+const pause = 10 * time.Second
+
 // result is what one workload made.
 type result struct {
 	Name, Does string
+	Rounds     int
 	Took       time.Duration
 	Events     int
 	Findings   map[string][]*finding.Finding // by rule
@@ -124,28 +133,9 @@ func TestNoise(t *testing.T) {
 	if err := bpf.CheckPrivileges(); err != nil {
 		t.Skip(err)
 	}
-	dir := t.TempDir()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := exec.CommandContext(t.Context(), exe)
-	c.Env = []string{workerVariable + "=" + dir}
-	c.Stderr = os.Stderr
-	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
-	in, err := c.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	pipe, err := c.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := bufio.NewReader(pipe)
-
 	var mu sync.Mutex
 	var now *result
-	var mounts uint32
+	var root *privateRoot
 	list, errs := detect.Load(detect.Source{FS: rules.FS(), Name: "rules"})
 	if errs != nil {
 		t.Fatal(errs)
@@ -173,66 +163,61 @@ func TestNoise(t *testing.T) {
 			enricher.Apply(ev)
 			mu.Lock()
 			defer mu.Unlock()
-			if now == nil || ev.MntNS != mounts && !descends(ev, uint32(c.Process.Pid)) {
+			if now == nil || ev.MntNS != root.mounts && !descends(ev, uint32(root.cmd.Process.Pid)) {
 				return
 			}
 			now.Events++
 			engine.Handle(ev)
 		})
 	}()
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		in.Close()
-		if err := c.Wait(); err != nil {
-			t.Error(err)
-		}
-	}()
-	if line, err := out.ReadString('\n'); err != nil || line != "ready\n" {
-		t.Fatalf("no private root: %q, %v", line, err)
-	}
-	var st unix.Stat_t
-	if err := unix.Stat(fmt.Sprintf("/proc/%d/ns/mnt", c.Process.Pid), &st); err != nil {
-		t.Fatal(err)
-	}
-	mounts = uint32(st.Ino)
-
-	work := func(name, script string) *result {
-		doc, _, _ := strings.Cut(script, "\n")
-		r := &result{Name: name, Does: strings.TrimPrefix(doc, "# "), Findings: map[string][]*finding.Finding{}}
+	work := func(r *result, script string) *result {
 		mu.Lock()
 		now = r
 		mu.Unlock()
 		start := time.Now()
-		if _, err := in.Write(append([]byte(script), 0)); err != nil {
-			t.Fatal(err)
+		if err := root.run(script); err != nil {
+			t.Errorf("%s failed, so that it shows nothing: %v", r.Name, err)
 		}
-		line, err := out.ReadString('\n')
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Took = time.Since(start)
-		t.Logf("%s: %s", r.Name, strings.TrimSpace(line))
+		r.Took += time.Since(start)
+		r.Rounds++
 		time.Sleep(500 * time.Millisecond) // what is still in the ring
 		mu.Lock()
 		now = nil
 		mu.Unlock()
 		return r
 	}
-	// A harness that sees nothing finds nothing.
-	if r := work("canary", "cat /etc/shadow > /dev/null"); len(r.Findings["shadow_file_read"]) == 0 {
-		t.Fatal("the reading of /etc/shadow was not found: nothing would be")
-	}
 	var results []*result
+	scripts := map[*result]string{}
 	files, _ := workloads.ReadDir("workloads") // it is embedded
 	for _, f := range files {
 		if !strings.Contains(f.Name(), *only) {
 			continue
 		}
 		script, _ := workloads.ReadFile("workloads/" + f.Name()) // it is embedded
-		results = append(results, work(strings.TrimSuffix(f.Name()[3:], ".sh"), string(script)))
+		doc, _, _ := strings.Cut(string(script), "\n")
+		r := newResult(strings.TrimSuffix(f.Name()[3:], ".sh"), strings.TrimPrefix(doc, "# "))
+		results, scripts[r] = append(results, r), string(script)
 	}
+	start := time.Now()
+	for round := 1; round == 1 || time.Since(start) < *during; round++ {
+		next := newPrivateRoot(t)
+		mu.Lock()
+		root = next
+		mu.Unlock()
+		// A harness that sees nothing finds nothing.
+		if r := work(newResult("canary", ""), "cat /etc/shadow > /dev/null"); len(r.Findings["shadow_file_read"]) == 0 {
+			t.Fatal("the reading of /etc/shadow was not found: nothing would be")
+		}
+		for _, r := range results {
+			work(r, scripts[r])
+			if *during > 0 {
+				time.Sleep(pause)
+			}
+		}
+		root.close(t)
+		t.Logf("round %d done after %v", round, time.Since(start).Round(time.Second))
+	}
+	wall := time.Since(start)
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
@@ -242,7 +227,7 @@ func TestNoise(t *testing.T) {
 		t.Error(err)
 	}
 	t.Logf("%+v", stats)
-	text := report(t, results)
+	text := report(t, results, wall)
 	t.Log("\n" + text)
 	if *update {
 		if err := os.WriteFile(filepath.Join("..", "..", "docs", "noise.md"), []byte(text), 0o644); err != nil {
@@ -255,6 +240,77 @@ func TestNoise(t *testing.T) {
 				t.Errorf("%s: %s (%s) found %d times, first: %s", r.Name, id, list[0].Severity, len(list), example(list[0]))
 			}
 		}
+	}
+}
+
+func newResult(name, does string) *result {
+	return &result{Name: name, Does: does, Findings: map[string][]*finding.Finding{}}
+}
+
+// privateRoot is a worker: a copy of the machine's root that scripts can change.
+type privateRoot struct {
+	cmd    *exec.Cmd
+	in     io.WriteCloser
+	out    *bufio.Reader
+	mounts uint32 // its mount namespace
+}
+
+func newPrivateRoot(t *testing.T) *privateRoot {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &privateRoot{cmd: exec.CommandContext(t.Context(), exe)}
+	r.cmd.Env = []string{workerVariable + "=" + t.TempDir()}
+	r.cmd.Stderr = os.Stderr
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	if r.in, err = r.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	pipe, err := r.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.out = bufio.NewReader(pipe)
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := r.out.ReadString('\n'); err != nil || line != "ready\n" {
+		t.Fatalf("no private root: %q, %v", line, err)
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(fmt.Sprintf("/proc/%d/ns/mnt", r.cmd.Process.Pid), &st); err != nil {
+		t.Fatal(err)
+	}
+	r.mounts = uint32(st.Ino)
+	return r
+}
+
+// run runs a script to its end.
+func (r *privateRoot) run(script string) error {
+	if _, err := r.in.Write(append([]byte(script), 0)); err != nil {
+		return err
+	}
+	line, err := r.out.ReadBytes('\n')
+	if err != nil {
+		return err
+	}
+	var answer struct{ Error, Output string }
+	if err := json.Unmarshal(line, &answer); err != nil {
+		return err
+	}
+	if answer.Error != "" {
+		return fmt.Errorf("%s: %s", answer.Error, answer.Output)
+	}
+	return nil
+}
+
+func (r *privateRoot) close(t *testing.T) {
+	t.Helper()
+	r.in.Close()
+	if err := r.cmd.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -273,11 +329,12 @@ func example(f *finding.Finding) string {
 	return s[:min(len(s), 400)]
 }
 
-func report(t *testing.T, results []*result) string {
+func report(t *testing.T, results []*result, wall time.Duration) string {
 	var b strings.Builder
 	f := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
 	f("# Noise: what ordinary work raises\n\nOrdinary work is done for real in a private copy of a machine's root (Debian), while the sensor and all rules that are on by default watch it.\n")
-	f("`TOCSIN_NOISE=1 go test ./test/noise -update` repeats it and writes this page. The scripts are in `test/noise/workloads`.\n\n")
+	f("`make noise` repeats it and writes this page. The scripts are in `test/noise/workloads`.\n\n")
+	f("Done %d times, each time in a fresh root, with pauses of %v: %.0f minutes in all, on %s.\n\n", results[0].Rounds, pause, wall.Minutes(), time.Now().Format(time.DateOnly))
 	f("| Work | Seconds | Events | Info | Low | Medium | High | Critical |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
 	var total [5]int
 	events := 0

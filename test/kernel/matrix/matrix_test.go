@@ -33,7 +33,7 @@ type suite struct {
 
 var suites = []suite{
 	{pkg: "bpf", runc: true, module: "dummy", memory: 1024, timeout: 15 * time.Minute},
-	{pkg: "simulate", runc: true, memory: 1024, timeout: 10 * time.Minute, long: true},
+	{pkg: "simulate", runc: true, module: "dummy", memory: 1536, timeout: 10 * time.Minute},
 	{pkg: "test/e2e", runc: true, programs: true, only: "TestTutorial", memory: 3072, timeout: 10 * time.Minute},
 	{pkg: "test/e2e", runc: true, programs: true, only: "TestSimulate|TestTwoProcesses|TestBrokenRule", memory: 3072, timeout: 20 * time.Minute, long: true},
 	{pkg: "test/faults", programs: true, only: "TestClockJumps", memory: 2048, timeout: 5 * time.Minute},
