@@ -73,10 +73,14 @@ type Container struct {
 	Docker string `yaml:"docker" doc:"socket of Docker or Podman; by default the usual ones are tried, 'off' turns it off"`
 }
 
-// Kubernetes configures the watch on the pods of this node.
+// Kubernetes configures who is asked for the pods of this node when the container runtime does not tell.
 type Kubernetes struct {
-	Enabled string `yaml:"enabled" enum:"auto,on,off" doc:"whether pods are watched; auto: when running in a pod"`
+	Enabled string `yaml:"enabled" enum:"auto,on,off" doc:"whether Kubernetes is asked for pods that the container runtime does not tell of; auto: when running in a pod, or with an address"`
 	Node    string `yaml:"node" doc:"name of this node; by default the host"`
+	Kubelet string `yaml:"kubelet" doc:"address of the kubelet to ask instead of the API server" example:"https://127.0.0.1:10250"`
+	URL     string `yaml:"url" doc:"address of the API server; by default the one of the cluster that this runs in"`
+	Token   string `yaml:"token" doc:"file with the token; by default the pod's service account's"`
+	CA      string `yaml:"ca" doc:"file with the certificate authorities, PEM; by default the pod's service account's"`
 }
 
 // Server configures the REST API.

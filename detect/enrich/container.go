@@ -41,6 +41,8 @@ type container struct {
 	id       string
 	meta     atomic.Pointer[metadata]
 	resolved atomic.Bool // nothing more is to be expected of the runtime
+	users    users
+	told     bool // the event about its start is made
 }
 
 type metadata struct {

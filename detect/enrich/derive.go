@@ -23,7 +23,10 @@ func (e *Enricher) derived(def *event.Def, c *container, ev *event.Event) {
 	}
 	if def == defs.remove {
 		e.emit(c) // its start comes before its end
+	} else if c.told {
+		return // found by the scan, and made after the sensor was attached
 	}
+	c.told = true
 	p := pending{def: def, container: c, since: e.now}
 	if ev != nil {
 		p.header = *ev.Header

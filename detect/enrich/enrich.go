@@ -63,7 +63,7 @@ type Enricher struct {
 
 	procs  map[uint32]*node // by host pid
 	exited queue
-	users  users
+	host   users // the host's users
 	proc   procfs
 
 	containers containers
@@ -72,8 +72,8 @@ type Enricher struct {
 	processes, evicted, procReads, unknown atomic.Int64
 }
 
-// New reads what runs now. Call it before the sensor attaches: what starts in between is learned from /proc when its
-// first event comes.
+// New reads what runs now. Call it when the sensor already records the events that an Enricher learns from, and before
+// they are read: what starts meanwhile is in one of the two, or both, and is known once.
 func New(opts Options) *Enricher {
 	if opts.ProcRoot == "" {
 		opts.ProcRoot = "/proc"
@@ -94,6 +94,10 @@ func New(opts Options) *Enricher {
 		opts: opts, log: opts.Logger, bootTime: bootTime(), now: uint64(time.Now().UnixNano()),
 		procs: make(map[uint32]*node, 1024), proc: procfs(opts.ProcRoot),
 	}
+	if names, ok := e.proc.users(rooted{pid: 1}); ok {
+		e.host.names.Store(&names)
+	}
+	e.host.asked = e.now
 	e.containers.init(&e.opts)
 	e.containers.scan()
 	for _, c := range e.containers.byID {

@@ -57,6 +57,7 @@ type node struct {
 
 	// What events are compared with, to see a change without an allocation.
 	comm      [16]byte
+	names     *userNames // that its user's name is from
 	uid, euid uint32
 	caps      uint64
 
@@ -101,13 +102,39 @@ func (e *Enricher) task(ev *event.Event) *node {
 			p.Comm, n.comm = strings.Clone(ev.CommString()), ev.Comm
 		}
 		if p.UID != ev.UID {
-			p.UID, p.User = ev.UID, e.users.name(ev.UID, n.container != nil)
+			p.UID = ev.UID
+			e.nameUser(n, &p)
 		}
 		p.EUID, p.CapEff = ev.EUID, ev.CapEff
 		n.uid, n.euid, n.caps = ev.UID, ev.EUID, ev.CapEff
 		n.set(&p)
 	}
+	if n.names != e.usersOf(n).names.Load() && (n.container != nil || ev.Flags&event.FlagContainer == 0) {
+		p := n.current()
+		was := p.User
+		if e.nameUser(n, &p); p.User != was {
+			n.set(&p)
+		}
+	}
 	return n
+}
+
+// usersOf returns the user database that a process lives with.
+func (e *Enricher) usersOf(n *node) *users {
+	if n.container != nil {
+		return &n.container.users
+	}
+	return &e.host
+}
+
+// nameUser sets the user's name of p, the facts of n, as far as it is known.
+func (e *Enricher) nameUser(n *node, p *event.Process) {
+	u, root := e.usersOf(n), rooted{pid: 1}
+	if n.container != nil {
+		root = rooted{n.pid, n.start}
+	}
+	n.names = u.names.Load()
+	p.User = u.name(p.UID, e.proc, root, e.now)
 }
 
 // is reports whether the process that started at that time, in ns since boot, is this one.
@@ -161,9 +188,11 @@ func (e *Enricher) adopt(ev *event.Event) *node {
 		p = &event.Process{PID: ev.HostPID, PPID: ev.HostPPID, Comm: strings.Clone(ev.CommString()), UID: ev.UID, EUID: ev.EUID, CapEff: ev.CapEff}
 	}
 	p.StartTime = e.bootTime + n.start
-	p.User = e.users.name(p.UID, ev.Flags&event.FlagContainer != 0)
 	n.observed(p)
 	n.draft = p
+	if ev.Flags&event.FlagContainer == 0 {
+		e.nameUser(n, p) // else when its container is known
+	}
 	if ev.HostPPID != 0 {
 		p.PPID = ev.HostPPID
 	}
@@ -195,7 +224,7 @@ func (e *Enricher) found(p *event.Process, start uint64, depth int) *node {
 	if c := e.containers.ofProcess(p.PID); c != nil {
 		n.container = c
 	}
-	p.User = e.users.name(p.UID, n.container != nil)
+	e.nameUser(n, p)
 	e.inherit(n, e.ancestor(p.PPID, 0, depth+1))
 	e.add(n)
 	return n
@@ -236,7 +265,7 @@ func (e *Enricher) fork(parent *node, ev *event.Event) {
 	p.PID, p.PPID, p.StartTime = pid, parent.pid, e.bootTime+start
 	n := &node{
 		pid: pid, start: start, exact: true, comm: parent.comm, uid: parent.uid, euid: parent.euid, caps: parent.caps, draft: &p,
-		located: parent.located, cgroup: parent.cgroup, container: parent.container,
+		names: parent.names, located: parent.located, cgroup: parent.cgroup, container: parent.container,
 	}
 	e.inherit(n, parent)
 	e.add(n)
@@ -263,6 +292,10 @@ func (e *Enricher) exec(n *node, ev *event.Event) {
 	}
 	if ev.Has(args.pwd) {
 		p.Cwd = strings.Clone(ev.Str(args.pwd))
+	}
+	if n.container != nil && n.names == nil {
+		n.container.users.asked = 0 // before its first exec a container is not in its own root yet
+		e.nameUser(n, &p)
 	}
 	n.set(&p)
 	if ev.CgroupID <= rootCgroup {
@@ -343,7 +376,7 @@ func (e *Enricher) locate(n *node, ev *event.Event) {
 	}
 	p := n.current()
 	n.container = c
-	p.User = e.users.name(p.UID, c != nil)
+	e.nameUser(n, &p)
 	n.set(&p)
 }
 

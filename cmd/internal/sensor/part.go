@@ -90,8 +90,10 @@ func (p *Part) start(context.Context) (lifecycle.Stop, error) {
 	}
 	p.kernel = kernel
 	mount, hierarchy := kernel.CgroupHierarchy()
-	c := p.Config.Sensor.Container
-	names := runtimes.New(runtimes.Options{CRI: c.CRI, Docker: c.Docker})
+	names, err := runtimes.New(p.runtimes())
+	if err != nil {
+		return nil, errors.Join(err, kernel.Close())
+	}
 	p.sensor, err = New(Options{
 		Kernel: kernel, Rules: p.rules(), Host: p.Config.Host, Cluster: p.Config.Cluster, Publish: p.publisher.Publish,
 		Enrich: enrich.Options{CgroupMount: mount, CgroupHierarchy: hierarchy, Resolve: names, Logger: p.Log}, Log: p.Log,
@@ -111,6 +113,16 @@ func (p *Part) start(context.Context) (lifecycle.Stop, error) {
 		}
 		return nil
 	}, nil
+}
+
+// runtimes says who is asked for the names of containers and pods.
+func (p *Part) runtimes() runtimes.Options {
+	c, k := p.Config.Sensor.Container, p.Config.Sensor.Kubernetes
+	o := runtimes.Options{CRI: c.CRI, Docker: c.Docker}
+	if k.Enabled == "on" || k.Enabled == "auto" && (k.Kubelet != "" || k.URL != "" || os.Getenv("KUBERNETES_SERVICE_HOST") != "") {
+		o.Kubernetes = &runtimes.Kubernetes{Node: k.Node, Kubelet: k.Kubelet, URL: k.URL, Token: k.Token, CA: k.CA}
+	}
+	return o
 }
 
 // confine gives up what was only needed to attach. A process that cannot goes on, and says so.

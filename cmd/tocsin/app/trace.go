@@ -114,7 +114,10 @@ func (c *traceCmd) trace(e *env, f *filter.Filter, out *eventWriter) (err error)
 		}
 	}
 	mount, hierarchy := kernel.CgroupHierarchy()
-	names := runtimes.New(runtimes.Options{})
+	names, err := runtimes.New(runtimes.Options{})
+	if err != nil {
+		return err
+	}
 	defer names.Close()
 	enricher := enrich.New(enrich.Options{CgroupMount: mount, CgroupHierarchy: hierarchy, Resolve: names, Derive: show, Logger: e.log})
 	defer enricher.Close()

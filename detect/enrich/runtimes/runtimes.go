@@ -1,5 +1,6 @@
 // Package runtimes asks the container runtimes of a host for what they know of a container: CRI (containerd, CRI-O) and
-// Docker's API (Docker, Podman), over their local sockets.
+// Docker's API (Docker, Podman), over their local sockets. Pods that no runtime tells of are asked of Kubernetes: the
+// kubelet of the node, or the API server.
 package runtimes
 
 import (
@@ -25,6 +26,7 @@ const off = "off"
 // Options name the sockets. Empty: the usual ones that exist when a container is looked up. "off": none.
 type Options struct {
 	CRI, Docker string
+	Kubernetes  *Kubernetes // nil: not asked
 }
 
 // ErrUnknown says that no runtime knows the container.
@@ -35,14 +37,43 @@ type Resolver struct {
 	opts Options
 	cri  criClients
 	http dockerClients
+	pods *podLister // nil where Kubernetes is not asked
 }
 
-// New returns a resolver. Nothing is connected yet: a runtime may start later than the sensor.
-func New(opts Options) *Resolver { return &Resolver{opts: opts} }
+// New returns a resolver. Nothing is connected yet: a runtime may start later than the sensor. An error says what is
+// wrong with the options of Kubernetes.
+func New(opts Options) (*Resolver, error) {
+	r := &Resolver{opts: opts}
+	if opts.Kubernetes != nil {
+		var err error
+		if r.pods, err = newPodLister(*opts.Kubernetes); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
 
-// Resolve returns what the first runtime that knows the container tells: an error is ErrUnknown, or enrich.ErrNoRuntime
-// when no socket is there.
+// Resolve returns what the first runtime that knows the container tells, and of the pod what Kubernetes tells when the
+// runtime does not: an error is ErrUnknown, or enrich.ErrNoRuntime when there is nobody to ask.
 func (r *Resolver) Resolve(ctx context.Context, id string) (event.Container, event.Kubernetes, error) {
+	c, k, err := r.ask(ctx, id)
+	if r.pods == nil || err == nil && k.PodName != "" {
+		return c, k, err
+	}
+	pc, pk, podErr := r.pods.resolve(ctx, id)
+	switch {
+	case podErr == nil && err == nil:
+		return c, pk, nil
+	case podErr == nil:
+		return pc, pk, nil
+	case err == nil:
+		return c, k, nil // a container of no pod
+	}
+	return c, k, errors.Join(podErr, ErrUnknown)
+}
+
+// ask asks the runtimes.
+func (r *Resolver) ask(ctx context.Context, id string) (event.Container, event.Kubernetes, error) {
 	var errs []error
 	speakCRI, speakDocker := sockets(r.opts.CRI, criSockets), sockets(r.opts.Docker, dockerSockets)
 	if len(speakCRI)+len(speakDocker) == 0 {
@@ -68,6 +99,9 @@ func (r *Resolver) Resolve(ctx context.Context, id string) (event.Container, eve
 // Close closes the connections.
 func (r *Resolver) Close() error {
 	r.http.close()
+	if r.pods != nil {
+		r.pods.close()
+	}
 	return r.cri.close()
 }
 

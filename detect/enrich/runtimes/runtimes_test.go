@@ -56,6 +56,16 @@ func (criServer) PodSandboxStatus(_ context.Context, r *cri.PodSandboxStatusRequ
 	}}, nil
 }
 
+func newResolver(t *testing.T, o Options) *Resolver {
+	t.Helper()
+	r, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r
+}
+
 func startCRI(t *testing.T) string {
 	socket := filepath.Join(t.TempDir(), "containerd.sock")
 	l, err := net.Listen("unix", socket)
@@ -70,8 +80,7 @@ func startCRI(t *testing.T) string {
 }
 
 func TestCRI(t *testing.T) {
-	r := New(Options{CRI: "unix://" + startCRI(t), Docker: off})
-	defer r.Close()
+	r := newResolver(t, Options{CRI: "unix://" + startCRI(t), Docker: off})
 	c, k, err := r.Resolve(t.Context(), webID)
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +100,8 @@ func TestCRI(t *testing.T) {
 	}
 }
 
-func TestDocker(t *testing.T) {
+// startDocker answers like Docker: it cannot run here.
+func startDocker(t *testing.T) string {
 	socket := filepath.Join(t.TempDir(), "docker.sock")
 	l, err := net.Listen("unix", socket)
 	if err != nil {
@@ -106,8 +116,11 @@ func TestDocker(t *testing.T) {
 	})}
 	go s.Serve(l)
 	t.Cleanup(func() { s.Close() })
-	r := New(Options{CRI: off, Docker: socket})
-	defer r.Close()
+	return socket
+}
+
+func TestDocker(t *testing.T) {
+	r := newResolver(t, Options{CRI: off, Docker: startDocker(t)})
 	c, k, err := r.Resolve(t.Context(), webID)
 	if err != nil {
 		t.Fatal(err)
@@ -121,12 +134,11 @@ func TestDocker(t *testing.T) {
 }
 
 func TestNoRuntime(t *testing.T) {
-	r := New(Options{CRI: filepath.Join(t.TempDir(), "none.sock"), Docker: filepath.Join(t.TempDir(), "none.sock")})
-	defer r.Close()
+	r := newResolver(t, Options{CRI: filepath.Join(t.TempDir(), "none.sock"), Docker: filepath.Join(t.TempDir(), "none.sock")})
 	if _, _, err := r.Resolve(t.Context(), webID); !errors.Is(err, ErrUnknown) {
 		t.Errorf("%v", err)
 	}
-	if _, _, err := New(Options{CRI: off, Docker: off}).Resolve(t.Context(), webID); !errors.Is(err, enrich.ErrNoRuntime) {
+	if _, _, err := newResolver(t, Options{CRI: off, Docker: off}).Resolve(t.Context(), webID); !errors.Is(err, enrich.ErrNoRuntime) {
 		t.Errorf("%v", err)
 	}
 }
