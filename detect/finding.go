@@ -81,19 +81,23 @@ func (e *Engine) about(r *rule, ev *event.Event) *finding.Finding {
 }
 
 func process(ev *event.Event) *finding.Process {
-	p := &finding.Process{PID: ev.HostPID, TID: ev.HostTID, PPID: ev.HostPPID, Name: strings.Clone(ev.CommString()), UID: ev.UID, EUID: ev.UID}
+	p := &finding.Process{PID: ev.HostPID, TID: ev.HostTID, PPID: ev.HostPPID, Name: strings.Clone(ev.CommString()), UID: ev.UID, EUID: ev.EUID}
+	p.Capabilities = event.Capabilities(ev.CapEff)
 	known := ev.Process
 	if known == nil {
 		return p
 	}
-	p.ExecID, p.Executable, p.Args, p.Cwd, p.EUID, p.User = known.ExecID, known.Executable, known.Args, known.Cwd, known.EUID, known.User
-	p.StartTime = wallClock(known.StartTime)
+	p.ExecID, p.Executable, p.Args, p.Cwd, p.EUID = known.ExecID, known.Executable, known.Args, known.Cwd, known.EUID
+	if known.UID == ev.UID { // a thread may have become somebody else
+		p.User = known.User
+	}
+	p.StartTime, p.ContainerID = wallClock(known.StartTime), known.ContainerID
 	if len(known.Ancestors) > 0 {
 		p.Ancestors = make([]finding.Process, len(known.Ancestors))
 		for i, a := range known.Ancestors {
 			p.Ancestors[i] = finding.Process{
 				ExecID: a.ExecID, PID: a.PID, PPID: a.PPID, StartTime: wallClock(a.StartTime), Name: a.Comm, Executable: a.Executable, Args: a.Args,
-				Cwd: a.Cwd, UID: a.UID, EUID: a.EUID, User: a.User,
+				Cwd: a.Cwd, UID: a.UID, EUID: a.EUID, User: a.User, ContainerID: a.ContainerID,
 			}
 		}
 	}

@@ -59,7 +59,10 @@ type Process struct {
 	UID        uint32     `json:"uid"`
 	EUID       uint32     `json:"euid"`
 	User       string     `json:"user,omitempty"`
-	Ancestors  []Process  `json:"ancestors,omitempty"` // nearest first
+	// Capabilities are the effective ones, by name: "CAP_NET_ADMIN". Ancestors come without.
+	Capabilities []string  `json:"capabilities,omitempty"`
+	ContainerID  string    `json:"containerId,omitempty"`
+	Ancestors    []Process `json:"ancestors,omitempty"` // nearest first
 }
 
 // Container is the container that a finding is about.

@@ -66,6 +66,8 @@ type Enricher struct {
 	host   users // the host's users
 	proc   procfs
 
+	scanning bool // what runs at the start is being read
+
 	containers containers
 	pending    []pending
 

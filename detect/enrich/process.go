@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tocsin-io/tocsin/event"
 )
@@ -58,6 +59,8 @@ type node struct {
 	// What events are compared with, to see a change without an allocation.
 	comm      [16]byte
 	names     *userNames // that its user's name is from
+	nameless  bool       // its user has no name there
+	rooted    bool       // its container's first process has been executed: its root is the container's
 	uid, euid uint32
 	caps      uint64
 
@@ -95,6 +98,7 @@ func (e *Enricher) task(ev *event.Event) *node {
 	case !n.exact && ev.LeaderStart != 0:
 		n.start, n.exact = ev.LeaderStart, true
 	}
+	n.rooted = n.rooted || ev.Flags&event.FlagContainerStarted != 0
 	// A thread may carry a name of its own, and for a moment other credentials: the process's are its leader's.
 	if ev.HostTID == ev.HostPID && (n.comm != ev.Comm || n.uid != ev.UID || n.euid != ev.EUID || n.caps != ev.CapEff) {
 		p := n.current()
@@ -109,7 +113,7 @@ func (e *Enricher) task(ev *event.Event) *node {
 		n.uid, n.euid, n.caps = ev.UID, ev.EUID, ev.CapEff
 		n.set(&p)
 	}
-	if n.names != e.usersOf(n).names.Load() && (n.container != nil || ev.Flags&event.FlagContainer == 0) {
+	if u := e.usersOf(n); (n.names != u.names.Load() || n.nameless && u.due(e.now)) && (n.container != nil || ev.Flags&event.FlagContainer == 0) {
 		p := n.current()
 		was := p.User
 		if e.nameUser(n, &p); p.User != was {
@@ -131,10 +135,13 @@ func (e *Enricher) usersOf(n *node) *users {
 func (e *Enricher) nameUser(n *node, p *event.Process) {
 	u, root := e.usersOf(n), rooted{pid: 1}
 	if n.container != nil {
-		root = rooted{n.pid, n.start}
+		if root = (rooted{}); n.rooted {
+			root = rooted{n.pid, n.start}
+		}
 	}
 	n.names = u.names.Load()
 	p.User = u.name(p.UID, e.proc, root, e.now)
+	n.nameless = p.User == ""
 }
 
 // is reports whether the process that started at that time, in ns since boot, is this one.
@@ -169,7 +176,29 @@ func (e *Enricher) publish(n *node) {
 	n.pub = &published{self: p, full: p}
 	n.pub.self.Args = cutArgs(p.Args, ancestorArgsMax)
 	n.draft = nil
+	e.nameAncestors(n)
 	n.pub.full.Ancestors = n.ancestors
+}
+
+// nameAncestors names the users of ancestors that had forked before their container's user database was read.
+func (e *Enricher) nameAncestors(n *node) {
+	names := e.usersOf(n).names.Load()
+	if names == nil || n.container == nil {
+		return
+	}
+	cloned := false
+	for i, a := range n.ancestors {
+		name := (*names)[a.UID]
+		if a.User != "" || name == "" || a.ContainerID != n.container.id {
+			continue
+		}
+		if !cloned {
+			n.ancestors, cloned = slices.Clone(n.ancestors), true // the array may be in an event
+		}
+		known := *a
+		known.User = name
+		n.ancestors[i] = &known
+	}
 }
 
 // adopt makes a node for a process that no event has told of.
@@ -218,14 +247,19 @@ func (e *Enricher) ancestor(pid uint32, start uint64, depth int) *node {
 
 // found adds a process that /proc told of, after its ancestors.
 func (e *Enricher) found(p *event.Process, start uint64, depth int) *node {
-	n := &node{pid: p.PID, start: start, draft: p}
+	n := &node{pid: p.PID, start: start, draft: p, rooted: true}
 	n.observed(p)
 	p.StartTime = e.bootTime + start
 	if c := e.containers.ofProcess(p.PID); c != nil {
 		n.container = c
 	}
+	parent := e.ancestor(p.PPID, 0, depth+1)
+	if e.scanning && n.container != nil && n.container.users.names.Load() == nil {
+		e.nameUser(n, p)
+		n.container.users.settle(scanWait)
+	}
 	e.nameUser(n, p)
-	e.inherit(n, e.ancestor(p.PPID, 0, depth+1))
+	e.inherit(n, parent)
 	e.add(n)
 	return n
 }
@@ -265,7 +299,7 @@ func (e *Enricher) fork(parent *node, ev *event.Event) {
 	p.PID, p.PPID, p.StartTime = pid, parent.pid, e.bootTime+start
 	n := &node{
 		pid: pid, start: start, exact: true, comm: parent.comm, uid: parent.uid, euid: parent.euid, caps: parent.caps, draft: &p,
-		names: parent.names, located: parent.located, cgroup: parent.cgroup, container: parent.container,
+		names: parent.names, nameless: parent.nameless, located: parent.located, cgroup: parent.cgroup, container: parent.container,
 	}
 	e.inherit(n, parent)
 	e.add(n)
@@ -380,8 +414,13 @@ func (e *Enricher) locate(n *node, ev *event.Event) {
 	n.set(&p)
 }
 
+// scanWait bounds how long the scan waits for the user database of one process's container.
+const scanWait = 20 * time.Millisecond
+
 // scan adds every process that runs now, parents first.
 func (e *Enricher) scan() {
+	e.scanning = true
+	defer func() { e.scanning = false }()
 	for _, pid := range e.proc.pids() {
 		if len(e.procs) >= e.opts.MaxProcesses {
 			return

@@ -14,6 +14,8 @@ import (
 const (
 	// passwdMax bounds what is read of a passwd file, in bytes: a container's is written by whoever runs in it.
 	passwdMax = 1 << 20
+	// usersRetry is after how long, in ns of event time, a database that could not be read is tried again.
+	usersRetry = uint64(50 * time.Millisecond)
 	// usersAgain is after how long, in ns of event time, an id that a database does not know has it read again.
 	usersAgain = uint64(10 * time.Second)
 	// usersStale is after how long, in ns of event time, a database is read again anyway.
@@ -34,7 +36,8 @@ type users struct {
 // passwdReads bounds the readings under way. One that hangs keeps its place until the file system answers.
 var passwdReads = make(chan struct{}, 4)
 
-// rooted is a process whose root is a database's. start is in ns since boot; 0 matches any.
+// rooted is a process whose root is a database's; pid 0 is none that could be asked. start is in ns since boot; 0 matches
+// any.
 type rooted struct {
 	pid   uint32
 	start uint64
@@ -48,7 +51,7 @@ func (u *users) name(uid uint32, fs procfs, of rooted, now uint64) string {
 			return name
 		}
 	}
-	if u.asked == 0 || now >= u.asked+usersAgain {
+	if u.due(now) || names != nil && now >= u.asked+usersStale {
 		u.read(fs, of, now)
 	}
 	if names != nil {
@@ -58,6 +61,21 @@ func (u *users) name(uid uint32, fs procfs, of rooted, now uint64) string {
 		return "root"
 	}
 	return ""
+}
+
+// due reports whether it is time to look for a name that is not known.
+func (u *users) due(now uint64) bool {
+	if u.names.Load() == nil {
+		return now >= u.asked+usersRetry
+	}
+	return now >= u.asked+usersAgain
+}
+
+// settle waits for a reading under way, at the start, when no event waits yet.
+func (u *users) settle(limit time.Duration) {
+	for end := time.Now().Add(limit); u.reading.Load() && time.Now().Before(end); {
+		time.Sleep(100 * time.Microsecond)
+	}
 }
 
 // read reads the database in a goroutine of its own.
@@ -90,9 +108,16 @@ func (fs procfs) users(of rooted) (userNames, bool) {
 		return nil, false
 	}
 	defer unix.Close(root)
-	var here, host unix.Stat_t
-	if pid != 1 && unix.Fstat(root, &here) == nil && unix.Stat(fs.path(1, "root"), &host) == nil && here.Dev == host.Dev && here.Ino == host.Ino {
-		return nil, false
+	if pid != 1 {
+		var here, host unix.Stat_t
+		if err := unix.Fstat(root, &here); err != nil {
+			return nil, false
+		}
+		for _, path := range []string{fs.path(1, "root"), "/"} {
+			if unix.Stat(path, &host) == nil && here.Dev == host.Dev && here.Ino == host.Ino {
+				return nil, false
+			}
+		}
 	}
 	if _, start, ok := fs.read(pid); of.start != 0 && (!ok || start/tick != of.start/tick) {
 		return nil, false // the pid is another's by now, and so is the root

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,10 +26,46 @@ type Container struct {
 	Code   int
 }
 
+// ContainerOptions say what runs in a container.
+type ContainerOptions struct {
+	Args   []string          // of a helper (see [Helper])
+	Path   string            // program to run instead of a helper, in the container
+	Mounts map[string]string // bind mounts: path in the container → path on the host
+	Files  map[string]string // files of the root file system: path → content
+	UID    int               // whom it runs as
+	// Spec changes the OCI runtime configuration before it is used.
+	Spec func(map[string]any)
+}
+
 // RunContainer runs a helper (see [Helper]) in a real container: its own pid, mount, network,
 // ipc, uts and, where there are version 2 cgroups, cgroup namespaces, in a cgroup named as
 // Docker names it. mounts are bind mounts: path in the container → path on the host.
 func RunContainer(t testing.TB, mounts map[string]string, args ...string) Container {
+	t.Helper()
+	id, cmd := container(t, ContainerOptions{Mounts: mounts, Args: args})
+	out, err := cmd.CombinedOutput()
+	c := Container{ID: id, Output: string(out), Code: cmd.ProcessState.ExitCode()}
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) || strings.Contains(c.Output, "runc run failed") {
+		t.Fatalf("runc run: %v\n%s", err, indent(c.Output))
+	}
+	return c
+}
+
+// StartContainer starts such a container and returns its id and the running runc, whose output is the container's.
+func StartContainer(t testing.TB, o ContainerOptions) (string, *Process) {
+	t.Helper()
+	id, cmd := container(t, o)
+	p := StartWith(t, func(c *exec.Cmd) { c.Dir = cmd.Dir }, cmd.Path, cmd.Args[1:]...)
+	// When runc is killed, its container lives on.
+	t.Cleanup(func() {
+		exec.Command(cmd.Path, "--root", filepath.Join(cmd.Dir, "state"), "delete", "--force", id).Run()
+	})
+	return id, p
+}
+
+// container prepares a container and returns its id and the command that runs it.
+func container(t testing.TB, o ContainerOptions) (string, *exec.Cmd) {
 	t.Helper()
 	runc, err := exec.LookPath("runc")
 	if err != nil {
@@ -37,7 +74,7 @@ func RunContainer(t testing.TB, mounts map[string]string, args ...string) Contai
 	NeedRoot(t)
 	raw := make([]byte, 32)
 	rand.Read(raw)
-	c := Container{ID: hex.EncodeToString(raw)}
+	id := hex.EncodeToString(raw)
 
 	bundle := t.TempDir()
 	rootfs := filepath.Join(bundle, "rootfs")
@@ -46,29 +83,40 @@ func RunContainer(t testing.TB, mounts map[string]string, args ...string) Contai
 			t.Fatal(err)
 		}
 	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
+	for name, content := range o.Files {
+		path := filepath.Join(rootfs, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o644)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	bind := maps.Clone(mounts)
+	bind := maps.Clone(o.Mounts)
 	if bind == nil {
 		bind = map[string]string{}
 	}
-	bind["/helper"] = self
+	if o.Path == "" {
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Path, bind["/helper"] = "/helper", self
+	}
 	spec := map[string]any{
 		"ociVersion": "1.0.2",
 		"hostname":   "e2e",
 		"root":       map[string]any{"path": "rootfs"},
 		"process": map[string]any{
-			"terminal": false, "cwd": "/", "user": map[string]int{"uid": 0, "gid": 0},
-			"args": append([]string{"/helper"}, args...),
+			"terminal": false, "cwd": "/", "user": map[string]int{"uid": o.UID, "gid": o.UID},
+			"args": append([]string{o.Path}, o.Args...),
 			"env":  []string{"PATH=/", helperEnv + "=1"},
 		},
 		"mounts": mountList(t, rootfs, bind),
 		"linux": map[string]any{
-			"cgroupsPath": "/docker/" + c.ID,
+			"cgroupsPath": "/docker/" + id,
 			"namespaces":  namespaces(),
 		},
+	}
+	if o.Spec != nil {
+		o.Spec(spec)
 	}
 	config, err := json.Marshal(spec)
 	if err != nil {
@@ -77,16 +125,9 @@ func RunContainer(t testing.TB, mounts map[string]string, args ...string) Contai
 	if err := os.WriteFile(filepath.Join(bundle, "config.json"), config, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(runc, "--root", filepath.Join(bundle, "state"), "run", c.ID)
+	cmd := exec.Command(runc, "--root", filepath.Join(bundle, "state"), "run", id)
 	cmd.Dir = bundle
-	out, err := cmd.CombinedOutput()
-	c.Output = string(out)
-	c.Code = cmd.ProcessState.ExitCode()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) || strings.Contains(c.Output, "runc run failed") {
-		t.Fatalf("runc run: %v\n%s", err, indent(c.Output))
-	}
-	return c
+	return id, cmd
 }
 
 func namespaces() (list []map[string]string) {
@@ -147,6 +188,8 @@ func Helper(t testing.TB, args ...string) {
 //
 //	connect PATH [COUNT [PAUSE]]   connect to a Unix socket, print the time before each system call
 //	nats DIR ADDR                  serve NATS
+//	chain DEPTH HELPER…            run a helper DEPTH processes further down
+//	when FILE HELPER…              run a helper once the file is there
 func helper(args []string) int {
 	var err error
 	switch {
@@ -154,6 +197,13 @@ func helper(args []string) int {
 		err = connect(args[1], args[2:])
 	case len(args) == 3 && args[0] == "nats":
 		err = natsHelper(args[1], args[2])
+	case len(args) > 2 && args[0] == "chain":
+		err = chain(args[1], args[2:])
+	case len(args) > 2 && args[0] == "when":
+		for _, no := os.Stat(args[1]); no != nil; _, no = os.Stat(args[1]) {
+			time.Sleep(20 * time.Millisecond)
+		}
+		return helper(args[2:])
 	default:
 		err = fmt.Errorf("unknown helper %q", args)
 	}
@@ -162,6 +212,19 @@ func helper(args []string) int {
 		return 1
 	}
 	return 0
+}
+
+func chain(depth string, args []string) error {
+	n, err := strconv.Atoi(depth)
+	if err != nil {
+		return err
+	}
+	if n > 1 {
+		args = append([]string{"chain", strconv.Itoa(n - 1)}, args...)
+	}
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	return cmd.Run()
 }
 
 func connect(path string, args []string) error {

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,14 +69,34 @@ func showAlert(w io.Writer, a *finding.Alert, told []delivery, notes []note) err
 	line("Seen", "%s to %s, %s", stamp(a.FirstSeen), stamp(a.LastSeen), plural(int(a.Count), "time"))
 	line("What", "%s", a.Message)
 	line("Host", "%s", a.Host)
+	more := strings.Repeat(" ", 11)
 	if c := a.Container; c != nil {
-		line("Container", "%s", strings.Join(nonEmpty(c.Name, c.Image, c.ID, c.Runtime), "  "))
+		line("Container", "%s", strings.Join(nonEmpty(c.Name, c.Image), "  "))
+		line(more, "%s", strings.Join(nonEmpty(c.Runtime, c.ID), "  "))
+		if c.ImageDigest != "" {
+			line(more, "image %s", c.ImageDigest)
+		}
 	}
 	if k := a.Kubernetes; k != nil {
-		line("Pod", "%s/%s", k.Namespace, k.PodName)
+		line("Pod", "%s", strings.Join(nonEmpty(k.Namespace, k.PodName, k.PodUID), "/"))
+		for _, name := range slices.Sorted(maps.Keys(k.Labels)) {
+			line(more, "%s=%s", name, k.Labels[name])
+		}
 	}
 	if p := a.Process; p != nil {
 		process("Process", "", p)
+		if p.Executable != "" {
+			text := "runs " + p.Executable
+			if p.Cwd != "" {
+				text += " in " + p.Cwd
+			}
+			if p.StartTime != nil {
+				text += " since " + stamp(*p.StartTime)
+			}
+			line(more, "%s", text)
+		}
+		line(more, "%s", identityText(p))
+		line(more, "%s", capabilitiesText(p.Capabilities))
 		for i := range p.Ancestors {
 			name := ""
 			if i == 0 {
@@ -147,6 +169,31 @@ func processText(p *finding.Process) string {
 		what = first(p.Executable, p.Name)
 	}
 	return what + processNote(p)
+}
+
+// identityText says whom a process runs as.
+func identityText(p *finding.Process) string {
+	text := fmt.Sprintf("as %s, uid %d", first(p.User, "a user without a name"), p.UID)
+	if p.EUID != p.UID {
+		text += fmt.Sprintf(", effective uid %d", p.EUID)
+	}
+	if p.ExecID != "" {
+		text += ", exec id " + p.ExecID
+	}
+	return text
+}
+
+// allCapabilities is how many the oldest kernel has that Tocsin runs on: who has as many has all.
+const allCapabilities = 40
+
+func capabilitiesText(list []string) string {
+	switch {
+	case len(list) == 0:
+		return "without capabilities"
+	case len(list) >= allCapabilities:
+		return "with all capabilities"
+	}
+	return "with " + strings.Join(list, ", ")
 }
 
 // processNote is what stands behind a command line: " (pid 7, root, /bin/sh)".
