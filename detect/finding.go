@@ -16,6 +16,7 @@ import (
 type scratch struct {
 	doc     []byte
 	decoded map[string]any
+	key     []byte // of a limit; kept from event to event
 }
 
 func (s *scratch) reset() {

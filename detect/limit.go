@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"path"
@@ -255,7 +256,7 @@ type counter struct {
 
 type tally struct {
 	times  []time.Time // of matches, oldest first; at most Count
-	values map[string]time.Time
+	values map[string]*time.Time
 	last   time.Time
 }
 
@@ -269,62 +270,99 @@ func newCounter(old *counter, t *Threshold) *counter {
 	return &counter{rule: *t, keys: map[string]*tally{}}
 }
 
-// reached notes a match and reports whether the threshold is reached with it.
+// reached notes a match and reports whether the threshold is reached with it. What it knows already costs no memory.
 func (c *counter) reached(s *scratch, ev *event.Event) bool {
 	if c == nil {
 		return true
 	}
-	key := ""
+	key := s.key[:0]
 	switch c.rule.By {
 	case "", "host":
 	case "container":
 		if ev.Container != nil {
-			key = ev.Container.ID
+			key = append(key, ev.Container.ID...)
 		}
 	case "process":
-		key = strconv.FormatUint(uint64(ev.HostPID), 10) + ":" + strconv.FormatUint(ev.LeaderStart, 10)
+		key = binary.NativeEndian.AppendUint32(key, ev.HostPID)
+		key = binary.NativeEndian.AppendUint64(key, ev.LeaderStart)
 	default:
-		key, _ = s.field(ev, c.rule.By)
+		key, _ = s.appendField(key, ev, c.rule.By)
 	}
+	s.key = key
 	now := time.Unix(0, int64(ev.Timestamp))
-	t := c.keys[key]
+	t := c.keys[string(key)]
 	if t == nil {
 		state.MakeRoom(c.keys, func(t *tally) bool { return now.Sub(t.last) >= c.rule.Within })
 		t = &tally{}
-		c.keys[key] = t
+		c.keys[string(key)] = t
 	}
 	t.last = now
 	if c.rule.Distinct == "" {
-		for range min(max(int(ev.Count), 1), c.rule.Count) {
-			t.times = append(t.times, now)
-		}
-		for len(t.times) > 0 && now.Sub(t.times[0]) >= c.rule.Within {
-			t.times = t.times[1:]
-		}
-		if len(t.times) < c.rule.Count {
+		if !t.often(&c.rule, ev, now) {
 			return false
 		}
 	} else {
-		value, ok := s.field(ev, c.rule.Distinct)
-		if !ok {
+		n := len(key)
+		var ok bool
+		if s.key, ok = s.appendField(key, ev, c.rule.Distinct); !ok || !t.various(&c.rule, s.key[n:], now) {
 			return false
 		}
+		key = s.key[:n]
+	}
+	delete(c.keys, string(key))
+	return true
+}
+
+// often counts matches.
+func (t *tally) often(rule *Threshold, ev *event.Event, now time.Time) bool {
+	for range min(max(int(ev.Count), 1), rule.Count) {
+		t.times = append(t.times, now)
+	}
+	for len(t.times) > 0 && now.Sub(t.times[0]) >= rule.Within {
+		t.times = t.times[1:]
+	}
+	return len(t.times) >= rule.Count
+}
+
+// various counts different values.
+func (t *tally) various(rule *Threshold, value []byte, now time.Time) bool {
+	if seen := t.values[string(value)]; seen != nil {
+		*seen = now
+	} else {
 		if t.values == nil {
-			t.values = map[string]time.Time{}
+			t.values = map[string]*time.Time{}
 		}
-		t.values[value] = now
-		if len(t.values) < c.rule.Count {
-			return false
-		}
-		for v, seen := range t.values {
-			if now.Sub(seen) >= c.rule.Within {
-				delete(t.values, v)
-			}
-		}
-		if len(t.values) < c.rule.Count {
-			return false
+		at := now
+		t.values[string(value)] = &at
+	}
+	if len(t.values) < rule.Count {
+		return false
+	}
+	for v, seen := range t.values {
+		if now.Sub(*seen) >= rule.Within {
+			delete(t.values, v)
 		}
 	}
-	delete(c.keys, key)
-	return true
+	return len(t.values) >= rule.Count
+}
+
+// appendField appends what tells values of the field apart: the bytes of an argument where they do, else its text.
+func (s *scratch) appendField(to []byte, ev *event.Event, field string) ([]byte, bool) {
+	if name, isArg := strings.CutPrefix(field, "args."); isArg && !ev.Def.Dynamic {
+		if i := ev.Def.Arg(name); i >= 0 {
+			switch a := &ev.Def.Args[i]; {
+			case a.Kind == event.KindString:
+				return append(to, ev.Bytes(i)...), ev.Has(i)
+			case a.Kind == event.KindSockaddr:
+				sa := ev.Sockaddr(i) // its bytes may have anything behind the address
+				ip := sa.Addr.As16()
+				to = binary.NativeEndian.AppendUint16(append(to, ip[:]...), sa.Family)
+				return append(binary.NativeEndian.AppendUint16(to, sa.Port), sa.Path...), ev.Has(i)
+			case a.Kind.Scalar():
+				return binary.NativeEndian.AppendUint64(to, ev.Uint(i)), ev.Has(i)
+			}
+		}
+	}
+	text, ok := s.field(ev, field)
+	return append(to, text...), ok
 }
