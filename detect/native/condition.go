@@ -159,19 +159,56 @@ func (s *specialiser) anyElement(n *Node) *specialised {
 	if inner.op == And {
 		kids = inner.kids
 	}
-	var anchor *leaf
+	var anchors []*leaf
+	best := -1
 	for _, k := range kids {
-		if k.op == Is && k.leaf.anchor && (anchor == nil || k.leaf.selectivity() > anchor.selectivity()) {
-			anchor = k.leaf
+		if list := alternatives(k); len(list) > 0 {
+			if w := leastSelective(list); w > best {
+				anchors, best = list, w
+			}
 		}
 	}
-	if anchor == nil {
+	if anchors == nil {
 		return out
 	}
-	need := *anchor.node
-	need.Term = n.Term
-	need.Term.Funcs = anchor.node.Term.Funcs
-	return &specialised{op: And, exact: out.exact, kids: []*specialised{s.atom(&need), out}}
+	need := &specialised{op: Or, exact: true}
+	for _, anchor := range anchors {
+		n2 := *anchor.node
+		n2.Term = n.Term
+		n2.Term.Funcs = anchor.node.Term.Funcs
+		need.kids = append(need.kids, s.atom(&n2))
+	}
+	if len(need.kids) == 1 {
+		need = need.kids[0]
+	}
+	return &specialised{op: And, exact: out.exact, kids: []*specialised{need, out}}
+}
+
+// alternatives returns the texts of which one must be there, or nil.
+func alternatives(x *specialised) []*leaf {
+	switch {
+	case x.op == Is && x.leaf.anchor:
+		return []*leaf{x.leaf}
+	case x.op != Or:
+		return nil
+	}
+	var out []*leaf
+	for _, k := range x.kids {
+		list := alternatives(k)
+		if list == nil {
+			return nil
+		}
+		out = append(out, list...)
+	}
+	return out
+}
+
+func leastSelective(list []*leaf) int {
+	least := math.MaxInt
+	for _, l := range list {
+		least = min(least, l.selectivity())
+	}
+	return least
 }
 
 // compose makes one test of a tree.

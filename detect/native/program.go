@@ -1,6 +1,7 @@
 package native
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,9 +84,78 @@ func (b *Builder) Add(rule int32, cond *Node, addressText bool) *Clauses {
 			c.Any = [][]*Node{{}}
 			return c
 		}
-		b.parts = append(b.parts, newPart(rule, leaves))
+	}
+	for _, p := range parts(x) {
+		p.rule = rule
+		slices.SortStableFunc(p.rest, func(a, b *leaf) int { return a.cost - b.cost })
+		b.parts = append(b.parts, p)
 	}
 	return c
+}
+
+// parts splits a condition into conjunctions that each have one text to look up, if there is one. Of what must hold together only
+// the part with the best texts is split: the others are tested as a whole, so that a rule that names twenty programs and thirty
+// arguments has twenty parts, not six hundred.
+func parts(x *specialised) []part {
+	switch x.op {
+	case False:
+		return nil
+	case True:
+		return []part{{}}
+	case Is:
+		if x.leaf.anchor {
+			return []part{{anchor: x.leaf}}
+		}
+		return []part{{rest: []*leaf{x.leaf}}}
+	case Or:
+		var out []part
+		for _, k := range x.kids {
+			out = append(out, parts(k)...)
+		}
+		return out
+	}
+	best, bestWorth := -1, 0
+	var split []part
+	for i, k := range x.kids {
+		list := parts(k)
+		if len(list) == 0 {
+			return nil
+		}
+		if w := worth(list); best < 0 || w > bestWorth || w == bestWorth && len(list) < len(split) {
+			best, bestWorth, split = i, w, list
+		}
+	}
+	var others []*leaf
+	for i, k := range x.kids {
+		switch {
+		case i == best || k.op == True:
+		case k.op == Is:
+			others = append(others, k.leaf)
+		default:
+			t, cost := compose(k)
+			others = append(others, &leaf{node: k.written(), test: t, cost: cost})
+		}
+	}
+	if best < 0 {
+		return []part{{}}
+	}
+	out := make([]part, len(split))
+	for i, p := range split {
+		out[i] = part{anchor: p.anchor, rest: slices.Concat(p.rest, others)}
+	}
+	return out
+}
+
+// worth is how seldom the least selective of the texts is found; below 0 when a part has none.
+func worth(list []part) int {
+	least := math.MaxInt
+	for _, p := range list {
+		if p.anchor == nil {
+			return -1
+		}
+		least = min(least, p.anchor.selectivity())
+	}
+	return least
 }
 
 // conjunctions multiplies a condition out.
@@ -135,26 +205,6 @@ func (x *specialised) written() *Node {
 		n.Kids = append(n.Kids, k.written())
 	}
 	return n
-}
-
-// newPart chooses the most selective text as the anchor.
-func newPart(rule int32, leaves []*leaf) part {
-	p := part{rule: rule}
-	best := -1
-	for i, l := range leaves {
-		if l.anchor && (best < 0 || l.selectivity() > leaves[best].selectivity()) {
-			best = i
-		}
-	}
-	for i, l := range leaves {
-		if i == best {
-			p.anchor = l
-		} else {
-			p.rest = append(p.rest, l)
-		}
-	}
-	slices.SortStableFunc(p.rest, func(a, b *leaf) int { return a.cost - b.cost })
-	return p
 }
 
 // selectivity guesses how seldom the condition holds: the longer the shortest text, the better.

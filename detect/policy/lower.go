@@ -30,7 +30,7 @@ func (r *Rule) Condition() *native.Node {
 	for _, b := range res.Bodies {
 		any = append(any, l.body(b, nil))
 	}
-	return native.AnyOf(any...)
+	return native.Merge(native.AnyOf(any...))
 }
 
 // maxResidue bounds the bodies that are looked at.
