@@ -26,7 +26,7 @@ changed_path := path if {
 }
 
 # The program that is executed has one of the names, which are ends of paths: its file, or the script or link by which it
-# was called.
+# was called, or what is asked of a program that runs others.
 runs(names) if {
 	path := helpers.get_tracee_argument("pathname")
 	some name in names
@@ -37,6 +37,25 @@ runs(names) if {
 	path := helpers.get_tracee_argument("cmdpath")
 	some name in names
 	endswith(path, name)
+}
+
+# An applet of a program of many: "busybox nc".
+runs(names) if {
+	path := helpers.get_tracee_argument("pathname")
+	some box in {"/busybox", "/toybox"}
+	endswith(path, box)
+	some name in names
+	helpers.get_tracee_argument("argv")[1] == trim_prefix(name, "/")
+}
+
+# A program that the dynamic loader was asked to start, which needs no right to execute: "ld.so /tmp/nc".
+runs(names) if {
+	path := helpers.get_tracee_argument("pathname")
+	some loader in {"/ld-linux", "/ld-musl", "/ld.so"}
+	contains(path, loader)
+	some arg in helpers.get_tracee_argument("argv")
+	some name in names
+	endswith(arg, name)
 }
 
 # A package manager, or a script of a package that it runs.

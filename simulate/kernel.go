@@ -6,6 +6,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 )
 
@@ -37,6 +38,19 @@ func stepBPFLoad([]string) error {
 		return err
 	}
 	return p.Close()
+}
+
+func stepAttachProbe([]string) error {
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.RawTracepoint, License: "MIT", Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}})
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	l, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: "sched_process_exec", Program: p})
+	if err != nil {
+		return err
+	}
+	return l.Close()
 }
 
 func stepMprotect([]string) error {

@@ -40,6 +40,8 @@ var processSimulations = []Simulation{
 	onHost("memory_made_executable", "Writes to a page of its own memory, and makes it executable.", "mprotect"),
 	inOwnNetwork("port_scan", "Connects to 150 ports of 127.0.0.1, where nobody listens, in a network namespace of its own.", "scan"),
 	inOwnNetwork("outbound_connection", "Connects to 203.0.113.1, which is its own address, in a network namespace of its own.", "connect", "203.0.113.1", "4444"),
+	inOwnNetwork("mining_pool_connection", "Connects to 203.0.113.1 port 3333, which is its own address, in a network namespace of its own.", "connect", "203.0.113.1", "3333"),
+	onHost("kernel_probe_attached", "Attaches a BPF program that does nothing to the tracepoint sched_process_exec, and detaches it.", "attach-probe", Root),
 	inOwnNetwork("reverse_shell", "Puts a connection in place of standard input, in a network namespace of its own; starts no shell.", "reverse-shell"),
 	{Rule: "root_without_setuid", Does: "Nothing.", Untriggerable: "it takes a hole in the kernel to become root that way"},
 	onHost("kernel_module_load", "Asks the kernel to load a module from a descriptor that is not open.", "finit-module"),

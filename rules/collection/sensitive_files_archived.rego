@@ -24,10 +24,10 @@ __rego_metadoc__ := {
 
 tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "*"}
 
-tracee_match := {"argument": arg, "path": path} if {
-	path := helpers.get_tracee_argument("pathname")
+tracee_match := {"argv": argv} if {
+	argv := helpers.get_tracee_argument("argv")
 	tocsin.runs({"/tar", "/bsdtar", "/zip", "/7zz", "/rar", "/cpio", "/scp", "/rsync", "/curl", "/busybox"})
-	some arg in helpers.get_tracee_argument("argv")
+	some arg in argv
 	some secret in data.tocsin.lists.sensitive_files
 	contains(arg, secret)
 	not tocsin.package_manager

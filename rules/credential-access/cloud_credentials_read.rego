@@ -24,9 +24,22 @@ __rego_metadoc__ := {
 
 tracee_selected_events contains {"source": "tracee", "name": "security_file_open", "origin": "*"}
 
+tracee_selected_events contains {"source": "tracee", "name": "security_inode_rename", "origin": "*"}
+
 tracee_match := {"path": path} if {
-	path := helpers.get_tracee_argument("pathname")
+	path := touched
 	some file in data.tocsin.lists.cloud_credentials
 	endswith(path, file)
 	not input.executable.path in data.tocsin.lists.cloud_clients
+}
+
+touched := path if {
+	input.eventName == "security_file_open"
+	path := helpers.get_tracee_argument("pathname")
+}
+
+# Moved to where nobody looks, to be read there.
+touched := path if {
+	input.eventName == "security_inode_rename"
+	path := helpers.get_tracee_argument("old_path")
 }

@@ -18,3 +18,7 @@ test_evasion_opened_for_both if fires(testing.opened("/home/bob/.git-credentials
 test_near_miss_aws if not fires(testing.opened("/root/.aws/credentials", "O_RDONLY", testing.by("/usr/local/aws-cli/v2/current/dist/aws")))
 
 test_near_miss_1 if not fires(testing.opened("/root/.aws/config", "O_RDONLY", {}))
+
+test_evasion_moved_away if fires(testing.renamed("/root/.aws/credentials", "/tmp/x", {}))
+
+test_near_miss_moved_other if not fires(testing.renamed("/root/.aws/cli/cache", "/tmp/x", {}))

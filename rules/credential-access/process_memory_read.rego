@@ -30,8 +30,8 @@ tracee_match := {"path": path} if {
 	input.eventName == "security_file_open"
 	not helpers.is_file_write(helpers.get_tracee_argument("flags"))
 	path := helpers.get_tracee_argument("pathname")
-	startswith(path, "/proc/")
 	endswith(path, "/mem")
+	regex.match(`/[0-9]+/(task/[0-9]+/)?mem$`, path)
 	not startswith(path, sprintf("/proc/%d/", [input.processId]))
 	not input.executable.path in data.tocsin.lists.debuggers
 }

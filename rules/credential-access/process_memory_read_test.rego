@@ -22,3 +22,7 @@ test_near_miss_itself if not fires(testing.event("process_vm_readv", {"pid": 400
 test_near_miss_debugger if not fires(testing.opened("/proc/77/mem", "O_RDONLY", testing.by("/usr/bin/gdb")))
 
 test_near_miss_write if not fires(testing.opened("/proc/77/mem", "O_RDWR", {}))
+
+test_evasion_proc_mounted_elsewhere if fires(testing.opened("/mnt/p/77/mem", "O_RDONLY", {}))
+
+test_near_miss_device if not fires(testing.opened("/dev/mem", "O_RDONLY", {}))

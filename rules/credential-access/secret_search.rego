@@ -24,10 +24,10 @@ __rego_metadoc__ := {
 
 tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "container"}
 
-tracee_match := {"argument": arg} if {
-	path := helpers.get_tracee_argument("pathname")
+tracee_match := {"argv": argv} if {
+	argv := helpers.get_tracee_argument("argv")
 	tocsin.runs({"/find", "/grep", "/egrep", "/fgrep", "/rg", "/ag", "/ack", "/locate", "/plocate", "/mlocate", "/fd", "/fdfind", "/busybox"})
-	some arg in helpers.get_tracee_argument("argv")
+	some arg in argv
 	some word in data.tocsin.lists.secret_words
 	contains(lower(arg), word)
 }

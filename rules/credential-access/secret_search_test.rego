@@ -18,3 +18,5 @@ test_evasion_busybox if fires(testing.executed("/bin/busybox", ["grep", "-ri", "
 test_near_miss_host if not fires(testing.executed("/usr/bin/find", ["/usr/bin/find", "/", "-name", "id_rsa*"], {}))
 
 test_near_miss_1 if not fires(testing.executed("/usr/bin/grep", ["/usr/bin/grep", "-c", "processor", "/proc/cpuinfo"], testing.container))
+
+test_match_two_words if fires(testing.executed("/usr/bin/grep", ["grep", "-r", "password", "/srv/credentials", "aws_secret"], testing.container))

@@ -27,3 +27,7 @@ test_evasion_borrowed_comm if {
 test_near_miss_package_script if not fires(open("/etc/shadow", "O_RDONLY", testing.child_of("/usr/bin/apt-get")))
 
 test_near_miss_passwd if not fires(open("/etc/passwd", "O_RDONLY", {}))
+
+test_evasion_moved_away if fires(testing.renamed("/etc/shadow", "/tmp/x", {}))
+
+test_near_miss_written_anew if not fires(testing.renamed("/etc/nshadow", "/etc/shadow", {}))

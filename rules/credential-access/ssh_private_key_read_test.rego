@@ -20,3 +20,7 @@ test_near_miss_public if not fires(testing.opened("/root/.ssh/id_ed25519.pub", "
 test_near_miss_ssh if not fires(testing.opened("/root/.ssh/id_rsa", "O_RDONLY", testing.by("/usr/bin/ssh")))
 
 test_near_miss_1 if not fires(testing.opened("/root/.ssh/known_hosts", "O_RDONLY", {}))
+
+test_evasion_moved_away if fires(testing.renamed("/root/.ssh/id_rsa", "/tmp/x", {}))
+
+test_near_miss_moved_public_key if not fires(testing.renamed("/root/.ssh/id_rsa.pub", "/tmp/x", {}))

@@ -23,8 +23,9 @@ __rego_metadoc__ := {
 
 tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "*"}
 
-tracee_match := {"command": arg} if {
-	some arg in helpers.get_tracee_argument("argv")
+tracee_match := {"argv": argv} if {
+	argv := helpers.get_tracee_argument("argv")
+	some arg in argv
 	some decode in {"base64 -d", "base64 --decode", "base64 -D", "openssl enc -d", "openssl base64 -d", "xxd -r", "b64decode", "decode_base64", "base64_decode"}
 	contains(arg, decode)
 	some run in {"| sh", "|sh", "| bash", "|bash", "| /bin/", "|/bin/", "| python", "|python", "| perl", "|perl", "eval", "exec(", "sh <(", "bash <(", "bash -c \"$(", "sh -c \"$("}

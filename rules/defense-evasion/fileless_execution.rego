@@ -30,6 +30,13 @@ tracee_match := {"path": path} if {
 	not runtime
 }
 
+# A script: its interpreter is the program.
+tracee_match := {"path": script} if {
+	script := helpers.get_tracee_argument("cmdpath")
+	some directory in {"/dev/shm/", "/run/shm/"}
+	startswith(script, directory)
+}
+
 in_memory(path) if startswith(path, "memfd:")
 
 in_memory(path) if startswith(path, "/memfd:")

@@ -30,3 +30,5 @@ test_near_miss_runc if {
 test_near_miss_ordinary if not fires(exec("/usr/bin/ls", {}))
 
 test_near_miss_name if not fires(exec("/opt/memfd:x", {}))
+
+test_evasion_script if fires(testing.event("sched_process_exec", {"pathname": "/usr/bin/dash", "cmdpath": "/dev/shm/x", "argv": ["/bin/sh", "/dev/shm/x"]}, {}))

@@ -37,10 +37,33 @@ tracee_match := {"argv": argv} if {
 }
 
 tracee_match := {"argv": argv} if {
+	tocsin.runs({"/xtables-nft-multi", "/xtables-legacy-multi", "/iptables", "/ip6tables", "/iptables-nft", "/iptables-legacy"})
+	argv := helpers.get_tracee_argument("argv")
+	some flush in {"-F", "--flush"}
+	flush in argv
+	some table in {"filter", "-tfilter", "--table=filter"}
+	table in argv
+	not tocsin.parent_in(data.tocsin.lists.firewall_programs)
+}
+
+# What the rules no longer decide is let through.
+tracee_match := {"argv": argv} if {
+	tocsin.runs({"/xtables-nft-multi", "/xtables-legacy-multi", "/iptables", "/ip6tables", "/iptables-nft", "/iptables-legacy"})
+	argv := helpers.get_tracee_argument("argv")
+	some policy in {"-P", "--policy"}
+	policy in argv
+	"INPUT" in argv
+	"ACCEPT" in argv
+	not tocsin.parent_in(data.tocsin.lists.firewall_programs)
+}
+
+tracee_match := {"argv": argv} if {
 	tocsin.runs({"/nft"})
 	argv := helpers.get_tracee_argument("argv")
-	"flush" in argv
-	"ruleset" in argv
+	some arg in argv
+	contains(arg, "ruleset")
+	some command in argv
+	startswith(command, "flush")
 	not tocsin.parent_in(data.tocsin.lists.firewall_programs)
 }
 

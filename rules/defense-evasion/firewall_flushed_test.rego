@@ -24,3 +24,13 @@ test_near_miss_list if not fires(testing.executed("/usr/sbin/xtables-nft-multi",
 test_near_miss_other_table if not fires(testing.executed("/usr/sbin/xtables-nft-multi", ["iptables", "-t", "nat", "-F", "X"], {}))
 
 test_near_miss_docker if not fires(testing.executed("/usr/sbin/xtables-nft-multi", ["iptables", "-F", "DOCKER"], testing.child_of("/usr/bin/dockerd")))
+
+test_evasion_table_named if fires(testing.executed("/usr/sbin/xtables-nft-multi", ["iptables", "-t", "filter", "-F"], {}))
+
+test_evasion_policy if fires(testing.executed("/usr/sbin/xtables-nft-multi", ["iptables", "-P", "INPUT", "ACCEPT"], {}))
+
+test_evasion_one_argument if fires(testing.executed("/usr/sbin/nft", ["nft", "flush ruleset"], {}))
+
+test_near_miss_list_ruleset if not fires(testing.executed("/usr/sbin/nft", ["nft", "list", "ruleset"], {}))
+
+test_near_miss_policy_drop if not fires(testing.executed("/usr/sbin/xtables-nft-multi", ["iptables", "-P", "INPUT", "DROP"], {}))

@@ -36,10 +36,32 @@ tracee_match := {"path": path} if {
 	not tocsin.package_manager
 }
 
+# Another file in its place: "sed -i".
+tracee_match := {"path": path} if {
+	input.eventName == "security_inode_rename"
+	path := helpers.get_tracee_argument("new_path")
+	some log in data.tocsin.lists.system_logs
+	startswith(path, log)
+	every other in data.tocsin.lists.system_logs {
+		not startswith(helpers.get_tracee_argument("old_path"), other)
+	}
+	not input.executable.path in data.tocsin.lists.log_programs
+	not tocsin.package_manager
+}
+
 cleared := path if {
 	input.eventName == "security_file_open"
 	contains(helpers.get_tracee_argument("flags"), "O_TRUNC")
 	path := helpers.get_tracee_argument("pathname")
+}
+
+# As "truncate" and "shred" do: opened to write over it.
+cleared := path if {
+	input.eventName == "security_file_open"
+	helpers.is_file_write(helpers.get_tracee_argument("flags"))
+	not contains(helpers.get_tracee_argument("flags"), "O_APPEND")
+	path := helpers.get_tracee_argument("pathname")
+	not path in data.tocsin.lists.login_records
 }
 
 cleared := path if {

@@ -22,3 +22,9 @@ test_near_miss_append if not fires(testing.opened("/var/log/auth.log", "O_WRONLY
 test_near_miss_logrotate if not fires(testing.renamed("/var/log/syslog", "/var/log/syslog.1", testing.by("/usr/sbin/logrotate")))
 
 test_near_miss_other_log if not fires(testing.opened("/var/log/myapp.log", "O_WRONLY|O_TRUNC", {}))
+
+test_evasion_truncated_later if fires(testing.opened("/var/log/auth.log", "O_WRONLY|O_CREAT|O_NONBLOCK", testing.by("/usr/bin/truncate")))
+
+test_evasion_replaced if fires(testing.renamed("/var/log/sedk3Jd", "/var/log/auth.log", testing.by("/usr/bin/sed")))
+
+test_near_miss_login if not fires(testing.opened("/var/log/wtmp", "O_RDWR", testing.by("/usr/bin/login")))

@@ -24,10 +24,25 @@ __rego_metadoc__ := {
 
 tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "*"}
 
-tracee_match := {"variable": variable} if {
+tracee_match := {"variables": variables} if {
 	some variable in helpers.get_tracee_argument("env")
 	some name in {"LD_PRELOAD=", "LD_AUDIT=", "LD_LIBRARY_PATH="}
 	startswith(variable, name)
 	some directory in {"/tmp/", "/var/tmp/", "/dev/shm/", "/run/shm/"}
 	contains(variable, directory)
 }
+
+# A library that is not among the libraries: in a home, hidden, found by a relative path, or in no directory at all.
+tracee_match := {"variables": variables} if {
+	some variable in helpers.get_tracee_argument("env")
+	some name in {"LD_PRELOAD=", "LD_AUDIT="}
+	startswith(variable, name)
+	some place in {"=/home/", "=/root/", "=/var/www/", "=/proc/", ":/home/", ":/root/", ":/proc/", "/.", "=.", "memfd:"}
+	contains(variable, place)
+}
+
+variables := [variable |
+	some variable in helpers.get_tracee_argument("env")
+	some name in {"LD_PRELOAD=", "LD_AUDIT=", "LD_LIBRARY_PATH="}
+	startswith(variable, name)
+]

@@ -20,3 +20,11 @@ test_evasion_second_in_the_list if fires(executed(["LD_PRELOAD=/usr/lib/libjemal
 test_near_miss_system_library if not fires(executed(["LD_PRELOAD=/usr/lib/libjemalloc.so"], {}))
 
 test_near_miss_other_variable if not fires(executed(["TMPDIR=/tmp/x"], {}))
+
+test_evasion_home if fires(executed(["LD_PRELOAD=/home/u/x.so"], {}))
+
+test_evasion_relative if fires(executed(["LD_PRELOAD=./x.so"], {}))
+
+test_evasion_memory if fires(executed(["LD_PRELOAD=/proc/self/fd/3"], {}))
+
+test_near_miss_bare_name if not fires(executed(["LD_PRELOAD=libfakeroot-sysv.so"], {}))

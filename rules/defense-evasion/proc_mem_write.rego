@@ -27,8 +27,8 @@ tracee_selected_events contains {"source": "tracee", "name": "security_file_open
 tracee_match := {"path": path} if {
 	helpers.is_file_write(helpers.get_tracee_argument("flags"))
 	path := helpers.get_tracee_argument("pathname")
-	startswith(path, "/proc/")
 	endswith(path, "/mem")
+	regex.match(`/[0-9]+/(task/[0-9]+/)?mem$`, path)
 	not own(path)
 	not input.executable.path in data.tocsin.lists.debuggers
 }

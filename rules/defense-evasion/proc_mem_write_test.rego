@@ -26,3 +26,7 @@ test_near_miss_read if not fires(open("/proc/77/mem", "O_RDONLY", {}))
 test_near_miss_other_file if not fires(open("/proc/77/oom_score_adj", "O_WRONLY", {}))
 
 test_near_miss_debugger if not fires(open("/proc/77/mem", "O_RDWR", testing.by("/usr/bin/gdb")))
+
+test_evasion_proc_mounted_elsewhere if fires(open("/mnt/p/77/mem", "O_RDWR", {}))
+
+test_near_miss_device if not fires(open("/dev/mem", "O_RDWR", {}))

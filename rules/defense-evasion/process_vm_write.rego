@@ -26,5 +26,6 @@ tracee_selected_events contains {"source": "tracee", "name": "process_vm_writev"
 
 tracee_match := {"target": target} if {
 	target := helpers.get_tracee_argument("pid")
+	target != input.processId
 	not input.executable.path in data.tocsin.lists.debuggers
 }

@@ -18,3 +18,5 @@ test_match_in_container if fires(write(1, testing.container))
 test_evasion_comm_of_a_debugger if fires(write(77, {"processName": "gdb"}))
 
 test_near_miss_debugger if not fires(write(77, testing.by("/usr/bin/gdb")))
+
+test_near_miss_itself if not fires(write(4000, {}))

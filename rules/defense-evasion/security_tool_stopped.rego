@@ -24,6 +24,10 @@ __rego_metadoc__ := {
 
 tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "*"}
 
+tracee_selected_events contains {"source": "tracee", "name": "security_inode_unlink", "origin": "*"}
+
+tracee_selected_events contains {"source": "tracee", "name": "security_inode_rename", "origin": "*"}
+
 tracee_match := {"argv": argv} if {
 	path := helpers.get_tracee_argument("pathname")
 	tocsin.runs({"/systemctl", "/service", "/update-rc.d", "/chkconfig", "/rc-service", "/initctl"})
@@ -38,9 +42,24 @@ tracee_match := {"argv": argv} if {
 
 tracee_match := {"argv": argv} if {
 	path := helpers.get_tracee_argument("pathname")
-	tocsin.runs({"/pkill", "/killall", "/pgrep", "/killall5", "/busybox"})
+	tocsin.runs({"/pkill", "/killall", "/pgrep", "/pidof", "/killall5"})
 	argv := helpers.get_tracee_argument("argv")
 	some tool in argv
 	some service in data.tocsin.lists.security_services
 	startswith(tool, service)
+}
+
+# Its program is removed, or moved away.
+tracee_match := {"path": path} if {
+	input.eventName == "security_inode_unlink"
+	path := helpers.get_tracee_argument("pathname")
+	path in data.tocsin.lists.security_tools
+	not tocsin.package_manager
+}
+
+tracee_match := {"path": path} if {
+	input.eventName == "security_inode_rename"
+	path := helpers.get_tracee_argument("old_path")
+	path in data.tocsin.lists.security_tools
+	not tocsin.package_manager
 }

@@ -22,3 +22,13 @@ test_near_miss_status if not fires(testing.executed("/usr/bin/systemctl", ["/usr
 test_near_miss_other if not fires(testing.executed("/usr/bin/systemctl", ["/usr/bin/systemctl", "stop", "nginx"], {}))
 
 test_near_miss_upgrade if not fires(testing.executed("/usr/bin/systemctl", ["/usr/bin/systemctl", "stop", "auditd"], testing.child_of("/usr/bin/dpkg")))
+
+test_evasion_pid_asked_first if fires(testing.executed("/usr/bin/pidof", ["pidof", "auditd"], {}))
+
+test_evasion_busybox if fires(testing.executed("/bin/busybox", ["busybox", "pkill", "falco"], {}))
+
+test_evasion_program_removed if fires(testing.event("security_inode_unlink", {"pathname": "/usr/sbin/auditd"}, {}))
+
+test_evasion_program_moved if fires(testing.renamed("/usr/bin/falco", "/usr/bin/falco.off", {}))
+
+test_near_miss_uninstalled if not fires(testing.event("security_inode_unlink", {"pathname": "/usr/sbin/auditd"}, testing.by("/usr/bin/dpkg")))

@@ -41,6 +41,14 @@ cleared := path if {
 }
 
 cleared := path if {
+	input.eventName == "security_file_open"
+	helpers.is_file_write(helpers.get_tracee_argument("flags"))
+	not contains(helpers.get_tracee_argument("flags"), "O_APPEND")
+	path := helpers.get_tracee_argument("pathname")
+	not shell
+}
+
+cleared := path if {
 	input.eventName == "security_inode_unlink"
 	path := helpers.get_tracee_argument("pathname")
 	not shell

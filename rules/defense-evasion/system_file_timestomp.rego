@@ -28,8 +28,7 @@ tracee_match := {"argv": argv} if {
 	tocsin.runs({"/touch"})
 	argv := helpers.get_tracee_argument("argv")
 	some option in argv
-	some prefix in {"-r", "-d", "-t", "--reference", "--date"}
-	startswith(option, prefix)
+	regex.match(`^(-[acfhm]*[rdt]|--(reference|date))`, option)
 	some file in argv
 	some directory in {"/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/", "/usr/lib/", "/lib/", "/etc/", "/var/log/"}
 	startswith(file, directory)

@@ -18,3 +18,7 @@ test_evasion_long_option if fires(testing.executed("/usr/bin/touch", ["touch", "
 test_near_miss_own_file if not fires(testing.executed("/usr/bin/touch", ["touch", "-r", "a", "b"], {}))
 
 test_near_miss_now if not fires(testing.executed("/usr/bin/touch", ["touch", "/etc/x"], {}))
+
+test_evasion_options_in_one if fires(testing.executed("/usr/bin/touch", ["touch", "-amt", "202001010000", "/usr/bin/ps"], {}))
+
+test_evasion_busybox if fires(testing.executed("/bin/busybox", ["busybox", "touch", "-r", "/bin/ls", "/bin/ps"], {}))

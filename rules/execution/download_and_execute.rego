@@ -23,11 +23,12 @@ __rego_metadoc__ := {
 
 tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "*"}
 
-tracee_match := {"command": arg} if {
+tracee_match := {"argv": argv} if {
+	argv := helpers.get_tracee_argument("argv")
 	path := helpers.get_tracee_argument("pathname")
 	some shell in data.tocsin.lists.shells
 	endswith(path, shell)
-	some arg in helpers.get_tracee_argument("argv")
+	some arg in argv
 	some fetch in {"curl ", "wget ", "http://", "https://"}
 	contains(arg, fetch)
 	some run in {"| sh", "|sh", "| bash", "|bash", "| /bin/sh", "| /bin/bash", "|/bin/sh", "|/bin/bash", "| python", "|python", "| perl", "|perl", "| sudo bash", "| sudo sh", "bash <(", "sh <(", "$(curl", "$(wget", "`curl", "`wget"}

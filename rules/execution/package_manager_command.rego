@@ -25,9 +25,10 @@ __rego_metadoc__ := {
 
 tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "*"}
 
-tracee_match := {"argument": arg} if {
+tracee_match := {"argv": argv} if {
+	argv := helpers.get_tracee_argument("argv")
 	tocsin.runs(data.tocsin.lists.package_tools)
-	some arg in helpers.get_tracee_argument("argv")
+	some arg in argv
 	some hook in {"-Invoke", "Pre-Install-Pkgs", "Post-Install-Pkgs", "Dir::Bin::", "Changelogs::Always", "--pre-invoke=", "--post-invoke=", "--status-logger=", "--eval=%(", "%{lua:", "%(sh", "%(/bin/"}
 	contains(lower(arg), lower(hook))
 }

@@ -25,26 +25,27 @@ __rego_metadoc__ := {
 
 tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "*"}
 
-tracee_match := {"argument": arg} if {
-	some arg in helpers.get_tracee_argument("argv")
+tracee_match := {"argv": argv} if {
+	argv := helpers.get_tracee_argument("argv")
+	some arg in argv
 	some sign in data.tocsin.lists.reverse_shell_signs
 	contains(arg, sign)
 }
 
 # An interpreter's one-liner that opens a socket and starts something.
-tracee_match := {"argument": arg} if {
+tracee_match := {"argv": argv} if {
+	argv := helpers.get_tracee_argument("argv")
 	path := helpers.get_tracee_argument("pathname")
 	some interpreter in {"/python", "/perl", "/ruby", "/php", "/lua", "/node"}
 	contains(path, interpreter)
-	some arg in helpers.get_tracee_argument("argv")
+	some arg in argv
 	some network in {"socket", "Socket", "fsockopen", "TCPSocket"}
 	contains(arg, network)
 	some start in {"pty.spawn", "subprocess", "dup2", "exec(", "exec {", "/bin/sh", "/bin/bash", "child_process"}
 	contains(arg, start)
 }
 
-tracee_match := {"argument": option} if {
-	path := helpers.get_tracee_argument("pathname")
+tracee_match := {"argv": argv} if {
 	tocsin.runs({"/nc", "/ncat", "/netcat", "/nc.traditional", "/nc.openbsd", "/busybox"})
 	argv := helpers.get_tracee_argument("argv")
 	some option in argv

@@ -24,13 +24,15 @@ __rego_metadoc__ := {
 
 tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "*"}
 
-tracee_match := {"argument": arg} if {
-	some arg in helpers.get_tracee_argument("argv")
+tracee_match := {"argv": argv} if {
+	argv := helpers.get_tracee_argument("argv")
+	some arg in argv
 	some sign in data.tocsin.lists.miner_signs
 	contains(arg, sign)
 }
 
-tracee_match := {"path": path} if {
+tracee_match := {"argv": argv} if {
+	argv := helpers.get_tracee_argument("argv")
 	tocsin.runs(data.tocsin.lists.miner_programs)
 	path := helpers.get_tracee_argument("pathname")
 }

@@ -25,20 +25,28 @@ __rego_metadoc__ := {
 
 tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "*"}
 
-tracee_match := {"path": path, "argument": arg} if {
+tracee_match := {"argv": argv} if {
+	argv := helpers.get_tracee_argument("argv")
 	path := helpers.get_tracee_argument("pathname")
 	some name in data.tocsin.lists.disk_wipers
 	contains(path, name)
-	some arg in helpers.get_tracee_argument("argv")
+	some arg in argv
 	some disk in data.tocsin.lists.disks
 	startswith(arg, disk)
 	not tocsin.package_manager
 }
 
-tracee_match := {"path": path, "argument": arg} if {
-	path := helpers.get_tracee_argument("pathname")
+tracee_match := {"argv": argv} if {
+	argv := helpers.get_tracee_argument("argv")
 	tocsin.runs({"/dd", "/busybox"})
-	some arg in helpers.get_tracee_argument("argv")
+	some arg in argv
 	some disk in data.tocsin.lists.disks
 	startswith(arg, concat("", ["of=", disk]))
+}
+
+# Everything.
+tracee_match := {"argv": argv} if {
+	argv := helpers.get_tracee_argument("argv")
+	tocsin.runs({"/rm"})
+	"--no-preserve-root" in argv
 }

@@ -20,3 +20,7 @@ test_near_miss_image if not fires(testing.executed("/usr/sbin/mke2fs", ["/usr/sb
 test_near_miss_reading if not fires(testing.executed("/usr/bin/dd", ["/usr/bin/dd", "if=/dev/sda", "of=disk.img"], {}))
 
 test_near_miss_null if not fires(testing.executed("/usr/bin/dd", ["/usr/bin/dd", "of=/dev/null", "if=x"], {}))
+
+test_match_root if fires(testing.executed("/usr/bin/rm", ["rm", "-rf", "--no-preserve-root", "/"], {}))
+
+test_near_miss_directory if not fires(testing.executed("/usr/bin/rm", ["rm", "-rf", "/srv/old"], {}))

@@ -1,5 +1,6 @@
 package tocsin.rules.kernel_module_from_unusual_path
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -24,10 +25,22 @@ __rego_metadoc__ := {
 
 tracee_selected_events contains {"source": "tracee", "name": "security_kernel_read_file", "origin": "*"}
 
+tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "*"}
+
 tracee_match := {"path": path} if {
+	input.eventName == "security_kernel_read_file"
 	helpers.get_tracee_argument("type") == "kernel-module"
 	path := helpers.get_tracee_argument("pathname")
 	not startswith(path, "/lib/modules/")
 	not startswith(path, "/usr/lib/modules/")
 	not startswith(path, "/run/modules/")
+}
+
+# A compressed module is unpacked in memory and handed over without a file.
+tracee_match := {"path": arg} if {
+	tocsin.runs({"/insmod", "/kmod"})
+	some arg in helpers.get_tracee_argument("argv")
+	contains(arg, ".ko")
+	not startswith(arg, "/lib/modules/")
+	not startswith(arg, "/usr/lib/modules/")
 }

@@ -18,3 +18,7 @@ test_evasion_from_memory if fires(testing.event("security_kernel_read_file", {"p
 test_near_miss_installed if not fires(testing.event("security_kernel_read_file", {"pathname": "/usr/lib/modules/6.1.0/kernel/fs/ext4.ko", "type": "kernel-module"}, {}))
 
 test_near_miss_firmware if not fires(testing.event("security_kernel_read_file", {"pathname": "/tmp/fw.bin", "type": "firmware"}, {}))
+
+test_evasion_compressed if fires(testing.executed("/usr/bin/kmod", ["insmod", "/tmp/rk.ko.xz"], {"executable": {"path": "/usr/bin/kmod"}}))
+
+test_near_miss_insmod_installed if not fires(testing.executed("/usr/bin/kmod", ["insmod", "/lib/modules/6.1.0/kernel/fs/x.ko"], {}))

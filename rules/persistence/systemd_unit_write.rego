@@ -35,6 +35,13 @@ tracee_match := {"path": path} if {
 	not tocsin.package_manager
 }
 
+# A user's own units.
+tracee_match := {"path": path} if {
+	path := tocsin.changed_path
+	contains(path, "/.config/systemd/user/")
+	not tocsin.package_manager
+}
+
 # The host's files, mounted somewhere in a container.
 tracee_match := {"path": path} if {
 	input.origin != "host"

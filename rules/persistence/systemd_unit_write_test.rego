@@ -34,3 +34,5 @@ test_near_miss_2 if not fires(testing.opened("/run/systemd/units/log-extra-field
 test_near_miss_package_manager if not fires(testing.opened("/etc/systemd/system/x.service", "O_WRONLY|O_CREAT", testing.by("/usr/bin/dpkg")))
 
 test_near_miss_package_script if not fires(testing.opened("/etc/systemd/system/x.service", "O_WRONLY|O_CREAT", testing.child_of("/usr/bin/dpkg")))
+
+test_match_units_of_a_user if fires(testing.opened("/home/u/.config/systemd/user/x.service", "O_WRONLY|O_CREAT", {}))

@@ -1,5 +1,6 @@
 package tocsin.rules.web_shell
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -24,10 +25,19 @@ __rego_metadoc__ := {
 
 tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "*"}
 
-tracee_match := {"server": parent, "shell": path} if {
+tracee_match := {"server": parent, "program": path} if {
 	path := helpers.get_tracee_argument("pathname")
 	some shell in data.tocsin.lists.shells
 	endswith(path, shell)
+	parent := input.process.ancestors[0].executable
+	some server in data.tocsin.lists.servers
+	endswith(parent, server)
+}
+
+# Without a shell: what fetches the next stage, or is a language to write it in.
+tracee_match := {"server": parent, "program": path} if {
+	tocsin.runs(data.tocsin.lists.second_stage_programs)
+	path := helpers.get_tracee_argument("pathname")
 	parent := input.process.ancestors[0].executable
 	some server in data.tocsin.lists.servers
 	endswith(parent, server)

@@ -22,3 +22,7 @@ test_near_miss_other_parent if not fires(testing.executed("/bin/sh", ["/bin/sh"]
 test_near_miss_no_shell if not fires(testing.executed("/usr/bin/convert", ["/usr/bin/convert"], testing.child_of("/usr/sbin/apache2")))
 
 test_near_miss_name if not fires(testing.executed("/bin/sh", ["/bin/sh"], testing.child_of("/usr/bin/mynginx")))
+
+test_evasion_no_shell if fires(testing.executed("/usr/bin/curl", ["curl", "http://203.0.113.1/x"], testing.child_of("/usr/sbin/nginx")))
+
+test_near_miss_fetched_by_another if not fires(testing.executed("/usr/bin/curl", ["curl"], testing.child_of("/usr/sbin/cron")))

@@ -41,6 +41,16 @@ tracee_match := {"namespace": flags} if {
 	not runtime
 }
 
+# The others need CAP_SYS_ADMIN, which few containers have.
+tracee_match := {"namespace": flags} if {
+	input.eventName == "unshare"
+	flags := helpers.get_tracee_argument("flags")
+	some namespace in {"CLONE_NEWNS", "CLONE_NEWPID", "CLONE_NEWNET", "CLONE_NEWCGROUP", "CLONE_NEWIPC", "CLONE_NEWUTS"}
+	contains(flags, namespace)
+	input.returnValue == 0
+	not runtime
+}
+
 # "exec" into a container enters its namespaces when the process already counts as the container's.
 runtime if input.executable.path in data.tocsin.lists.runtimes
 

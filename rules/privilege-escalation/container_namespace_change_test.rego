@@ -35,3 +35,7 @@ test_near_miss_runtime if {
 	fields := {"executable": {"path": "/memfd:runc_cloned:/proc/self/exe (deleted)"}, "process": {"ancestors": [{"executable": "/usr/sbin/runc"}]}}
 	not fires(setns("0", object.union(testing.container, fields)))
 }
+
+test_match_unshare_mounts if fires(unshare("CLONE_NEWNS", testing.container))
+
+test_near_miss_unshare_refused if not fires(unshare("CLONE_NEWNS", object.union(testing.container, {"returnValue": -1})))

@@ -9,7 +9,7 @@ __rego_metadoc__ := {
 	"description": "A process in a container opened a file that shows the memory of the kernel or the machine: /proc/kcore, /dev/mem, /dev/kmem or /dev/port.",
 	"tags": ["container", "escape"],
 	"properties": {
-		"Severity": 3,
+		"Severity": 2,
 		"MITRE ATT&CK": "T1611, T1003",
 	},
 	"references": [

@@ -31,3 +31,14 @@ tracee_match := {"path": path, "mode": mode} if {
 	path := helpers.get_tracee_argument("pathname")
 	not tocsin.package_manager
 }
+
+# On directories the other bit, for the group, is ordinary; not on what lies where everybody may write.
+tracee_match := {"path": path, "mode": mode} if {
+	mode := helpers.get_tracee_argument("mode")
+	contains(mode, "S_ISGID")
+	contains(mode, "S_IXGRP")
+	path := helpers.get_tracee_argument("pathname")
+	some directory in data.tocsin.lists.temporary_directories
+	startswith(path, directory)
+	not tocsin.package_manager
+}

@@ -20,3 +20,7 @@ test_near_miss_executable if not fires(testing.event("fchmodat", {"pathname": "/
 test_near_miss_directory_group if not fires(testing.event("fchmodat", {"pathname": "/srv/git", "mode": "S_ISGID|S_IRWXU|S_IRWXG"}, {}))
 
 test_near_miss_package if not fires(testing.event("fchmodat", {"pathname": "/usr/bin/sudo", "mode": "S_ISUID|S_IRWXU"}, testing.by("/usr/bin/dpkg")))
+
+test_match_group if fires(testing.event("fchmodat", {"pathname": "/tmp/x", "mode": "S_ISGID|S_IRWXU|S_IXGRP"}, {}))
+
+test_near_miss_group_without_execution if not fires(testing.event("fchmodat", {"pathname": "/tmp/x", "mode": "S_ISGID|S_IRUSR"}, {}))
