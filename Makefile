@@ -46,6 +46,10 @@ test-kernels: ## run the BPF and end-to-end tests on Linux 5.10, 6.1, 6.12 and 7
 test-faults: ## break things under the router, 200 kills among them; writes docs/reliability.md (15 minutes)
 	TOCSIN_FAULTS=long TOCSIN_REPORT=docs/reliability.md $(GO) test -v -count=1 -timeout=60m -run='^TestFaults$$' ./test/faults
 
+.PHONY: noise-trace
+noise-trace: ## record ordinary work for the tests: test/noise/testdata (needs root, Debian, the net)
+	TOCSIN_NOISE=1 $(GO) test -v -count=1 -timeout=30m ./test/noise -run TestNoise -record
+
 .PHONY: noise
 noise: ## an hour of ordinary work under the built-in rules; writes docs/noise.md (needs root, Debian, the net)
 	TOCSIN_NOISE=1 $(GO) test -v -count=1 -timeout=100m ./test/noise -for=1h -update

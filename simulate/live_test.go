@@ -161,6 +161,7 @@ func TestSimulations(t *testing.T) {
 		w, blind = watch(t)
 	}
 	var table bytes.Buffer
+	untouched := machine(t)
 	for _, s := range simulate.All() {
 		t.Run(s.Rule, func(t *testing.T) {
 			if s.Untriggerable != "" {
@@ -211,6 +212,7 @@ func TestSimulations(t *testing.T) {
 			}
 		})
 	}
+	unchanged(t, untouched)
 	t.Logf("\n%s", table.String())
 }
 

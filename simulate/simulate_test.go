@@ -3,10 +3,7 @@ package simulate_test
 import (
 	"context"
 	"errors"
-	"maps"
 	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -66,66 +63,5 @@ func TestCancel(t *testing.T) {
 			empty(t, dir)
 			same(t, before)
 		})
-	}
-}
-
-func empty(t *testing.T, dir string) {
-	t.Helper()
-	left, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range left {
-		t.Errorf("left behind: %s", filepath.Join(dir, f.Name()))
-	}
-}
-
-// leftovers lists what a simulation could leave outside of its directory: mounts, cgroups and processes of this binary.
-func leftovers(t *testing.T) map[string]bool {
-	t.Helper()
-	out := map[string]bool{}
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(mounts)) {
-		if strings.Contains(line, "tocsin-simulate-") {
-			out["mount "+line] = true
-		}
-	}
-	for _, pattern := range []string{"/sys/fs/cgroup/*/docker", "/sys/fs/cgroup/docker"} {
-		groups, _ := filepath.Glob(pattern) // the pattern is valid
-		for _, g := range groups {
-			out["cgroup "+g] = true
-		}
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	procs, _ := filepath.Glob("/proc/[0-9]*/exe") // the pattern is valid
-	for _, p := range procs {
-		if exe, err := os.Readlink(p); err == nil && exe == self {
-			out["process "+p] = true
-		}
-	}
-	return out
-}
-
-// same waits until nothing is there that was not before: what others on this machine start meanwhile ends as well.
-func same(t *testing.T, before map[string]bool) {
-	t.Helper()
-	after := leftovers(t)
-	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); after = leftovers(t) {
-		maps.DeleteFunc(after, func(x string, _ bool) bool { return before[x] })
-		if len(after) == 0 {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	for x := range after {
-		if !before[x] {
-			t.Errorf("left behind: %s", x)
-		}
 	}
 }

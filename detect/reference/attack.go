@@ -83,9 +83,15 @@ func (c Coverage) Markdown() string {
 	f("| Tactic | Covered | Techniques |\n| --- | --- | --- |\n")
 	for _, t := range c.Tactics {
 		n, all := t.Covered()
+		if all == 0 { // what comes before a host is reached
+			continue
+		}
 		f("| %s | %d | %d |\n", t.Name, n, all)
 	}
 	for _, t := range c.Tactics {
+		if len(t.Techniques) == 0 {
+			continue
+		}
 		f("\n## %s\n\n", t.Name)
 		var missing []string
 		first := true

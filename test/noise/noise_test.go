@@ -39,6 +39,7 @@ import (
 var (
 	update = flag.Bool("update", false, "write docs/noise.md")
 	only   = flag.String("only", "", "run only the workloads whose names contain this")
+	record = flag.Bool("record", false, "write testdata/trace.jsonl.gz")
 	during = flag.Duration("for", 0, "do the work over and over, each time in a fresh root and with pauses, until this long has passed")
 )
 
@@ -152,7 +153,15 @@ func TestNoise(t *testing.T) {
 	enricher := enrich.New(enrich.Options{CgroupMount: mount, CgroupHierarchy: hierarchy})
 	defer enricher.Close()
 	defer sensor.Close()
-	if err := sensor.Select(engine.Selections()); err != nil {
+	selections := engine.Selections()
+	var rec *recorder
+	if *record {
+		if rec, err = newRecorder(trace); err != nil {
+			t.Fatal(err)
+		}
+		selections = everything(selections)
+	}
+	if err := sensor.Select(selections); err != nil {
 		t.Log(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -167,6 +176,10 @@ func TestNoise(t *testing.T) {
 				return
 			}
 			now.Events++
+			if rec != nil && now.Name != "canary" {
+				rec.first = uint32(root.cmd.Process.Pid)
+				rec.add(ev)
+			}
 			engine.Handle(ev)
 		})
 	}()
@@ -222,6 +235,11 @@ func TestNoise(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+	if rec != nil {
+		if err := rec.close(); err != nil {
+			t.Error(err)
+		}
+	}
 	stats, err := sensor.Stats()
 	if err != nil {
 		t.Error(err)
@@ -263,7 +281,7 @@ func newPrivateRoot(t *testing.T) *privateRoot {
 	}
 	r := &privateRoot{cmd: exec.CommandContext(t.Context(), exe)}
 	r.cmd.Env = []string{workerVariable + "=" + t.TempDir()}
-	r.cmd.Stderr = os.Stderr
+	r.cmd.Stderr, r.cmd.Dir = os.Stderr, "/"
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	if r.in, err = r.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
