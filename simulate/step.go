@@ -27,8 +27,8 @@ type step struct {
 	Root *root    `json:"root,omitempty"` // the private root to make first
 }
 
-// A root is a private root file system: a tmpfs in a mount namespace of its own with these files in it, /proc, /dev and
-// this binary as /tocsin. Paths in it are those of a real root for the kernel, and for every rule.
+// A root is a private root file system: a tmpfs in a mount namespace of its own with these files in it, /proc, three devices
+// and this binary as /tocsin. Paths in it are those of a real root for the kernel, and for every rule.
 type root struct {
 	Dir   string            `json:"dir"` // where to mount it
 	Exe   string            `json:"exe"`
@@ -223,9 +223,13 @@ func (r *root) enter() error {
 	if err := unix.Mount("proc", in("proc"), "proc", 0, ""); err != nil {
 		return fmt.Errorf("mount proc: %w", err)
 	}
-	if left, err := os.ReadDir(in("dev")); err != nil || len(left) == 0 { // else it has devices of its own
-		if err := unix.Mount("/dev", in("dev"), "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
-			return fmt.Errorf("bind /dev: %w", err)
+	for _, device := range []string{"null", "zero", "urandom"} { // not the whole of /dev: what is written there would stay
+		at := in("dev/" + device)
+		if err := os.WriteFile(at, nil, 0o644); err != nil {
+			return err
+		}
+		if err := unix.Mount("/dev/"+device, at, "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("bind /dev/%s: %w", device, err)
 		}
 	}
 	if err := os.Chdir(r.Dir); err != nil {
