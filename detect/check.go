@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -68,11 +70,20 @@ type CheckedRule struct {
 type CheckOptions struct {
 	// Unavailable are events that this kernel can't give, with the reason.
 	Unavailable map[string]string
+	// Beside are sources that are loaded as well, but not checked: the built-in rules, to which a file of lists and
+	// exceptions adds.
+	Beside []Source
 }
 
 // Check loads the rules of the sources and says what would keep them from doing their work.
 func Check(opts CheckOptions, sources ...Source) *CheckResult {
-	rules, errs := Load(sources...)
+	rules, errs := Load(slices.Concat(opts.Beside, sources)...)
+	beside := map[string]bool{} // files
+	for _, tree := range ReadTrees(false, opts.Beside...) {
+		for _, m := range tree.Rules {
+			beside[m.Package.Location.File] = true
+		}
+	}
 	res := &CheckResult{Rules: []CheckedRule{}, Diagnostics: []Diagnostic{}}
 	for _, err := range errs {
 		d := Diagnostic{Level: LevelError, Code: "load", Reason: err.Error()}
@@ -84,11 +95,15 @@ func Check(opts CheckOptions, sources ...Source) *CheckResult {
 	}
 	for _, r := range rules {
 		rr := r.(*regoRule)
+		if beside[rr.meta.File] {
+			continue
+		}
 		c := &checker{rule: rr, opts: opts}
 		c.run()
 		res.Rules = append(res.Rules, c.summary())
 		res.Diagnostics = append(res.Diagnostics, c.out...)
 	}
+	res.Diagnostics = append(res.Diagnostics, unreadLists(opts.Beside, sources)...)
 	slices.SortStableFunc(res.Diagnostics, func(a, b Diagnostic) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line)) })
 	for _, d := range res.Diagnostics {
 		switch d.Level {
@@ -99,6 +114,37 @@ func Check(opts CheckOptions, sources ...Source) *CheckResult {
 		}
 	}
 	return res
+}
+
+// unreadLists tells of lists that no rule reads: their names are misspelt, mostly.
+func unreadLists(beside, sources []Source) (out []Diagnostic) {
+	var text strings.Builder
+	var known []string
+	trees := ReadTrees(false, slices.Concat(beside, sources)...)
+	for i, tree := range trees {
+		for _, m := range slices.AppendSeq(slices.Clone(tree.Rules), maps.Values(tree.Library.Helpers)) {
+			text.WriteString(m.String())
+		}
+		if i < len(beside) {
+			for _, l := range tree.Lists {
+				known = slices.AppendSeq(known, maps.Keys(l.Lists))
+			}
+		}
+	}
+	slices.Sort(known)
+	for _, tree := range trees[len(beside):] {
+		for _, l := range tree.Lists {
+			for _, name := range slices.Sorted(maps.Keys(l.Lists)) {
+				word := regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `\b`)
+				if slices.Contains(known, name) || word.MatchString(text.String()) {
+					continue
+				}
+				out = append(out, Diagnostic{Level: LevelWarning, File: l.File, Line: l.Lists[name].Line, Code: "unread-list",
+					Reason: fmt.Sprintf("no rule reads the list %s", name), Advice: suggest(name, known)})
+			}
+		}
+	}
+	return out
 }
 
 type checker struct {

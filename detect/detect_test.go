@@ -3,6 +3,7 @@ package detect_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -355,6 +356,34 @@ func TestCheck(t *testing.T) {
 	}
 	if !strings.Contains(codes["rules/event.rego unknown-event"], `did you mean "security_file_open"?`) {
 		t.Error(codes["rules/event.rego unknown-event"])
+	}
+}
+
+// A file of lists and exceptions is checked beside the rules that it extends, which are not checked themselves.
+func TestCheckBeside(t *testing.T) {
+	beside := detect.Source{Name: "builtin", FS: fstest.MapFS{
+		"data/lists.yaml": {Data: []byte("lists:\n  shells: [/bin/sh]\n")},
+		"tutorial.rego":   {Data: []byte(tutorial)},
+	}}
+	res := detect.Check(detect.CheckOptions{Beside: []detect.Source{beside}}, source(map[string]string{
+		"mine.yaml": "lists:\n  shells: [/x]\n  own: [/x]\n  shels: [/x]\nexceptions:\n- {rule: no_such_rule, match: {origin: host}, reason: r}\n",
+		"own.rego":  rego("OWN", `tracee_selected_events contains {"source": "tracee", "name": "execve"}`, `tracee_match if helpers.get_tracee_argument("pathname") in data.tocsin.lists.own`),
+	}))
+	var said []string
+	for _, d := range res.Diagnostics {
+		if strings.HasPrefix(d.File, "rules/mine") || strings.HasPrefix(d.File, "builtin") {
+			said = append(said, d.String())
+		}
+	}
+	want := []string{
+		`rules/mine.yaml:4: warning: no rule reads the list shels; did you mean "shells"?`,
+		`rules/mine.yaml:6: error: exception 1: no rule has the id "no_such_rule"; tocsin rules list shows the ids`,
+	}
+	if !slices.Equal(said, want) {
+		t.Errorf("got %q", said)
+	}
+	if len(res.Rules) != 1 || res.Rules[0].ID != "OWN" {
+		t.Errorf("checked %v", res.Rules)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/netip"
+	"regexp/syntax"
 	"slices"
 	"strings"
 	"testing/fstest"
@@ -58,7 +59,11 @@ func (o *occurrence) build() *event.Event {
 	if o.exe != "" || len(o.ancestors) > 0 || len(o.procArgs) > 0 {
 		ev.Process = &event.Process{PID: 7, Comm: o.comm, Executable: o.exe, Args: o.procArgs, UID: o.uid}
 		for i, a := range o.ancestors {
-			ev.Process.Ancestors = append(ev.Process.Ancestors, &event.Process{PID: uint32(i), Executable: a, Comm: "sh"})
+			p := &event.Process{PID: uint32(i), Executable: a, Comm: "sh", StartTime: 5}
+			if ev.Container != nil {
+				p.ContainerID = ev.Container.ID
+			}
+			ev.Process.Ancestors = append(ev.Process.Ancestors, p)
 		}
 	}
 	return ev
@@ -86,6 +91,9 @@ func newGenerator(seed uint64, r *regoRule) *generator {
 				if !seen[string(v)] && len(v) < 200 {
 					seen[string(v)] = true
 					g.strs = append(g.strs, string(v))
+					if re, err := syntax.Parse(string(v), syntax.Perl); err == nil && re.Op != syntax.OpLiteral {
+						g.strs = append(g.strs, sample(re))
+					}
 				}
 			case ast.Number:
 				if n, ok := v.Int64(); ok {
@@ -130,6 +138,31 @@ func newGenerator(seed uint64, r *regoRule) *generator {
 		}
 	}
 	return g
+}
+
+// sample is a text that a pattern matches, unless it is subtle.
+func sample(re *syntax.Regexp) string {
+	switch re.Op {
+	case syntax.OpLiteral:
+		return string(re.Rune)
+	case syntax.OpCharClass:
+		if len(re.Rune) > 0 {
+			return string(re.Rune[:1])
+		}
+	case syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		return "x"
+	case syntax.OpAlternate:
+		return sample(re.Sub[len(re.Sub)-1])
+	case syntax.OpPlus, syntax.OpCapture:
+		return sample(re.Sub[0])
+	case syntax.OpConcat:
+		var s string
+		for _, sub := range re.Sub {
+			s += sample(sub)
+		}
+		return s
+	}
+	return ""
 }
 
 func pick[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }

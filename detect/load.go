@@ -63,12 +63,15 @@ type Tree struct {
 }
 
 // ReadTrees reads and parses the files of the sources, those of tests if asked to, and shares the lists of all sources
-// among them. What is wrong with a file is in its tree's Errors; the others are there.
+// among them, and the helpers of each with those after it that have none of that package. What is wrong with a file is in its tree's Errors; the others are there.
 func ReadTrees(tests bool, sources ...Source) []*Tree {
 	var trees []*Tree
 	var lists []*policy.Lists
 	for _, src := range sources {
 		t := readTree(src, tests)
+		if len(trees) > 0 {
+			borrow(t.Library.Helpers, trees[len(trees)-1].Library.Helpers)
+		}
 		trees = append(trees, t)
 		lists = append(lists, t.Lists...)
 	}
@@ -76,6 +79,19 @@ func ReadTrees(tests bool, sources ...Source) []*Tree {
 		t.Library.Data["tocsin"] = map[string]any{"lists": policy.MergeLists(lists)}
 	}
 	return trees
+}
+
+// borrow adds the helpers of packages that own has not: a copy of the built-in ones, exported and changed, comes first.
+func borrow(own, others map[string]*ast.Module) {
+	packages := map[string]bool{}
+	for _, m := range own {
+		packages[m.Package.Path.String()] = true
+	}
+	for file, m := range others {
+		if !packages[m.Package.Path.String()] {
+			own[file] = m
+		}
+	}
 }
 
 func readTree(src Source, tests bool) *Tree {

@@ -28,6 +28,7 @@ type Lists struct {
 type List struct {
 	Replace bool
 	Values  []any
+	Line    int // where its values begin
 }
 
 // Exception is an exception as it is written in a file.
@@ -41,6 +42,9 @@ type Exception struct {
 
 // UnmarshalYAML reads a list of values, or {replace: [values]}.
 func (l *List) UnmarshalYAML(node ast.Node) error {
+	if t := node.GetToken(); t != nil {
+		l.Line = t.Position.Line
+	}
 	if err := yaml.NodeToValue(node, &l.Values); err != nil {
 		var r struct {
 			Replace []any `yaml:"replace"`

@@ -106,7 +106,16 @@ func (c *rulesListCmd) Run(e *env) error {
 		return m.Severity < least || !c.attack(m) || !c.reads(r.Selectors())
 	})
 	if c.Attack {
-		return c.coverage(e, reference.Cover(reference.Of(all)))
+		cover := reference.Cover(reference.Of(all))
+		if len(c.Tactic) > 0 {
+			cover.Tactics = slices.DeleteFunc(cover.Tactics, func(t reference.TacticCoverage) bool {
+				return !slices.ContainsFunc(c.Tactic, func(text string) bool {
+					tactic, ok := finding.ATTACK().Tactic(text)
+					return ok && tactic.ID == t.ID
+				})
+			})
+		}
+		return c.coverage(e, cover)
 	}
 	if c.Output != "table" && c.Output != "json" {
 		return usagef("-o %s goes with --attack", c.Output)
@@ -316,7 +325,11 @@ func (c *rulesCheckCmd) Run(e *env) error {
 			unavailable[name] = h.Reason
 		}
 	}
-	res := detect.Check(detect.CheckOptions{Unavailable: unavailable}, argSources(c.Dirs)...)
+	opts := detect.CheckOptions{Unavailable: unavailable}
+	if len(c.Dirs) > 0 {
+		opts.Beside = []detect.Source{builtin()}
+	}
+	res := detect.Check(opts, argSources(c.Dirs)...)
 	if c.json() {
 		if err := writeJSON(e.stdout, res); err != nil {
 			return err
@@ -386,6 +399,9 @@ func (c *rulesTestCmd) Run(e *env) error {
 	opts := ruletest.Options{Filter: c.Run_, Timeout: c.Timeout}
 	if !c.json() {
 		opts.Progress = func(t ruletest.Test) { c.progress(e, t) }
+	}
+	if len(c.Dirs) > 0 {
+		opts.Lists = []detect.Source{builtin()}
 	}
 	res, err := ruletest.Run(e.ctx, opts, argSources(c.Dirs)...)
 	if err != nil {
