@@ -139,8 +139,10 @@ func unreadLists(beside, sources []Source) (out []Diagnostic) {
 				if slices.Contains(known, name) || word.MatchString(text.String()) {
 					continue
 				}
-				out = append(out, Diagnostic{Level: LevelWarning, File: l.File, Line: l.Lists[name].Line, Code: "unread-list",
-					Reason: fmt.Sprintf("no rule reads the list %s", name), Advice: suggest(name, known)})
+				out = append(out, Diagnostic{
+					Level: LevelWarning, File: l.File, Line: l.Lists[name].Line, Code: "unread-list",
+					Reason: fmt.Sprintf("no rule reads the list %s", name), Advice: suggest(name, known),
+				})
 			}
 		}
 	}
