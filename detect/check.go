@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -103,7 +101,7 @@ func Check(opts CheckOptions, sources ...Source) *CheckResult {
 		res.Rules = append(res.Rules, c.summary())
 		res.Diagnostics = append(res.Diagnostics, c.out...)
 	}
-	res.Diagnostics = append(res.Diagnostics, unreadLists(opts.Beside, sources)...)
+	res.Diagnostics = append(res.Diagnostics, checkLists(opts.Beside, sources)...)
 	slices.SortStableFunc(res.Diagnostics, func(a, b Diagnostic) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line)) })
 	for _, d := range res.Diagnostics {
 		switch d.Level {
@@ -114,39 +112,6 @@ func Check(opts CheckOptions, sources ...Source) *CheckResult {
 		}
 	}
 	return res
-}
-
-// unreadLists tells of lists that no rule reads: their names are misspelt, mostly.
-func unreadLists(beside, sources []Source) (out []Diagnostic) {
-	var text strings.Builder
-	var known []string
-	trees := ReadTrees(false, slices.Concat(beside, sources)...)
-	for i, tree := range trees {
-		for _, m := range slices.AppendSeq(slices.Clone(tree.Rules), maps.Values(tree.Library.Helpers)) {
-			text.WriteString(m.String())
-		}
-		if i < len(beside) {
-			for _, l := range tree.Lists {
-				known = slices.AppendSeq(known, maps.Keys(l.Lists))
-			}
-		}
-	}
-	slices.Sort(known)
-	for _, tree := range trees[len(beside):] {
-		for _, l := range tree.Lists {
-			for _, name := range slices.Sorted(maps.Keys(l.Lists)) {
-				word := regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `\b`)
-				if slices.Contains(known, name) || word.MatchString(text.String()) {
-					continue
-				}
-				out = append(out, Diagnostic{
-					Level: LevelWarning, File: l.File, Line: l.Lists[name].Line, Code: "unread-list",
-					Reason: fmt.Sprintf("no rule reads the list %s", name), Advice: suggest(name, known),
-				})
-			}
-		}
-	}
-	return out
 }
 
 type checker struct {

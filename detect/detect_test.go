@@ -366,8 +366,9 @@ func TestCheckBeside(t *testing.T) {
 		"tutorial.rego":   {Data: []byte(tutorial)},
 	}}
 	res := detect.Check(detect.CheckOptions{Beside: []detect.Source{beside}}, source(map[string]string{
-		"mine.yaml": "lists:\n  shells: [/x]\n  own: [/x]\n  shels: [/x]\nexceptions:\n- {rule: no_such_rule, match: {origin: host}, reason: r}\n",
-		"own.rego":  rego("OWN", `tracee_selected_events contains {"source": "tracee", "name": "execve"}`, `tracee_match if helpers.get_tracee_argument("pathname") in data.tocsin.lists.own`),
+		"mine.yaml": "lists:\n  shells: [/x]\n  own: [/x]\n  shels: [/x]\nexceptions:\n- {rule: no_such_rule, match: {origin: host}, reason: r}\n" +
+			"- {rule: OWN, match: {executable.pth: /x, process.ancestors.2.executable: /y, args.pathname: /z, args.remote_addr.sun_path: /s}, reason: r}\n",
+		"own.rego": rego("OWN", `tracee_selected_events contains {"source": "tracee", "name": "execve"}`, `tracee_match if helpers.get_tracee_argument("pathname") in data.tocsin.lists.own`),
 	}))
 	var said []string
 	for _, d := range res.Diagnostics {
@@ -378,6 +379,7 @@ func TestCheckBeside(t *testing.T) {
 	want := []string{
 		`rules/mine.yaml:4: warning: no rule reads the list shels; did you mean "shells"?`,
 		`rules/mine.yaml:6: error: exception 1: no rule has the id "no_such_rule"; tocsin rules list shows the ids`,
+		`rules/mine.yaml:7: warning: exception 2: no event has the field executable.pth, so that it excepts nothing; did you mean "executable.path"?`,
 	}
 	if !slices.Equal(said, want) {
 		t.Errorf("got %q", said)

@@ -112,7 +112,7 @@ exceptions:
     expires: 2030-01-31
 ` + "```" + `
 
-A rule of your own with the id of a built-in one replaces it.
+"tocsin rules check DIR" tells what is misspelt, with its line. A rule of your own with the id of a built-in one replaces it.
 `)
 	for _, t := range finding.ATTACK().Tactics {
 		first := true
