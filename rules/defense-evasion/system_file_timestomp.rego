@@ -10,7 +10,7 @@ __rego_metadoc__ := {
 	"description": "touch was told to give a file in a system directory a time of choice or that of another file: it hides when it was changed.",
 	"tags": ["evasion"],
 	"properties": {
-		"Severity": 1,
+		"Severity": 2,
 		"MITRE ATT&CK": "T1070.006",
 	},
 	"references": [

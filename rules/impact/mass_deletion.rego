@@ -12,7 +12,7 @@ __rego_metadoc__ := {
 	"threshold": {"count": 1000, "within": "10s", "by": "process"},
 	"enabled": false,
 	"properties": {
-		"Severity": 2,
+		"Severity": 3,
 		"MITRE ATT&CK": "T1485, T1070.004",
 	},
 	"references": [

@@ -36,7 +36,7 @@ tracee_match := {"device": device, "path": path} if {
 
 tracee_match := {"type": type, "path": path} if {
 	type := helpers.get_tracee_argument("type")
-	type in {"debugfs", "tracefs", "securityfs", "cgroup", "bpf"}
+	type in {"debugfs", "tracefs", "securityfs", "cgroup", "cgroup2", "bpf", "efivarfs", "configfs"}
 	device := helpers.get_tracee_argument("dev_name")
 	not startswith(device, "/dev/")
 	path := helpers.get_tracee_argument("path")

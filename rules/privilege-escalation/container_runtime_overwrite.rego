@@ -36,7 +36,7 @@ tracee_match := {"path": path} if {
 tracee_match := {"path": path} if {
 	helpers.is_file_write(helpers.get_tracee_argument("flags"))
 	opened := helpers.get_tracee_argument("syscall_pathname")
-	startswith(opened, "/proc/")
+	contains(opened, "proc/")
 	endswith(opened, "/exe")
 	path := helpers.get_tracee_argument("pathname")
 }

@@ -22,3 +22,5 @@ test_near_miss_host if not fires(testing.opened("/usr/sbin/runc", "O_WRONLY", {}
 test_near_miss_name if not fires(testing.opened("/usr/sbin/xrunc", "O_WRONLY", testing.container))
 
 test_near_miss_package_manager if not fires(testing.opened("/usr/sbin/runc", "O_WRONLY", object.union(testing.container, testing.by("/usr/bin/dpkg"))))
+
+test_evasion_more_slashes if fires(testing.event("security_file_open", {"pathname": "/usr/bin/program", "flags": "O_WRONLY", "syscall_pathname": "//proc/self/exe"}, testing.container))

@@ -26,9 +26,12 @@ tracee_selected_events contains {"source": "tracee", "name": "security_file_open
 
 tracee_match := {"path": opened} if {
 	opened := helpers.get_tracee_argument("syscall_pathname")
-	startswith(opened, "/proc/")
-	some link in {"/root/", "/cwd/"}
-	contains(opened, link)
-	not startswith(opened, "/proc/self/")
-	not startswith(opened, "/proc/thread-self/")
+	regex.match(`proc/+(.*/)?[0-9]+/+(task/+[0-9]+/+)?(root|cwd)/`, opened)
+	not regex.match(`^/proc/(self|thread-self)/(task/[0-9]+/)?(root|cwd)/`, opened)
+}
+
+# From within /proc.
+tracee_match := {"path": opened} if {
+	opened := helpers.get_tracee_argument("syscall_pathname")
+	regex.match(`^(\./+)*[0-9]+/+(task/+[0-9]+/+)?(root|cwd)/`, opened)
 }
