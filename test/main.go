@@ -46,8 +46,9 @@ func run(ctx context.Context, args []string) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	// -count=1, because Go's cache does not notice that root, QEMU or runc came or went.
-	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json", "-count=1"}, args...)...)
+	// -count=1, because Go's cache does not notice that root, QEMU or runc came or went; Go's own time-out of ten
+	// minutes is less than other kernels take under emulation.
+	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json", "-count=1", "-timeout=40m"}, args...)...)
 	cmd.Stderr = os.Stderr
 	cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo(args))
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
