@@ -50,12 +50,42 @@ runs(names) if {
 
 # A program that the dynamic loader was asked to start, which needs no right to execute: "ld.so /tmp/nc".
 runs(names) if {
-	path := helpers.get_tracee_argument("pathname")
-	some loader in {"/ld-linux", "/ld-musl", "/ld.so"}
-	contains(path, loader)
+	loader
 	some arg in helpers.get_tracee_argument("argv")
 	some name in names
 	endswith(arg, name)
+}
+
+loader if {
+	path := helpers.get_tracee_argument("pathname")
+	some name in data.tocsin.lists.loaders
+	endswith(path, name)
+}
+
+loader if {
+	path := helpers.get_tracee_argument("cmdpath")
+	some name in data.tocsin.lists.loaders
+	endswith(path, name)
+}
+
+# The same for a program that lies in one of the directories.
+loads_from(directories) if {
+	loader
+	some arg in helpers.get_tracee_argument("argv")
+	some directory in directories
+	startswith(arg, directory)
+}
+
+# A shell or another program that runs what it is given as text.
+interpreter if runs(data.tocsin.lists.shells)
+
+interpreter if runs(data.tocsin.lists.interpreters)
+
+# A program that only translates: builds start thousands, and what stands in their arguments and environment does nothing.
+build_program if {
+	path := helpers.get_tracee_argument("pathname")
+	some start in data.tocsin.lists.build_programs
+	startswith(path, start)
 }
 
 # A package manager, or a script of a package that it runs.

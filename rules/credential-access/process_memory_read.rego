@@ -26,6 +26,8 @@ tracee_selected_events contains {"source": "tracee", "name": "security_file_open
 
 tracee_selected_events contains {"source": "tracee", "name": "process_vm_readv", "origin": "*"}
 
+tracee_selected_events contains {"source": "tracee", "name": "ptrace", "origin": "*"}
+
 tracee_match := {"path": path} if {
 	input.eventName == "security_file_open"
 	not helpers.is_file_write(helpers.get_tracee_argument("flags"))
@@ -40,5 +42,13 @@ tracee_match := {"target": target} if {
 	input.eventName == "process_vm_readv"
 	target := helpers.get_tracee_argument("pid")
 	target != input.processId
+	not input.executable.path in data.tocsin.lists.debuggers
+}
+
+# A word at a time.
+tracee_match := {"target": target} if {
+	input.eventName == "ptrace"
+	helpers.get_tracee_argument("request") in {"PTRACE_PEEKTEXT", "PTRACE_PEEKDATA"}
+	target := helpers.get_tracee_argument("pid")
 	not input.executable.path in data.tocsin.lists.debuggers
 }

@@ -26,3 +26,11 @@ test_near_miss_write if not fires(testing.opened("/proc/77/mem", "O_RDWR", {}))
 test_evasion_proc_mounted_elsewhere if fires(testing.opened("/mnt/p/77/mem", "O_RDONLY", {}))
 
 test_near_miss_device if not fires(testing.opened("/dev/mem", "O_RDONLY", {}))
+
+test_evasion_word_by_word if fires(testing.event("ptrace", {"request": "PTRACE_PEEKDATA", "pid": 7}, {}))
+
+test_near_miss_debugger_peeks if {
+	not fires(testing.event("ptrace", {"request": "PTRACE_PEEKTEXT", "pid": 7}, testing.by("/usr/bin/gdb")))
+}
+
+test_near_miss_attach if not fires(testing.event("ptrace", {"request": "PTRACE_ATTACH", "pid": 7}, {}))

@@ -1,5 +1,6 @@
 package tocsin.rules.encoded_command
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -24,6 +25,7 @@ __rego_metadoc__ := {
 tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "*"}
 
 tracee_match := {"argv": argv} if {
+	tocsin.interpreter
 	argv := helpers.get_tracee_argument("argv")
 	some arg in argv
 	some decode in {"base64 -d", "base64 --decode", "base64 -D", "openssl enc -d", "openssl base64 -d", "xxd -r", "b64decode", "decode_base64", "base64_decode"}

@@ -1,5 +1,6 @@
 package tocsin.rules.fileless_execution
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -35,6 +36,12 @@ tracee_match := {"path": script} if {
 	script := helpers.get_tracee_argument("cmdpath")
 	some directory in {"/dev/shm/", "/run/shm/"}
 	startswith(script, directory)
+}
+
+# Started by the dynamic loader, which needs no right to execute it.
+tracee_match := {"path": path} if {
+	tocsin.loads_from({"/dev/shm/", "/run/shm/", "/proc/self/fd/", "/dev/fd/"})
+	path := helpers.get_tracee_argument("pathname")
 }
 
 in_memory(path) if startswith(path, "memfd:")

@@ -32,3 +32,7 @@ test_near_miss_ordinary if not fires(exec("/usr/bin/ls", {}))
 test_near_miss_name if not fires(exec("/opt/memfd:x", {}))
 
 test_evasion_script if fires(testing.event("sched_process_exec", {"pathname": "/usr/bin/dash", "cmdpath": "/dev/shm/x", "argv": ["/bin/sh", "/dev/shm/x"]}, {}))
+
+test_evasion_dynamic_loader if {
+	fires(testing.executed("/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", ["ld.so", "/proc/self/fd/3"], {}))
+}

@@ -67,12 +67,21 @@ tracee_match := {"argv": argv} if {
 	not tocsin.parent_in(data.tocsin.lists.firewall_programs)
 }
 
+# ufw is a script: given to its interpreter as a file.
 tracee_match := {"argv": argv} if {
+	tocsin.runs(data.tocsin.lists.interpreters)
 	argv := helpers.get_tracee_argument("argv")
-	some tool in {"/ufw", "ufw"}
 	some arg in argv
-	endswith(arg, tool)
-	"disable" in argv
+	endswith(arg, "/ufw")
+	some action in {"disable", "reset"}
+	action in argv
+}
+
+tracee_match := {"argv": argv} if {
+	tocsin.runs({"/ufw"})
+	argv := helpers.get_tracee_argument("argv")
+	some action in {"disable", "reset"}
+	action in argv
 }
 
 tracee_match := {"argv": argv} if {

@@ -34,3 +34,13 @@ test_evasion_one_argument if fires(testing.executed("/usr/sbin/nft", ["nft", "fl
 test_near_miss_list_ruleset if not fires(testing.executed("/usr/sbin/nft", ["nft", "list", "ruleset"], {}))
 
 test_near_miss_policy_drop if not fires(testing.executed("/usr/sbin/xtables-nft-multi", ["iptables", "-P", "INPUT", "DROP"], {}))
+
+test_evasion_script_by_its_interpreter if {
+	fires(testing.executed("/usr/bin/python3.11", ["python3", "/usr/sbin/ufw", "--force", "reset"], {}))
+}
+
+test_near_miss_ufw_status if {
+	not fires(testing.executed("/usr/bin/python3.11", ["python3", "/usr/sbin/ufw", "status"], {}))
+}
+
+test_match_ufw if fires(testing.executed("/usr/sbin/ufw", ["ufw", "disable"], {}))

@@ -1,5 +1,6 @@
 package tocsin.rules.kernel_thread_masquerade
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -28,4 +29,5 @@ tracee_match := {"argv0": name, "path": path} if {
 	startswith(name, "[")
 	name != "["
 	path := helpers.get_tracee_argument("pathname")
+	not tocsin.build_program
 }

@@ -18,3 +18,7 @@ test_evasion_open_bracket if fires(testing.executed("/tmp/x", ["[migration/0"], 
 test_near_miss_test if not fires(testing.executed("/usr/bin/[", ["[", "-f", "x", "]"], {}))
 
 test_near_miss_1 if not fires(testing.executed("/usr/bin/kworker", ["kworker"], {}))
+
+test_near_miss_build if {
+	not fires(testing.executed("/usr/lib/gcc/x86_64-linux-gnu/12/cc1", ["[cc1]"], {}))
+}

@@ -1,5 +1,6 @@
 package tocsin.rules.preloaded_library
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -30,6 +31,7 @@ tracee_match := {"variables": variables} if {
 	startswith(variable, name)
 	some directory in {"/tmp/", "/var/tmp/", "/dev/shm/", "/run/shm/"}
 	contains(variable, directory)
+	not tocsin.build_program
 }
 
 # A library that is not among the libraries: in a home, hidden, found by a relative path, or in no directory at all.
@@ -39,6 +41,7 @@ tracee_match := {"variables": variables} if {
 	startswith(variable, name)
 	some place in {"=/home/", "=/root/", "=/var/www/", "=/proc/", ":/home/", ":/root/", ":/proc/", "/.", "=.", "memfd:"}
 	contains(variable, place)
+	not tocsin.build_program
 }
 
 variables := [variable |

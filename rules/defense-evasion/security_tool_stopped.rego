@@ -26,6 +26,8 @@ tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec
 
 tracee_selected_events contains {"source": "tracee", "name": "security_inode_unlink", "origin": "*"}
 
+tracee_selected_events contains {"source": "tracee", "name": "sched_process_exit", "origin": "*"}
+
 tracee_selected_events contains {"source": "tracee", "name": "security_inode_rename", "origin": "*"}
 
 tracee_match := {"argv": argv} if {
@@ -62,4 +64,13 @@ tracee_match := {"path": path} if {
 	path := helpers.get_tracee_argument("old_path")
 	path in data.tocsin.lists.security_tools
 	not tocsin.package_manager
+}
+
+# Killed, by whatever means: SIGKILL is the signal that it could not refuse.
+tracee_match := {"path": path, "signal": 9} if {
+	input.eventName == "sched_process_exit"
+	helpers.get_tracee_argument("signal_code") == 9
+	helpers.get_tracee_argument("process_group_exit")
+	path := input.executable.path
+	path in data.tocsin.lists.security_tools
 }

@@ -32,3 +32,15 @@ test_evasion_program_removed if fires(testing.event("security_inode_unlink", {"p
 test_evasion_program_moved if fires(testing.renamed("/usr/bin/falco", "/usr/bin/falco.off", {}))
 
 test_near_miss_uninstalled if not fires(testing.event("security_inode_unlink", {"pathname": "/usr/sbin/auditd"}, testing.by("/usr/bin/dpkg")))
+
+died(path, signal) := testing.event(
+	"sched_process_exit",
+	{"exit_code": signal, "process_group_exit": true, "signal_code": signal},
+	testing.by(path),
+)
+
+test_evasion_killed_by_number if fires(died("/usr/sbin/auditd", 9))
+
+test_near_miss_stopped_by_systemd if not fires(died("/usr/sbin/auditd", 15))
+
+test_near_miss_other_killed if not fires(died("/usr/bin/sleep", 9))

@@ -1,5 +1,6 @@
 package tocsin.rules.shell_history_disabled
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -28,4 +29,5 @@ tracee_match := {"variable": off} if {
 	some variable in helpers.get_tracee_argument("env")
 	some off in {"HISTFILE=/dev/null", "HISTFILE=", "HISTSIZE=0", "HISTFILESIZE=0"}
 	variable == off
+	not tocsin.build_program
 }

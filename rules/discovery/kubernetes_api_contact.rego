@@ -34,4 +34,4 @@ tracee_match := {"address": ip, "port": port} if {
 
 api(ip, _) if ip in data.tocsin.lists.kubernetes_api_addresses
 
-api(_, port) if port == "6443"
+api(_, port) if port in {"6443", "10250", "10255"}

@@ -23,3 +23,5 @@ test_evasion_ipv6 if {
 test_near_miss_host if not fires(connect("10.96.0.1", "443", {}))
 
 test_near_miss_other if not fires(connect("10.96.0.10", "53", testing.container))
+
+test_match_kubelet if fires(connect("10.0.0.4", "10250", testing.container))

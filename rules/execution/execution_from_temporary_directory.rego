@@ -1,5 +1,6 @@
 package tocsin.rules.execution_from_temporary_directory
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -38,4 +39,10 @@ tracee_match := {"path": path, "script": script} if {
 	script := helpers.get_tracee_argument("cmdpath")
 	some directory in data.tocsin.lists.temporary_directories
 	startswith(script, directory)
+}
+
+# Started by the dynamic loader, which needs no right to execute it.
+tracee_match := {"path": path} if {
+	tocsin.loads_from(data.tocsin.lists.temporary_directories)
+	path := helpers.get_tracee_argument("pathname")
 }

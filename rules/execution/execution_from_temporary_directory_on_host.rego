@@ -42,3 +42,10 @@ tracee_match := {"path": script} if {
 	not startswith(path, "/tmp/")
 	not tocsin.package_manager
 }
+
+# Started by the dynamic loader, which needs no right to execute it.
+tracee_match := {"path": path} if {
+	tocsin.loads_from(data.tocsin.lists.temporary_directories)
+	path := helpers.get_tracee_argument("pathname")
+	not tocsin.package_manager
+}

@@ -18,3 +18,11 @@ test_evasion_script if fires(testing.event("sched_process_exec", {"pathname": "/
 test_near_miss_container if not fires(testing.executed("/tmp/x", ["/tmp/x"], testing.container))
 
 test_near_miss_package_script if not fires(testing.executed("/tmp/x", ["x"], testing.child_of("/usr/bin/dpkg")))
+
+test_evasion_dynamic_loader if {
+	fires(testing.executed("/usr/lib/ld-linux-x86-64.so.2", ["ld.so", "/tmp/x"], {}))
+}
+
+test_near_miss_dynamic_loader if {
+	not fires(testing.executed("/usr/lib/ld-linux-x86-64.so.2", ["ld.so", "--list", "/bin/ls"], {}))
+}

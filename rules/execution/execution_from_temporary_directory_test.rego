@@ -20,3 +20,7 @@ test_evasion_deep if fires(testing.executed("/tmp/systemd-private-1/usr/bin/ls",
 test_near_miss_host if not fires(testing.executed("/tmp/x", ["/tmp/x"], {}))
 
 test_near_miss_1 if not fires(testing.executed("/usr/bin/tmp/x", ["/usr/bin/tmp/x"], testing.container))
+
+test_evasion_dynamic_loader if {
+	fires(testing.executed("/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", ["ld.so", "/tmp/x"], testing.container))
+}

@@ -30,14 +30,13 @@ tracee_match := {"argv": argv} if {
 	some arg in argv
 	some sign in data.tocsin.lists.reverse_shell_signs
 	contains(arg, sign)
+	not tocsin.build_program
 }
 
 # An interpreter's one-liner that opens a socket and starts something.
 tracee_match := {"argv": argv} if {
 	argv := helpers.get_tracee_argument("argv")
-	path := helpers.get_tracee_argument("pathname")
-	some interpreter in {"/python", "/perl", "/ruby", "/php", "/lua", "/node"}
-	contains(path, interpreter)
+	tocsin.runs(data.tocsin.lists.interpreters)
 	some arg in argv
 	some network in {"socket", "Socket", "fsockopen", "TCPSocket"}
 	contains(arg, network)

@@ -29,6 +29,7 @@ tracee_match := {"argv": argv} if {
 	some arg in argv
 	some sign in data.tocsin.lists.miner_signs
 	contains(arg, sign)
+	not tocsin.build_program
 }
 
 tracee_match := {"argv": argv} if {

@@ -27,9 +27,7 @@ tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec
 
 tracee_match := {"argv": argv} if {
 	argv := helpers.get_tracee_argument("argv")
-	path := helpers.get_tracee_argument("pathname")
-	some name in data.tocsin.lists.disk_wipers
-	contains(path, name)
+	tocsin.runs(data.tocsin.lists.disk_wipers)
 	some arg in argv
 	some disk in data.tocsin.lists.disks
 	startswith(arg, disk)

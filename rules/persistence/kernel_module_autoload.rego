@@ -32,6 +32,7 @@ tracee_match := {"path": path} if {
 	path := tocsin.changed_path
 	some file in data.tocsin.lists.module_autoload_files
 	startswith(path, file)
+	not input.executable.path in data.tocsin.lists.module_tools
 	not tocsin.package_manager
 }
 
@@ -41,5 +42,6 @@ tracee_match := {"path": path} if {
 	path := tocsin.changed_path
 	some file in data.tocsin.lists.module_autoload_files
 	contains(path, file)
+	not input.executable.path in data.tocsin.lists.module_tools
 	not tocsin.package_manager
 }

@@ -36,3 +36,7 @@ test_near_miss_2 if not fires(testing.opened("/etc/modprobe", "O_WRONLY|O_CREAT"
 test_near_miss_package_manager if not fires(testing.opened("/etc/modules-load.d/x.conf", "O_WRONLY|O_CREAT", testing.by("/usr/bin/dpkg")))
 
 test_near_miss_package_script if not fires(testing.opened("/etc/modules-load.d/x.conf", "O_WRONLY|O_CREAT", testing.child_of("/usr/bin/dpkg")))
+
+test_evasion_module_among_the_kernels_own if fires(testing.opened("/lib/modules/6.1.0/extra/x.ko", "O_WRONLY|O_CREAT", {}))
+
+test_near_miss_depmod if not fires(testing.opened("/lib/modules/6.1.0/modules.dep", "O_WRONLY", testing.by("/usr/bin/kmod")))

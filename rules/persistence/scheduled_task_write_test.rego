@@ -28,3 +28,5 @@ test_near_miss_package_manager if not fires(open("/etc/cron.d/x", "O_WRONLY|O_CR
 test_near_miss_read if not fires(open("/etc/cron.d/backup", "O_RDONLY", {}))
 
 test_near_miss_other_file if not fires(open("/etc/cron.rules", "O_WRONLY", {}))
+
+test_evasion_directory_replaced if fires(testing.linked("/etc/cron.d", "/tmp/d", {}))

@@ -34,3 +34,18 @@ tracee_match := {"path": path} if {
 	not input.executable.path in {"/usr/sbin/useradd", "/usr/sbin/adduser"}
 	not tocsin.package_manager
 }
+
+# Read by every login shell.
+tracee_match := {"path": path} if {
+	path := tocsin.changed_path
+	startswith(path, "/etc/profile.d")
+	not tocsin.package_manager
+}
+
+# The host's files, mounted somewhere in a container.
+tracee_match := {"path": path} if {
+	input.origin != "host"
+	path := tocsin.changed_path
+	contains(path, "/etc/profile.d/")
+	not tocsin.package_manager
+}

@@ -36,3 +36,9 @@ test_near_miss_package_manager if not fires(testing.opened("/root/.bashrc", "O_W
 test_near_miss_package_script if not fires(testing.opened("/root/.bashrc", "O_WRONLY|O_CREAT", testing.child_of("/usr/bin/dpkg")))
 
 test_near_miss_useradd if not fires(testing.opened("/home/bob/.bashrc", "O_WRONLY|O_CREAT", testing.by("/usr/sbin/useradd")))
+
+test_match_all_users if fires(testing.opened("/etc/profile.d/x.sh", "O_WRONLY|O_CREAT", {}))
+
+test_match_mounted_host if fires(testing.opened("/host/etc/profile.d/x.sh", "O_WRONLY|O_CREAT", testing.container))
+
+test_evasion_directory_replaced if fires(testing.renamed("/tmp/d", "/etc/profile.d", {}))

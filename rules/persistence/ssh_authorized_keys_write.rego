@@ -34,3 +34,10 @@ tracee_match := {"path": path} if {
 	endswith(path, file)
 	not tocsin.package_manager
 }
+
+# Settings of the server that the first file includes.
+tracee_match := {"path": path} if {
+	path := tocsin.changed_path
+	startswith(path, "/etc/ssh/sshd_config.d")
+	not tocsin.package_manager
+}

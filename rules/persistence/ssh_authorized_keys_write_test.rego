@@ -32,3 +32,7 @@ test_near_miss_2 if not fires(testing.opened("/root/.ssh/authorized_keys.pub", "
 test_near_miss_package_manager if not fires(testing.opened("/root/.ssh/authorized_keys", "O_WRONLY|O_CREAT", testing.by("/usr/bin/dpkg")))
 
 test_near_miss_package_script if not fires(testing.opened("/root/.ssh/authorized_keys", "O_WRONLY|O_CREAT", testing.child_of("/usr/bin/dpkg")))
+
+test_evasion_included_settings if fires(testing.opened("/etc/ssh/sshd_config.d/x.conf", "O_WRONLY|O_CREAT", {}))
+
+test_evasion_directory_replaced if fires(testing.renamed("/tmp/d", "/root/.ssh", {}))

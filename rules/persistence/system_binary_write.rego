@@ -31,5 +31,6 @@ tracee_match := {"path": path} if {
 	path := tocsin.changed_path
 	some file in data.tocsin.lists.system_binary_directories
 	startswith(path, file)
+	not input.executable.path in {"/usr/sbin/ldconfig", "/sbin/ldconfig"}
 	not tocsin.package_manager
 }

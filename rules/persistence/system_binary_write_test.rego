@@ -32,3 +32,9 @@ test_near_miss_2 if not fires(testing.opened("/usr/binary", "O_WRONLY|O_CREAT", 
 test_near_miss_package_manager if not fires(testing.opened("/usr/bin/ls", "O_WRONLY|O_CREAT", testing.by("/usr/bin/dpkg")))
 
 test_near_miss_package_script if not fires(testing.opened("/usr/bin/ls", "O_WRONLY|O_CREAT", testing.child_of("/usr/bin/dpkg")))
+
+test_match_library if fires(testing.renamed("/tmp/x", "/usr/lib/x86_64-linux-gnu/libc.so.6", {}))
+
+test_near_miss_ldconfig if {
+	not fires(testing.linked("/lib/x86_64-linux-gnu/libz.so.1", "libz.so.1.2", testing.by("/usr/sbin/ldconfig")))
+}

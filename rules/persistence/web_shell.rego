@@ -42,3 +42,16 @@ tracee_match := {"server": parent, "program": path} if {
 	some server in data.tocsin.lists.servers
 	endswith(parent, server)
 }
+
+# By way of another program: "timeout 9 sh".
+tracee_match := {"server": server, "program": path} if {
+	path := helpers.get_tracee_argument("pathname")
+	some shell in data.tocsin.lists.shells
+	endswith(path, shell)
+	server := input.process.ancestors[1].executable
+	some name in data.tocsin.lists.servers
+	endswith(server, name)
+	every other in data.tocsin.lists.servers {
+		not endswith(input.process.ancestors[0].executable, other)
+	}
+}

@@ -26,3 +26,13 @@ test_near_miss_name if not fires(testing.executed("/bin/sh", ["/bin/sh"], testin
 test_evasion_no_shell if fires(testing.executed("/usr/bin/curl", ["curl", "http://203.0.113.1/x"], testing.child_of("/usr/sbin/nginx")))
 
 test_near_miss_fetched_by_another if not fires(testing.executed("/usr/bin/curl", ["curl"], testing.child_of("/usr/sbin/cron")))
+
+ancestors(list) := {"process": {"ancestors": [{"executable": path} | some path in list]}}
+
+test_evasion_by_another_program if {
+	fires(testing.executed("/usr/bin/dash", ["sh"], ancestors(["/usr/bin/timeout", "/usr/sbin/nginx"])))
+}
+
+test_near_miss_far_descendant if {
+	not fires(testing.executed("/usr/bin/dash", ["sh"], ancestors(["/usr/bin/sudo", "/usr/bin/make", "/usr/sbin/nginx"])))
+}

@@ -1,5 +1,6 @@
 package tocsin.rules.container_runtime_socket
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -40,4 +41,20 @@ tracee_match := {"socket": path} if {
 	path := helpers.get_tracee_argument("pathname")
 	some socket in data.tocsin.lists.runtime_sockets
 	endswith(path, socket)
+}
+
+# Named from within its directory.
+tracee_match := {"socket": path} if {
+	input.eventName == "security_socket_connect"
+	path := helpers.get_tracee_argument("remote_addr").sun_path
+	some socket in data.tocsin.lists.runtime_sockets
+	path == trim_prefix(socket, "/")
+}
+
+# The same service over the network.
+tracee_match := {"address": address, "port": port} if {
+	input.eventName == "security_socket_connect"
+	address := helpers.get_tracee_argument("remote_addr")
+	port := tocsin.port(address)
+	port in {"2375", "2376"}
 }

@@ -27,4 +27,10 @@ test_near_miss_other_socket if not fires(connect(unix("/var/run/mysqld/mysqld.so
 
 test_near_miss_name_within if not fires(connect(unix("/run/notdocker.sock"), testing.container))
 
-test_near_miss_inet if not fires(connect({"sa_family": "AF_INET", "sin_addr": "10.0.0.1", "sin_port": "2375"}, testing.container))
+test_near_miss_inet if not fires(connect({"sa_family": "AF_INET", "sin_addr": "10.0.0.1", "sin_port": "2377"}, testing.container))
+
+test_evasion_relative_path if fires(connect({"sa_family": "AF_UNIX", "sun_path": "docker.sock"}, testing.container))
+
+test_match_network if {
+	fires(connect({"sa_family": "AF_INET", "sin_addr": "172.17.0.1", "sin_port": "2375"}, testing.container))
+}
