@@ -1,6 +1,7 @@
 package native
 
 import (
+	"cmp"
 	"math"
 	"regexp"
 	"slices"
@@ -40,6 +41,8 @@ type specialiser struct {
 	def         *event.Def
 	origin      event.Origin
 	addressText bool
+	// element resolves what is named in the element that Any looks at.
+	element func(path []string) field
 }
 
 var (
@@ -120,17 +123,25 @@ func (s *specialiser) node(n *Node) *specialised {
 	return s.atom(n)
 }
 
-// elementField is the element that Any looks at.
-var elementField = field{kind: text, always: true, text: func(s *Scratch, _ *event.Event) (string, bool) { return s.element, true }}
+// textElement is an element of a list of texts.
+func textElement(path []string) field {
+	if len(path) > 0 {
+		return neverField
+	}
+	return field{kind: text, always: true, text: func(s *Scratch, _ *event.Event) (string, bool) { return s.element, true }}
+}
 
 // anyElement resolves a condition on one element of a list.
 func (s *specialiser) anyElement(n *Node) *specialised {
+	ancestors := slices.Equal(n.Term.Path, []string{"process", "ancestors", "[]"})
 	f := resolve(n.Term, s.def, s.origin, s.addressText)
-	switch f.kind {
-	case never:
+	s.element = textElement
+	switch {
+	case ancestors:
+		s.element = ancestorElement
+	case f.kind == never:
 		return noAnswer
-	case texts:
-	default:
+	case f.kind != texts:
 		return maybe
 	}
 	inner := s.node(n.Kids[0])
@@ -138,10 +149,34 @@ func (s *specialiser) anyElement(n *Node) *specialised {
 	case False:
 		return noAnswer
 	case True:
+		if ancestors {
+			return maybe
+		}
 		return &specialised{op: Is, exact: inner.exact, leaf: s.defined(&Node{Op: Defined, Term: n.Term}, f).leaf}
 	}
 	t, cost := compose(inner)
-	out := is(n, cost+12, func(sc *Scratch, ev *event.Event) bool {
+	find := func(sc *Scratch, ev *event.Event) bool {
+		for _, a := range processOf(ev).Ancestors {
+			if sc.ancestor = a; t(sc, ev) {
+				return true
+			}
+		}
+		return false
+	}
+	if !ancestors {
+		find = anyText(f, t)
+	}
+	out := is(n, cost+12, find)
+	out.exact = inner.exact
+	if need := s.needed(n, inner); need != nil {
+		return &specialised{op: And, exact: out.exact, kids: []*specialised{need, out}}
+	}
+	return out
+}
+
+// anyText finds a text of a list for which the test holds.
+func anyText(f field, t test) test {
+	return func(sc *Scratch, ev *event.Event) bool {
 		sc.list = sc.list[:0]
 		if !f.texts(sc, ev) {
 			return false
@@ -152,9 +187,11 @@ func (s *specialiser) anyElement(n *Node) *specialised {
 			}
 		}
 		return false
-	})
-	out.exact = inner.exact
-	// One of the conditions by itself, on any element, can be looked up.
+	}
+}
+
+// needed is one of the conditions on an element by itself, on any element, which can be looked up; nil when there is none.
+func (s *specialiser) needed(n *Node, inner *specialised) *specialised {
 	kids := []*specialised{inner}
 	if inner.op == And {
 		kids = inner.kids
@@ -169,19 +206,20 @@ func (s *specialiser) anyElement(n *Node) *specialised {
 		}
 	}
 	if anchors == nil {
-		return out
+		return nil
 	}
 	need := &specialised{op: Or, exact: true}
 	for _, anchor := range anchors {
 		n2 := *anchor.node
 		n2.Term = n.Term
+		n2.Term.Path = slices.Concat(n.Term.Path, anchor.node.Term.Path)
 		n2.Term.Funcs = anchor.node.Term.Funcs
 		need.kids = append(need.kids, s.atom(&n2))
 	}
 	if len(need.kids) == 1 {
-		need = need.kids[0]
+		return need.kids[0]
 	}
-	return &specialised{op: And, exact: out.exact, kids: []*specialised{need, out}}
+	return need
 }
 
 // alternatives returns the texts of which one must be there, or nil.
@@ -265,8 +303,10 @@ func (s *specialiser) atom(n *Node) *specialised {
 		}
 		return is(n, 1, func(_ *Scratch, ev *event.Event) bool { return ev.Has(i) })
 	}
-	base := elementField
-	if !n.Term.Element {
+	var base field
+	if n.Term.Element {
+		base = s.element(n.Term.Path)
+	} else {
 		base = resolve(n.Term, s.def, s.origin, s.addressText)
 	}
 	if n.Term.Count {
@@ -301,7 +341,7 @@ func (s *specialiser) atom(n *Node) *specialised {
 			return yes
 		}
 		return maybe
-	case Equal, Prefix, Suffix, Contains, Regex:
+	case Equal, Prefix, Suffix, Contains, Regex, CIDR:
 		return s.text(n, f)
 	case NumEqual, Less, LessEqual, Greater, GreaterEqual, BitsAny:
 		if f.kind != number {
@@ -309,6 +349,10 @@ func (s *specialiser) atom(n *Node) *specialised {
 				return noAnswer // a value of another type is never equal
 			}
 			return maybe // Rego orders values of all types
+		}
+		if n.Op == BitsAny && f.raw != nil { // larger ones than MaxNumber have bits of their own
+			mask := uint64(n.Nums[0])
+			return is(n, 1, func(sc *Scratch, ev *event.Event) bool { v, ok := f.raw(sc, ev); return ok && v&mask != 0 })
 		}
 		return is(n, 1, numberTest(n, f.num))
 	case Is:
@@ -319,7 +363,7 @@ func (s *specialiser) atom(n *Node) *specialised {
 			return noAnswer
 		}
 		want := n.Nums[0] != 0
-		return is(n, 1, func(_ *Scratch, ev *event.Event) bool { v, ok := f.flag(ev); return ok && v == want })
+		return is(n, 1, func(sc *Scratch, ev *event.Event) bool { v, ok := f.flag(sc, ev); return ok && v == want })
 	}
 	return maybe
 }
@@ -344,17 +388,25 @@ func (s *specialiser) two(n *Node, f field) *specialised {
 			return ok && sameText(scratchText(sc.second), b)
 		})
 	case n.Op == Same && f.kind == number && g.kind == number && f.raw != nil && g.raw != nil:
-		return is(n, 2, func(_ *Scratch, ev *event.Event) bool {
-			a, ok1 := f.raw(ev)
-			b, ok2 := g.raw(ev)
+		return is(n, 2, func(sc *Scratch, ev *event.Event) bool {
+			a, ok1 := f.raw(sc, ev)
+			b, ok2 := g.raw(sc, ev)
 			return ok1 && ok2 && a == b && (f.signed == g.signed || int64(a) >= 0)
 		})
-	case n.Op == Same:
+	case n.Op >= Less && n.Op <= GreaterEqual && f.kind == number && g.kind == number && f.raw != nil && g.raw != nil:
+		return is(n, 2, func(sc *Scratch, ev *event.Event) bool {
+			a, ok1 := f.raw(sc, ev)
+			b, ok2 := g.raw(sc, ev)
+			return ok1 && ok2 && ordered(n.Op, order(a, f.signed, b, g.signed))
+		})
+	case n.Op == Same, n.Op >= Less && n.Op <= GreaterEqual:
 		return maybe
+	case n.Op == EqualJoin || n.Op == PrefixJoin:
+		return s.join(n, f, g)
 	case f.kind == text && g.kind == number && g.raw != nil && plain(n.Strs[0]+n.Strs[1]):
 		return is(n, 3, func(sc *Scratch, ev *event.Event) bool {
 			v, ok1 := f.text(sc, ev)
-			num, ok2 := g.raw(ev)
+			num, ok2 := g.raw(sc, ev)
 			if !ok1 || !ok2 || !strings.HasPrefix(v, n.Strs[0]) {
 				return false
 			}
@@ -370,6 +422,57 @@ func (s *specialiser) two(n *Node, f field) *specialised {
 		return maybe
 	}
 	return noAnswer
+}
+
+// join compares a text with one made of another.
+func (s *specialiser) join(n *Node, f, g field) *specialised {
+	switch {
+	case f.kind == unknown || f.kind == texts || g.kind == unknown || g.kind == texts || !plain(n.Strs[0]+n.Strs[1]):
+		return maybe
+	case f.kind != text || g.kind != text:
+		return noAnswer
+	}
+	return is(n, 5, func(sc *Scratch, ev *event.Event) bool {
+		v, ok := f.text(sc, ev)
+		if !ok || !strings.HasPrefix(v, n.Strs[0]) {
+			return false
+		}
+		sc.second = append(sc.second[:0], v[len(n.Strs[0]):]...) // both texts may be made in the same memory
+		rest := scratchText(sc.second)
+		w, ok := g.text(sc, ev)
+		if !ok {
+			return false
+		}
+		if !utf8.ValidString(w) || !utf8.ValidString(rest) {
+			w, rest = string([]rune(w)), string([]rune(rest))
+		}
+		rest, ok = strings.CutPrefix(rest, w)
+		return ok && (rest == n.Strs[1] || n.Op == PrefixJoin && strings.HasPrefix(rest, n.Strs[1]))
+	})
+}
+
+// order compares numbers of 64 bits, signed or not.
+func order(a uint64, aSigned bool, b uint64, bSigned bool) int {
+	below := func(v uint64, signed bool) bool { return signed && int64(v) < 0 }
+	switch x, y := below(a, aSigned), below(b, bSigned); {
+	case x && !y:
+		return -1
+	case !x && y:
+		return 1
+	}
+	return cmp.Compare(a, b) // both negative numbers keep their order
+}
+
+func ordered(op Op, c int) bool {
+	switch op {
+	case Less:
+		return c < 0
+	case LessEqual:
+		return c <= 0
+	case Greater:
+		return c > 0
+	}
+	return c >= 0
 }
 
 // sameText compares texts as the document has them: bytes that are not UTF-8 are all the same there.
@@ -414,23 +517,23 @@ func (s *specialiser) defined(n *Node, f field) *specialised {
 			return f.texts(sc, ev) && len(sc.list) > 0
 		})
 	case number:
-		return is(n, 1, func(_ *Scratch, ev *event.Event) bool { _, ok := f.num(ev); return ok })
+		return is(n, 1, func(sc *Scratch, ev *event.Event) bool { _, ok := f.num(sc, ev); return ok })
 	case boolean:
 		// Partial evaluation writes a bare reference both for "has a value" and for "is not false": let false through.
-		out := is(n, 1, func(_ *Scratch, ev *event.Event) bool { _, ok := f.flag(ev); return ok })
+		out := is(n, 1, func(sc *Scratch, ev *event.Event) bool { _, ok := f.flag(sc, ev); return ok })
 		out.exact = n.Op == Defined
 		return out
 	}
 	return maybe
 }
 
-func numberTest(n *Node, get func(*event.Event) (int64, bool)) test {
+func numberTest(n *Node, get func(*Scratch, *event.Event) (int64, bool)) test {
 	op, nums := n.Op, n.Nums
 	if op == NumEqual && len(nums) == 1 {
 		want := nums[0]
-		return func(_ *Scratch, ev *event.Event) bool { v, ok := get(ev); return ok && v == want }
+		return func(sc *Scratch, ev *event.Event) bool { v, ok := get(sc, ev); return ok && v == want }
 	}
-	return func(_ *Scratch, ev *event.Event) bool { v, ok := get(ev); return ok && compare(op, nums, v) }
+	return func(sc *Scratch, ev *event.Event) bool { v, ok := get(sc, ev); return ok && compare(op, nums, v) }
 }
 
 func compare(op Op, nums []int64, v int64) bool {
@@ -465,6 +568,9 @@ func (s *specialiser) text(n *Node, f field) *specialised {
 			return maybe
 		}
 	}
+	if f.kind == text && !f.isConst && slices.Contains(n.Strs, "") && (n.Op == Prefix || n.Op == Suffix || n.Op == Contains) {
+		return is(n, 1, func(sc *Scratch, ev *event.Event) bool { _, ok := f.text(sc, ev); return ok })
+	}
 	match := stringMatcher(n.Op, n.Strs)
 	if match == nil {
 		return maybe
@@ -486,7 +592,7 @@ func (s *specialiser) text(n *Node, f field) *specialised {
 			return all
 		}
 	}
-	if n.Op == Regex && !f.isConst && f.memo == nil {
+	if (n.Op == Regex || n.Op == CIDR) && !f.isConst && f.memo == nil {
 		return s.regex(n, f, match)
 	}
 	cost := map[Op]int{Equal: 2, Prefix: 2, Suffix: 2, Contains: 6}[n.Op] + len(n.Strs)/8 + 3*len(n.Term.Funcs)
@@ -510,7 +616,7 @@ func (s *specialiser) text(n *Node, f field) *specialised {
 	return &specialised{op: Is, exact: true, leaf: l}
 }
 
-// regex is a leaf that runs a regular expression.
+// regex is a leaf that runs a regular expression, or another comparison that no index can make.
 func (s *specialiser) regex(n *Node, f field, match func(string) bool) *specialised {
 	if f.kind == texts {
 		return is(n, 80, func(sc *Scratch, ev *event.Event) bool {
@@ -529,7 +635,7 @@ func memoised(f field, match func(string) bool) test {
 		answer uint8 // 0 not known, 1 no, 2 yes
 	}
 	return func(s *Scratch, ev *event.Event) bool {
-		v, ok := f.memo(ev)
+		v, ok := f.memo(s, ev)
 		if !ok {
 			return false
 		}
@@ -547,6 +653,9 @@ func memoised(f field, match func(string) bool) test {
 
 // stringMatcher returns the comparison of a text with constants, or nil when there is none.
 func stringMatcher(op Op, strs []string) func(string) bool {
+	if op == CIDR {
+		return inNetworks(strs)
+	}
 	if len(strs) == 1 && op != Regex {
 		c := strs[0]
 		switch op {

@@ -18,8 +18,9 @@ type Scratch struct {
 	list   []string
 	buf    []byte
 	second []byte
-	// element of a list that Any looks at
-	element string
+	// what Any looks at: a text of a list, or an ancestor of the process
+	element  string
+	ancestor *event.Process
 	// Candidates are the rules that may match, by the numbers that they were added with. See Program.Match.
 	Candidates []int32
 	seen       []uint64 // by rule: the event that it became a candidate of
@@ -47,13 +48,13 @@ type field struct {
 	text   func(*Scratch, *event.Event) (string, bool)
 	// texts appends to s.list, which the caller has emptied.
 	texts func(*Scratch, *event.Event) bool
-	num   func(*event.Event) (int64, bool)
+	num   func(*Scratch, *event.Event) (int64, bool)
 	// raw is the number in 64 bits, signed or not.
-	raw    func(*event.Event) (uint64, bool)
+	raw    func(*Scratch, *event.Event) (uint64, bool)
 	signed bool
-	flag   func(*event.Event) (bool, bool)
+	flag   func(*Scratch, *event.Event) (bool, bool)
 	// memo: the text depends on this number alone, and the number has few values. Conditions remember their answers.
-	memo func(*event.Event) (uint64, bool)
+	memo func(*Scratch, *event.Event) (uint64, bool)
 	// unsigned numbers above 1<<63-1 are given as that: no rule compares with a larger one.
 	constant string // the text is this in every event of this kind
 	isConst  bool
@@ -80,8 +81,15 @@ func optional(get func(*event.Event) string) field {
 
 func uintField(get func(*event.Event) uint64) field {
 	return field{
-		kind: number, always: true, num: func(ev *event.Event) (int64, bool) { return clamp(get(ev)), true },
-		raw: func(ev *event.Event) (uint64, bool) { return get(ev), true },
+		kind: number, always: true, num: func(_ *Scratch, ev *event.Event) (int64, bool) { return clamp(get(ev)), true },
+		raw: func(_ *Scratch, ev *event.Event) (uint64, bool) { return get(ev), true },
+	}
+}
+
+func scratchNumber(get func(*Scratch) uint64) field {
+	return field{
+		kind: number, always: true, num: func(s *Scratch, _ *event.Event) (int64, bool) { return clamp(get(s)), true },
+		raw: func(s *Scratch, _ *event.Event) (uint64, bool) { return get(s), true },
 	}
 }
 
@@ -112,7 +120,7 @@ var headerFields = map[string]field{
 	"effectiveCapabilities": uintField(func(e *event.Event) uint64 { return e.CapEff }),
 	"mountNamespace":        uintField(func(e *event.Event) uint64 { return uint64(e.MntNS) }),
 	"pidNamespace":          uintField(func(e *event.Event) uint64 { return uint64(e.PidNS) }),
-	"returnValue":           {kind: number, always: true, num: func(e *event.Event) (int64, bool) { return e.Return, true }},
+	"returnValue":           {kind: number, always: true, num: func(_ *Scratch, e *event.Event) (int64, bool) { return e.Return, true }},
 	"processName":           textField(func(e *event.Event) string { return e.CommString() }),
 	"hostName":              textField(func(e *event.Event) string { return e.HostName() }),
 	"syscall":               textField(func(e *event.Event) string { return event.SyscallName(e.Syscall) }),
@@ -139,14 +147,14 @@ var headerFields = map[string]field{
 	"process.comm": {kind: text, text: func(_ *Scratch, e *event.Event) (string, bool) {
 		return processOf(e).Comm, e.Process != nil
 	}},
-	"process.uid":  {kind: number, num: func(e *event.Event) (int64, bool) { return int64(processOf(e).UID), e.Process != nil }},
-	"process.euid": {kind: number, num: func(e *event.Event) (int64, bool) { return int64(processOf(e).EUID), e.Process != nil }},
+	"process.uid":  {kind: number, num: func(_ *Scratch, e *event.Event) (int64, bool) { return int64(processOf(e).UID), e.Process != nil }},
+	"process.euid": {kind: number, num: func(_ *Scratch, e *event.Event) (int64, bool) { return int64(processOf(e).EUID), e.Process != nil }},
 	"process.args": {kind: texts, texts: func(s *Scratch, e *event.Event) bool {
 		a := processOf(e).Args
 		s.list = append(s.list, a...)
 		return len(a) > 0
 	}},
-	"contextFlags.containerStarted": {kind: boolean, always: true, flag: func(e *event.Event) (bool, bool) { return e.Origin() == event.OriginContainer, true }},
+	"contextFlags.containerStarted": {kind: boolean, always: true, flag: func(_ *Scratch, e *event.Event) (bool, bool) { return e.Origin() == event.OriginContainer, true }},
 	"stackAddresses":                otherField, "contextFlags": otherField, "executable": otherField, "args": otherField,
 	"container": otherField, "kubernetes": otherField,
 }
@@ -158,6 +166,20 @@ var ancestorFields = map[string]func(*event.Process) (string, bool){
 	"cwd":         func(p *event.Process) (string, bool) { return p.Cwd, p.Cwd != "" },
 	"user":        func(p *event.Process) (string, bool) { return p.User, p.User != "" },
 	"comm":        func(p *event.Process) (string, bool) { return p.Comm, true },
+}
+
+// ancestorElement is a member of the ancestor that Any looks at.
+func ancestorElement(path []string) field {
+	if len(path) != 1 {
+		return unknownField
+	}
+	if get := ancestorFields[path[0]]; get != nil {
+		return field{kind: text, text: func(s *Scratch, _ *event.Event) (string, bool) { return get(s.ancestor) }}
+	}
+	if path[0] == "startTime" {
+		return scratchNumber(func(s *Scratch) uint64 { return s.ancestor.StartTime })
+	}
+	return unknownField
 }
 
 var (
@@ -310,7 +332,7 @@ func resolveArg(t Term, a *event.Arg, i int, addressText bool) field {
 		if len(t.Path) > 0 {
 			return neverField
 		}
-		return field{kind: boolean, flag: func(e *event.Event) (bool, bool) { return e.Uint(i) != 0, e.Has(i) }}
+		return field{kind: boolean, flag: func(_ *Scratch, e *event.Event) (bool, bool) { return e.Uint(i) != 0, e.Has(i) }}
 	case event.KindCred:
 		return resolveCred(t, i)
 	case event.KindJSON:
@@ -319,7 +341,7 @@ func resolveArg(t Term, a *event.Arg, i int, addressText bool) field {
 	if len(t.Path) > 0 {
 		return neverField
 	}
-	raw := func(e *event.Event) (uint64, bool) { return e.Uint(i), e.Has(i) }
+	raw := func(_ *Scratch, e *event.Event) (uint64, bool) { return e.Uint(i), e.Has(i) }
 	switch {
 	case a.Kind == event.KindPointer:
 		return field{kind: text, text: func(s *Scratch, e *event.Event) (string, bool) {
@@ -335,9 +357,9 @@ func resolveArg(t Term, a *event.Arg, i int, addressText bool) field {
 			return enc.Text(e.Uint(i)), true
 		}}
 	case a.Kind.Signed():
-		return field{kind: number, raw: raw, signed: true, num: func(e *event.Event) (int64, bool) { return e.Int(i), e.Has(i) }}
+		return field{kind: number, raw: raw, signed: true, num: func(_ *Scratch, e *event.Event) (int64, bool) { return e.Int(i), e.Has(i) }}
 	}
-	return field{kind: number, raw: raw, num: func(e *event.Event) (int64, bool) { return clamp(e.Uint(i)), e.Has(i) }}
+	return field{kind: number, raw: raw, num: func(_ *Scratch, e *event.Event) (int64, bool) { return clamp(e.Uint(i)), e.Has(i) }}
 }
 
 // credIDs is how many of event.CredFields are 32-bit ids; 64-bit sets follow.
@@ -356,23 +378,24 @@ func resolveCred(t Term, i int) field {
 		return unknownField
 	}
 	if n < credIDs {
-		id := func(e *event.Event) (uint64, bool) {
+		id := func(_ *Scratch, e *event.Event) (uint64, bool) {
 			b := e.Bytes(i)
 			if len(b) < 4*n+4 {
 				return 0, false
 			}
 			return uint64(binary.NativeEndian.Uint32(b[4*n:])), true
 		}
-		return field{kind: number, raw: id, num: func(e *event.Event) (int64, bool) { v, ok := id(e); return int64(v), ok }}
+		return field{kind: number, raw: id, num: func(s *Scratch, e *event.Event) (int64, bool) { v, ok := id(s, e); return int64(v), ok }}
 	}
 	at := 4*credIDs + 8*(n-credIDs)
-	return field{kind: number, num: func(e *event.Event) (int64, bool) {
+	set := func(_ *Scratch, e *event.Event) (uint64, bool) {
 		b := e.Bytes(i)
 		if len(b) < at+8 {
 			return 0, false
 		}
-		return clamp(binary.NativeEndian.Uint64(b[at:])), true
-	}}
+		return binary.NativeEndian.Uint64(b[at:]), true
+	}
+	return field{kind: number, raw: set, num: func(s *Scratch, e *event.Event) (int64, bool) { v, ok := set(s, e); return clamp(v), ok }}
 }
 
 // resolveAddress mirrors event.Sockaddr.Fields.
@@ -416,7 +439,7 @@ func resolveAddress(t Term, i int, addressText bool) field {
 	switch t.Path[0] {
 	case "sa_family":
 		return field{
-			kind: text, memo: func(e *event.Event) (uint64, bool) { return uint64(e.Sockaddr(i).Family), e.Has(i) },
+			kind: text, memo: func(_ *Scratch, e *event.Event) (uint64, bool) { return uint64(e.Sockaddr(i).Family), e.Has(i) },
 			text: func(_ *Scratch, e *event.Event) (string, bool) { return e.Sockaddr(i).FamilyName(), e.Has(i) },
 		}
 	case "sun_path":

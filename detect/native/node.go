@@ -42,9 +42,13 @@ const (
 	// The text is, or starts with, Strs[0], the decimal number Other, and Strs[1].
 	EqualFormat
 	PrefixFormat
+	// The text is, or starts with, Strs[0], the text Other, and Strs[1].
+	EqualJoin
+	PrefixJoin
+	CIDR // the text is an address, or a network, within one of the networks Strs
 )
 
-var opNames = [...]string{"true", "false", "and", "or", "not", "any", "defined", "truthy", "assumed", "==", "startswith", "endswith", "contains", "matches", "==", "<", "<=", ">", ">=", "&", "is", "==", "==", "startswith"}
+var opNames = [...]string{"true", "false", "and", "or", "not", "any", "defined", "truthy", "assumed", "==", "startswith", "endswith", "contains", "matches", "==", "<", "<=", ">", ">=", "&", "is", "==", "==", "startswith", "==", "startswith", "in"}
 
 // Node is a condition.
 type Node struct {
@@ -53,8 +57,8 @@ type Node struct {
 	Term   Term
 	Strs   []string
 	Nums   []int64
-	Other  *Term
-	Approx bool // a True that stands for something that could not be expressed
+	Other  *Term // of Same, the orderings, and the formats: another value of the event
+	Approx bool  // a True that stands for something that could not be expressed
 	Why    string
 }
 
@@ -64,7 +68,7 @@ type Term struct {
 	Path  []string // what follows: members, "[]" any element, "[0]" that element
 	Funcs []Func   // applied to the text, first one first
 	Count bool     // the number of elements
-	// Element: below Any, the element itself.
+	// Element: below Any, the element itself, or what Path names in it.
 	Element bool
 }
 
@@ -214,12 +218,12 @@ func (t Term) String() string {
 }
 
 func (t Term) base() string {
-	if t.Element {
-		return "element"
-	}
 	s := t.Arg
+	if t.Element {
+		s = "element"
+	}
 	for i, p := range t.Path {
-		if !strings.HasPrefix(p, "[") && (i > 0 || t.Arg != "") {
+		if !strings.HasPrefix(p, "[") && (i > 0 || s != "") {
 			s += "."
 		}
 		s += p
@@ -268,9 +272,9 @@ func (n *Node) write(b *strings.Builder, nested bool) {
 	default:
 		b.WriteString(n.Term.String() + " " + opNames[n.Op] + " ")
 		switch {
-		case n.Op == Same:
+		case n.Other != nil && len(n.Strs) == 0:
 			b.WriteString(n.Other.String())
-		case n.Op == EqualFormat || n.Op == PrefixFormat:
+		case n.Other != nil:
 			fmt.Fprintf(b, "%q", n.Strs[0]+"{"+n.Other.String()+"}"+n.Strs[1])
 		case len(n.Strs) == 1:
 			b.WriteString(strconv.Quote(n.Strs[0]))
@@ -369,22 +373,12 @@ func (n *Node) element() (*Node, *Term) {
 		}
 		return &c, list
 	}
-	if n.Op < Defined || n.Term.Count || n.Other != nil {
+	i := slices.IndexFunc(n.Term.Path, func(p string) bool { return strings.HasPrefix(p, tag) })
+	if i < 0 || n.Op < Defined || n.Term.Count || n.Other != nil && n.Other.Wildcard() {
 		return nil, nil
 	}
-	list := Term{Arg: n.Term.Arg}
-	found := false
-	for _, p := range n.Term.Path {
-		if strings.HasPrefix(p, tag) {
-			p, found = "[]", true
-		}
-		list.Path = append(list.Path, p)
-	}
-	if !found {
-		return nil, nil
-	}
-	c.Term = Term{Element: true, Funcs: n.Term.Funcs}
-	return &c, &list
+	c.Term = Term{Element: true, Path: n.Term.Path[i+1:], Funcs: n.Term.Funcs}
+	return &c, &Term{Arg: n.Term.Arg, Path: append(slices.Clone(n.Term.Path[:i]), "[]")}
 }
 
 // plainWildcards makes shared wildcards independent. What is negated is left out then.

@@ -51,14 +51,37 @@ type value struct {
 	term  *native.Term
 	// shared: a wildcard in the term may be bound elsewhere too, so that conditions on it are not independent.
 	shared bool
-	// format: a constant text, the decimal form of a number of the event, and a constant text
 	format *format
+	always bool   // it has a value, whatever the event is
 	why    string // neither: why
 }
 
+// format is a constant text, a value of the event, and a constant text. The value is a number, in decimal form, or a text.
 type format struct {
 	before, after string
-	number        native.Term
+	value         native.Term
+	text          bool
+}
+
+func (f *format) hasValue() *native.Node {
+	if f.text { // what is no text can't be joined
+		return &native.Node{Op: native.Prefix, Term: f.value, Strs: []string{""}}
+	}
+	return &native.Node{Op: native.Defined, Term: f.value}
+}
+
+// relation is the condition that the term is, or begins with, the format's text.
+func (f *format) relation(t *native.Term, prefix bool) *native.Node {
+	n := &native.Node{Op: native.EqualFormat, Term: *t, Other: &f.value, Strs: []string{f.before, f.after}}
+	switch {
+	case f.text && prefix:
+		n.Op = native.PrefixJoin
+	case f.text:
+		n.Op = native.EqualJoin
+	case prefix:
+		n.Op = native.PrefixFormat
+	}
+	return n
 }
 
 func (v *value) known() bool { return v.konst != nil || v.term != nil }
@@ -176,6 +199,10 @@ func (s *scope) hasValue(t *ast.Term) *native.Node {
 		return native.Const(true)
 	case v.term != nil:
 		return &native.Node{Op: native.Defined, Term: *v.term}
+	case v.format != nil:
+		return v.format.hasValue()
+	case v.always:
+		return native.Const(true)
 	}
 	return native.Unknown(v.why)
 }
@@ -222,6 +249,8 @@ func (s *scope) value(t *ast.Term) *value {
 		return s.ref(x)
 	case ast.Call:
 		return s.function(x)
+	case *ast.ArrayComprehension, *ast.SetComprehension:
+		return &value{always: true, why: "a comprehension"} // if need be an empty one
 	}
 	if t.IsGround() {
 		ground := true
@@ -307,6 +336,11 @@ func (s *scope) function(c ast.Call) *value {
 			return &value{format: f, why: op}
 		}
 	}
+	if op == "concat" && len(c) == 3 {
+		if f := s.joined(c[1], c[2]); f != nil {
+			return &value{format: f, why: op}
+		}
+	}
 	v := s.value(c[1])
 	if v.term == nil || v.term.Count {
 		if v.why != "" {
@@ -376,7 +410,41 @@ func (s *scope) formatted(form, list *ast.Term) *format {
 	if !ok || v.term == nil || v.shared || v.term.Wildcard() || len(v.term.Funcs) > 0 {
 		return nil
 	}
-	return &format{before, after, *v.term}
+	return &format{before: before, after: after, value: *v.term}
+}
+
+// joined reads concat("…", [constants and one text]).
+func (s *scope) joined(between, list *ast.Term) *format {
+	sep, ok := s.value(between).konst.(ast.String)
+	args, isArray := list.Value.(*ast.Array)
+	if !ok || !isArray {
+		return nil
+	}
+	f := &format{text: true}
+	found := false
+	for i := range args.Len() {
+		part := &f.before
+		if found {
+			part = &f.after
+		}
+		if i > 0 {
+			*part += string(sep)
+		}
+		v := s.value(args.Elem(i))
+		text, isText := v.konst.(ast.String)
+		switch {
+		case isText:
+			*part += string(text)
+		case found || v.term == nil || v.shared || v.term.Wildcard() || v.term.Count || len(v.term.Funcs) > 0:
+			return nil
+		default:
+			f.value, found = *v.term, true
+		}
+	}
+	if !found {
+		return nil
+	}
+	return f
 }
 
 // expr lowers one expression.
@@ -425,7 +493,11 @@ func (s *scope) hoisted(e *ast.Expr) []*native.Node {
 		if v := s.value(t); v.term != nil && (v.term.Arg == "" || len(v.term.Path) > 0) {
 			out = append(out, &native.Node{Op: native.Assumed, Term: *v.term})
 		} else if v.format != nil {
-			out = append(out, &native.Node{Op: native.Assumed, Term: v.format.number})
+			if v.format.text {
+				out = append(out, v.format.hasValue())
+			} else {
+				out = append(out, &native.Node{Op: native.Assumed, Term: v.format.value})
+			}
 		}
 	}
 	return out
@@ -482,17 +554,25 @@ func (s *scope) equality(a, b *ast.Term) *native.Node {
 		return native.Const(x.konst.Compare(y.konst) == 0)
 	case x.term != nil && y.konst != nil:
 		return equals(x.term, y.konst)
-	case x.term != nil && y.term != nil && !x.term.Wildcard() && !y.term.Wildcard():
+	case x.term != nil && y.term != nil && (comparesWith(x, y) || comparesWith(y, x)):
+		if y.term.Wildcard() {
+			x, y = y, x
+		}
 		return &native.Node{Op: native.Same, Term: *x.term, Other: y.term}
 	case x.format != nil && y.term != nil:
 		x, y = y, x
 		fallthrough
 	case x.term != nil && y.format != nil && !x.term.Wildcard():
-		if f := y.format; f != nil && !x.term.Wildcard() {
-			return &native.Node{Op: native.EqualFormat, Term: *x.term, Other: &f.number, Strs: []string{f.before, f.after}}
+		if y.format != nil && !x.term.Wildcard() {
+			return y.format.relation(x.term, false)
 		}
 	}
 	return native.AllOf(s.hasValue(a), s.hasValue(b), native.Unknown("two values of the event compared"))
+}
+
+// comparesWith reports whether a condition can compare the term of x, of one element of a list perhaps, with that of y.
+func comparesWith(x, y *value) bool {
+	return !y.term.Wildcard() && !y.term.Count && !x.term.Count && (!x.term.Wildcard() || x.shared)
 }
 
 // equals is the condition that a term has a constant value.
@@ -510,6 +590,12 @@ func equals(t *native.Term, c ast.Value) *native.Node {
 			n = 1
 		}
 		return &native.Node{Op: native.Is, Term: *t, Nums: []int64{n}}
+	case *ast.Array:
+		if x.Len() == 0 && len(t.Funcs) == 0 && !t.Wildcard() && !t.Count {
+			empty := *t
+			empty.Count = true
+			return &native.Node{Op: native.NumEqual, Term: empty, Nums: []int64{0}}
+		}
 	}
 	return native.Unknown("a comparison with " + ast.ValueName(c))
 }
@@ -567,11 +653,35 @@ func (s *scope) result(op string, args []*ast.Term, out *ast.Term) *native.Node 
 		}
 		return native.AllOf(all...)
 	}
+	if n := s.bits(op, args, v.konst); n != nil {
+		return n
+	}
 	f := s.function(append(ast.Call{ast.VarTerm(op)}, args...))
 	if f.term != nil && v.konst != nil {
 		return equals(f.term, v.konst)
 	}
 	return native.Unknown(op)
+}
+
+// bits lowers bits.and(x, mask) = 0; it is nil when it can't.
+func (s *scope) bits(op string, args []*ast.Term, out ast.Value) *native.Node {
+	if op != "bits.and" || len(args) != 2 {
+		return nil
+	}
+	x, m := s.value(args[0]), s.value(args[1])
+	if x.konst != nil {
+		x, m = m, x
+	}
+	mask, ok := m.konst.(ast.Number)
+	zero, isNumber := out.(ast.Number)
+	if x.term == nil || x.term.Wildcard() || x.term.Count || len(x.term.Funcs) > 0 || !ok || !isNumber || zero.Compare(ast.Number("0")) != 0 {
+		return nil
+	}
+	n, ok := integer(mask)
+	if !ok || n < 0 {
+		return nil
+	}
+	return native.AllOf(&native.Node{Op: native.Defined, Term: *x.term}, native.Negate(&native.Node{Op: native.BitsAny, Term: *x.term, Nums: []int64{n}}))
 }
 
 func wildcard(n *native.Node) bool {

@@ -19,7 +19,7 @@ func (s *scope) relation(op string, args []*ast.Term) *native.Node {
 	for i, a := range args {
 		vals[i] = s.value(a)
 		if f := vals[i].format; f != nil && op == "startswith" && i == 1 && vals[0].term != nil && !vals[0].term.Wildcard() {
-			return &native.Node{Op: native.PrefixFormat, Term: *vals[0].term, Other: &f.number, Strs: []string{f.before, f.after}}
+			return f.relation(vals[0].term, true)
 		}
 		if !vals[i].known() {
 			return native.Unknown(op + " of " + vals[i].why)
@@ -66,6 +66,12 @@ func (s *scope) relation(op string, args []*ast.Term) *native.Node {
 		if a.konst != nil {
 			a, b, o = b, a, orderings[op].flipped
 		}
+		if a.term != nil && b.term != nil && (comparesWith(a, b) || comparesWith(b, a)) {
+			if b.term.Wildcard() {
+				a, b, o = b, a, orderings[op].flipped
+			}
+			return &native.Node{Op: o, Term: *a.term, Other: b.term}
+		}
 		n, ok := b.konst.(ast.Number)
 		if a.term == nil || !ok {
 			return native.Unknown(op)
@@ -94,6 +100,10 @@ func (s *scope) relation(op string, args []*ast.Term) *native.Node {
 	case "regex.match", "re_match":
 		if one(a) {
 			return compare(native.Regex, b, a)
+		}
+	case "net.cidr_contains":
+		if one(a) {
+			return compare(native.CIDR, b, a)
 		}
 	case "internal.member_2":
 		return s.member(a, b)

@@ -1,0 +1,102 @@
+package detect
+
+import (
+	"bufio"
+	"compress/gzip"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tocsin-io/tocsin/event"
+	"github.com/tocsin-io/tocsin/finding"
+)
+
+// ordinaryWork is recorded by test/noise: packages, compilers, git, web servers, a database, an administrator, containers.
+const ordinaryWork = "../test/noise/testdata/trace.jsonl.gz"
+
+// recorded returns the recorded events of ordinary work.
+func recorded(tb testing.TB) []*event.Event { return readEvents(tb, ordinaryWork) }
+
+func readEvents(tb testing.TB, path string) []*event.Event {
+	tb.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer f.Close()
+	var r io.Reader = f
+	if strings.HasSuffix(path, ".gz") {
+		if r, err = gzip.NewReader(f); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	var out []*event.Event
+	sc := bufio.NewScanner(r)
+	sc.Buffer(nil, 16<<20)
+	for sc.Scan() {
+		ev, err := event.ParseJSON(sc.Bytes())
+		if err != nil {
+			tb.Fatal(err)
+		}
+		out = append(out, ev)
+	}
+	if err := sc.Err(); err != nil {
+		tb.Fatal(err)
+	}
+	return out
+}
+
+// realistic returns the recorded events that none of the rules matches by itself, and events that match, of each rule in turn.
+func realistic(tb testing.TB, rules []Rule) (ordinary, attacks []*event.Event) {
+	tb.Helper()
+	n := 0
+	e, err := New(Options{Rules: rules, Sink: func(*finding.Finding) { n++ }})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, ev := range recorded(tb) {
+		before := n
+		e.Handle(ev)
+		if n == before {
+			ordinary = append(ordinary, ev)
+		}
+	}
+	err = filepath.WalkDir("../rules", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, ".jsonl") {
+			attacks = append(attacks, readEvents(tb, path)...)
+		}
+		return err
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return ordinary, attacks
+}
+
+// mixed puts an attack after every so many ordinary events.
+func mixed(ordinary, attacks []*event.Event, every int) []*event.Event {
+	var out []*event.Event
+	n := 0
+	for range every * len(attacks) / len(ordinary) {
+		for _, ev := range ordinary {
+			if out = append(out, ev); len(out)%every == every-1 {
+				out = append(out, attacks[n%len(attacks)])
+				n++
+			}
+		}
+	}
+	return out
+}
+
+func BenchmarkRecorded(b *testing.B) {
+	rules := loadBench(b, "../rules")
+	ordinary, attacks := realistic(b, rules)
+	b.Logf("%d ordinary events, %d attacks", len(ordinary), len(attacks))
+	b.Run("matches=0%/engine", func(b *testing.B) { run(b, ordinary, newBenchEngine(b, rules).Handle) })
+	events := mixed(ordinary, attacks, 1000)
+	b.Run("matches=0.1%/engine", func(b *testing.B) { run(b, events, newBenchEngine(b, rules).Handle) })
+	b.Run("matches=100%/engine", func(b *testing.B) { run(b, attacks, newBenchEngine(b, rules).Handle) })
+}
