@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -469,8 +470,8 @@ func startTrigger(t testing.TB, name, arg string) (pid int) {
 func TestHooks(t *testing.T) {
 	f := testFeatures(t)
 	r := startRecorder(t, Options{})
-	for i := range event.All() {
-		name := event.All()[i].Name
+	for _, def := range slices.Concat(event.All(), event.Syscalls()) {
+		name := def.Name
 		var own []trigger
 		for _, tr := range triggers {
 			if tr.event == name {

@@ -131,7 +131,7 @@ func (l *loader) removeFilter(f *installedFilter) error {
 	return nil
 }
 
-const maxMappings = 1024 // syscall_mappings
+const maxMappings = 4096 // MAX_MAPPINGS of syscall.bpf.c: all system calls, native and 32-bit, twice
 
 // mapSyscalls writes which events are recorded from which system calls. There is room for the mappings of two times: the
 // new ones are written beside those that programs are looking at, and then each system call is switched over at once.
@@ -153,17 +153,25 @@ func (l *loader) mapSyscalls(wanted map[event.ID]*selected) error {
 	}
 	for id, w := range wanted {
 		for _, m := range w.hook.mappings {
-			enc, err := m.encode(event.ByID(id))
-			if err != nil {
-				return err
+			numbers := map[bool]uint32{}
+			if nr := event.SyscallNumber(m.call); nr >= 0 {
+				numbers[false] = uint32(nr)
 			}
-			if nr := event.SyscallNumber(m.call); nr >= 0 && nr < maxSyscalls {
-				if err := add(uint32(nr), enc); err != nil {
+			if nr, ok := compatNumbers[m.call]; ok {
+				numbers[true] = nr
+			}
+			for compat, nr := range numbers {
+				enc, err := m.encode(event.ByID(id), compat)
+				if err != nil {
 					return err
 				}
-			}
-			if nr, ok := compatNumbers[m.call]; ok && nr < maxSyscalls {
-				if err := add(maxSyscalls+nr, enc); err != nil {
+				if nr >= maxSyscalls {
+					continue
+				}
+				if compat {
+					nr += maxSyscalls
+				}
+				if err := add(nr, enc); err != nil {
 					return err
 				}
 			}

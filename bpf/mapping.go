@@ -48,6 +48,7 @@ const (
 	fromFDPath
 	fromPath
 	fromAtPath // the directory's register; the path is in the next
+	fromFilledSockaddr
 )
 
 const maxMappedArgs = 16
@@ -64,14 +65,22 @@ type syscallMapping struct {
 	Args      [maxMappedArgs]struct{ Source, Reg uint8 }
 }
 
+// compatArgs says how many leading arguments a 32-bit system call shares with the native one of its name, where these are not
+// all: old calls of i386 take a pointer to their arguments, and clone has two in another order.
+var compatArgs = map[string]int{"mmap": 0, "select": 0, "clone": 3}
+
 // encode describes to the kernel how the event's arguments come out of the system call's registers.
-func (m mapping) encode(def *event.Def) (syscallMapping, error) {
+func (m mapping) encode(def *event.Def, compat bool) (syscallMapping, error) {
 	if len(def.Args) > maxMappedArgs {
 		return syscallMapping{}, fmt.Errorf("event %s: %d arguments cannot be recorded from a system call", def.Name, len(def.Args))
 	}
 	out := syscallMapping{Event: uint16(def.ID), Argc: uint8(len(def.Args)), Result: uint8(m.result), Unless: m.unless, UnlessReg: m.unlessReg}
 	if m.enter {
 		out.AtEnter = 1
+	}
+	shared := len(def.Args)
+	if n, ok := compatArgs[m.call]; ok && compat {
+		shared = n
 	}
 	for i, a := range def.Args {
 		src := source{reg: uint8(i)}
@@ -80,9 +89,15 @@ func (m mapping) encode(def *event.Def) (syscallMapping, error) {
 			if src, ok = m.args[a.Name]; !ok {
 				continue // this system call does not have it
 			}
+		} else if i >= shared || compat && (a.Type == "loff_t" || a.Type == "u64") {
+			break // a number of 64 bits takes two registers there: those that follow are elsewhere
 		}
 		if src.how == 0 {
-			if src.how = sources[a.Kind]; src.how == 0 {
+			src.how = sources[a.Kind]
+			if src.how == fromSockaddr && i+1 < len(def.Args) && def.Args[i+1].Kind == event.KindPointer {
+				src.how = fromFilledSockaddr
+			}
+			if src.how == 0 {
 				return syscallMapping{}, fmt.Errorf("event %s: argument %s cannot be recorded from a system call", def.Name, a.Name)
 			}
 		}

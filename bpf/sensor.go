@@ -44,7 +44,8 @@ type Sensor struct {
 
 	mu       sync.Mutex
 	attached map[attachment]*program
-	prefer   map[string]*Hook // by event; instead of the best hook
+	prefer   map[string]*Hook  // by event; instead of the best hook
+	counted  map[event.ID]bool // were ever selected
 	closed   bool
 }
 
@@ -69,7 +70,10 @@ func Open(o Options) (*Sensor, error) {
 	if o.RingBytes == 0 {
 		o.RingBytes = 16 << 20
 	}
-	s := &Sensor{features: o.Features, attached: map[attachment]*program{}}
+	s := &Sensor{features: o.Features, attached: map[attachment]*program{}, counted: map[event.ID]bool{}}
+	for _, name := range alwaysEvents {
+		s.counted[event.ByName(name).ID] = true
+	}
 	if err := s.open(o); err != nil {
 		s.Close()
 		return nil, err
@@ -161,6 +165,7 @@ func (s *Sensor) Select(selections []event.Selection) error {
 			continue
 		}
 		wanted[def.ID] = &selected{def: def, hook: hook}
+		s.counted[def.ID] = true
 		wanted[def.ID].add(sel)
 	}
 	// New programs come before anything is wanted of them, old ones go when nothing is any more.

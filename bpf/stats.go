@@ -37,17 +37,14 @@ func (s Stats) Lost() uint64 {
 	return n
 }
 
-// Stats returns the counts of all events. Counters are read one after the other while the kernel goes on counting.
+// Stats returns the counts of all events that were ever selected. Counters are read one after the other while the kernel goes on counting.
 func (s *Sensor) Stats() (Stats, error) {
 	out := Stats{Events: map[string]EventStats{}, Undecoded: s.undecoded.Load(), RingUsed: s.reader.AvailableBytes(), RingSize: s.reader.BufferSize()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var perCPU []EventStats
-	for i := range event.All() {
-		def := &event.All()[i]
-		if len(def.Derived) > 0 {
-			continue
-		}
+	for id := range s.counted {
+		def := event.ByID(id)
 		if err := s.loader.maps["stats"].Lookup(uint32(def.ID), &perCPU); err != nil {
 			return out, fmt.Errorf("read counters of %s: %w", def.Name, err)
 		}

@@ -60,9 +60,11 @@ enum source {
 	FROM_FD_PATH, /* the file of the descriptor */
 	FROM_PATH, /* made absolute with the working directory */
 	FROM_AT_PATH, /* made absolute with the directory in the register before */
+	FROM_FILLED_SOCKADDR, /* by the system call; the next register points to its length */
 };
 
 #define MAX_MAPPED_ARGS 16
+#define MAX_MAPPINGS 4096
 #define AT_FDCWD -100
 
 enum result { ANY_RESULT, ON_SUCCESS, ON_FAILURE };
@@ -83,7 +85,7 @@ struct syscall_mapping {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1024);
+	__uint(max_entries, MAX_MAPPINGS);
 	__type(key, u32);
 	__type(value, struct syscall_mapping);
 } syscall_mappings SEC(".maps");
@@ -176,6 +178,13 @@ __noinline int put_syscall_arg(u32 slot_compat, u32 arg, u32 source, u64 value, 
 	case FROM_SOCKADDR:
 		put_bytes(s, arg, (void *)value, (u32)next, 128, USER);
 		break;
+	case FROM_FILLED_SOCKADDR: {
+		u32 len = 0;
+		bpf_probe_read_user(&len, sizeof(len), (void *)next);
+		if (value && len)
+			put_bytes(s, arg, (void *)value, len, 128, USER);
+		break;
+	}
 	case FROM_ZERO:
 		put(s, arg, 0);
 		break;

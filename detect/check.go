@@ -236,7 +236,7 @@ func notText(a *event.Arg, addressText bool) string {
 
 func eventNames() []string {
 	var names []string
-	for _, d := range event.All() {
+	for _, d := range slices.Concat(event.All(), event.Syscalls()) {
 		names = append(names, d.Name)
 	}
 	return names

@@ -90,7 +90,7 @@ var index = regexp.MustCompile(`\.[0-9]+(\.|$)`)
 // hasField tells whether an event can have the field.
 func hasField(field string) bool {
 	if rest, ok := strings.CutPrefix(field, "args."); ok {
-		for _, def := range event.All() {
+		for _, def := range slices.Concat(event.All(), event.Syscalls()) {
 			for _, a := range def.Args {
 				if rest == a.Name || strings.HasPrefix(rest, a.Name+".") {
 					return true

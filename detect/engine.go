@@ -230,23 +230,29 @@ func (s *ruleset) build() {
 			names[sel.Name] = true
 		}
 	}
-	defs := event.All()
-	top := event.ID(0)
-	for i := range defs {
-		top = max(top, defs[i].ID)
-	}
-	s.byID = make([]*dispatch, top+1)
+	s.any = s.dispatch("", nil)
+	s.byID = make([]*dispatch, event.MaxID+1)
 	for i := range s.byID {
 		s.byID[i] = noEntries
 	}
-	s.any = s.dispatch("", nil)
-	for i := range defs {
-		d := s.dispatch(defs[i].Name, &defs[i])
-		s.byID[defs[i].ID] = d
-		if sel, ok := d.selection(&defs[i]); ok {
+	add := func(def *event.Def) {
+		d := s.dispatch(def.Name, def)
+		s.byID[def.ID] = d
+		if sel, ok := d.selection(def); ok {
 			s.selections = append(s.selections, sel)
 		}
-		names[defs[i].Name] = true
+	}
+	for i := range event.All() {
+		def := &event.All()[i]
+		add(def)
+		names[def.Name] = true
+	}
+	for i := range event.Syscalls() {
+		def := &event.Syscalls()[i]
+		s.byID[def.ID] = s.any
+		if names[def.Name] { // a rule about any event does not ask for every system call
+			add(def)
+		}
 	}
 	for name := range names {
 		if name != "" {

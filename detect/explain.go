@@ -95,12 +95,11 @@ func explain(r Rule, recorded map[string][]*event.Event) (Explanation, error) {
 		return x, err
 	}
 	set := e.set.Load()
-	for _, def := range event.All() {
-		d := set.byID[def.ID]
-		if len(d.entries) == 0 {
-			continue
+	for id, d := range set.byID {
+		if d != set.any && len(d.entries) > 0 {
+			def := event.ByID(event.ID(id))
+			x.Events = append(x.Events, explainEvent(def, d, rr, recorded[def.Name]))
 		}
-		x.Events = append(x.Events, explainEvent(event.ByName(def.Name), d, rr, recorded[def.Name]))
 	}
 	return x, nil
 }

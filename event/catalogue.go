@@ -269,7 +269,12 @@ var catalogue = []Def{
 	},
 }
 
-func init() { register(catalogue) }
+func init() {
+	register(catalogue)
+	syscallEvents = makeSyscallEvents()
+	register(syscallEvents)
+}
 
-// All returns every event of the catalogue, in catalogue order. The slice is shared: do not change it.
+// All returns every event of the catalogue, in catalogue order: what a selection of any event means. Other system calls are
+// in Syscalls. The slice is shared: do not change it.
 func All() []Def { return catalogue }

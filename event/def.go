@@ -97,7 +97,8 @@ var kinds = map[string]Kind{
 }
 
 // parseArgs reads a prototype: C types and names, a name may carry its text encoding after a colon:
-// "const char* pathname, int flags:open". A type that is none of the kernel's is a KindJSON text.
+// "const char* pathname, int flags:open". A pointer stays one, unless its target is known; a type that is none of the
+// kernel's is a KindJSON text.
 func parseArgs(proto string) ([]Arg, error) {
 	if strings.TrimSpace(proto) == "" {
 		return nil, nil
@@ -112,7 +113,11 @@ func parseArgs(proto string) ([]Arg, error) {
 		typ := strings.TrimSpace(field[:cut])
 		name, enc, _ := strings.Cut(field[cut+1:], ":")
 		a := Arg{Name: name, Type: typ, Kind: kinds[typ]}
-		if a.Kind == 0 {
+		switch {
+		case a.Kind != 0:
+		case strings.HasSuffix(typ, "*"), strings.HasSuffix(typ, "_header_t"), strings.HasSuffix(typ, "_user_data_t"):
+			a.Kind = KindPointer // of any structure
+		default:
 			a.Kind = KindJSON
 		}
 		if enc != "" {
@@ -130,9 +135,12 @@ func parseArgs(proto string) ([]Arg, error) {
 	return args, nil
 }
 
+// MaxID is the highest id that an event may have.
+const MaxID ID = 1<<10 - 1
+
 var (
 	byName = map[string]*Def{}
-	byID   [1 << 12]*Def // dense; ids are small
+	byID   [MaxID + 1]*Def
 )
 
 func register(defs []Def) {

@@ -20,3 +20,6 @@ var openFlags = []name{
 	{0o2000000, "O_CLOEXEC"},
 	{0o10000000, "O_PATH"},
 }
+
+// archProtos are system calls that have other arguments than on other architectures: CONFIG_CLONE_BACKWARDS.
+var archProtos = map[string]string{"clone": "unsigned long flags:clone, void* stack, int* parent_tid, unsigned long tls, int* child_tid"}

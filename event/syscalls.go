@@ -2,6 +2,32 @@ package event
 
 import "strconv"
 
+//go:generate go run ./internal/syscallgen
+
+// firstSyscall is the id of the event of system call 0; the catalogue's own are below.
+const firstSyscall = 512
+
+var syscallEvents []Def
+
+// Syscalls returns the events of all system calls of this architecture that the catalogue does not have, by number. They are
+// selected by name, or as the set "syscalls". The slice is shared: do not change it.
+func Syscalls() []Def { return syscallEvents }
+
+func makeSyscallEvents() []Def {
+	var defs []Def
+	for nr, name := range syscallNames {
+		if name == "" || byName[name] != nil {
+			continue
+		}
+		proto, ok := archProtos[name]
+		if !ok {
+			proto = syscallProtos[name]
+		}
+		defs = append(defs, Def{ID: firstSyscall + ID(nr), Name: name, Sets: []string{"syscalls"}, Doc: "System call " + name + ".", Proto: proto})
+	}
+	return defs
+}
+
 var syscallNumbers = func() map[string]int32 {
 	m := make(map[string]int32, len(syscallNames))
 	for nr, n := range syscallNames {

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"slices"
+
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/tocsin-io/tocsin/event"
@@ -9,7 +11,7 @@ import (
 // addressArgs are the arguments of the catalogue that are socket addresses.
 var addressArgs = func() map[string]bool {
 	m := map[string]bool{}
-	for _, d := range event.All() {
+	for _, d := range slices.Concat(event.All(), event.Syscalls()) {
 		for _, a := range d.Args {
 			if a.Kind == event.KindSockaddr {
 				m[a.Name] = true

@@ -105,13 +105,13 @@ func Expand(name string) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("event %q: %w", name, err)
 		}
-		for _, d := range event.All() {
+		for _, d := range slices.Concat(event.All(), event.Syscalls()) {
 			if g.Match(d.Name) {
 				names = append(names, d.Name)
 			}
 		}
 	} else {
-		for _, d := range event.All() {
+		for _, d := range slices.Concat(event.All(), event.Syscalls()) {
 			if slices.Contains(d.Sets, name) {
 				names = append(names, d.Name)
 			}
@@ -125,7 +125,7 @@ func Expand(name string) ([]string, error) {
 
 func suggest(name string) string {
 	best, distance := "", max(2, len(name)/4)+1
-	for _, d := range event.All() {
+	for _, d := range slices.Concat(event.All(), event.Syscalls()) {
 		if n := levenshtein.ComputeDistance(name, d.Name); n < distance {
 			best, distance = d.Name, n
 		}

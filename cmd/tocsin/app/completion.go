@@ -112,7 +112,7 @@ func (c *completionCmd) Run(e *env, app *kong.Kong) error {
 
 func eventNameList() []string {
 	var names []string
-	for _, d := range event.All() {
+	for _, d := range slices.Concat(event.All(), event.Syscalls()) {
 		names = append(names, d.Name)
 	}
 	return names

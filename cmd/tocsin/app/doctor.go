@@ -13,7 +13,6 @@ import (
 
 	"github.com/tocsin-io/tocsin/bpf"
 	"github.com/tocsin-io/tocsin/cmd/internal/table"
-	"github.com/tocsin-io/tocsin/event"
 )
 
 type doctorCmd struct {
@@ -60,9 +59,10 @@ func (c *doctorCmd) Run(e *env) error {
 	for _, x := range d.Checks {
 		d.OK = d.OK && x.Verdict != verdictMissing
 	}
-	hooks := probeHooks(e)
-	for _, ev := range event.All() {
-		d.Events = append(d.Events, eventHook{ev.Name, hooks[ev.Name]})
+	names := catalogueNames()
+	hooks := probeHooks(e, names)
+	for _, n := range names {
+		d.Events = append(d.Events, eventHook{n, hooks[n]})
 	}
 	if c.json() {
 		if err := writeJSON(e.stdout, d); err != nil {

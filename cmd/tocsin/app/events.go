@@ -18,6 +18,7 @@ func (eventsCmd) Help() string {
 	return `Examples:
   tocsin events                            all events
   tocsin events net                        those of a set
+  tocsin events syscalls                   every system call
   tocsin events security_socket_connect    one of them, with its arguments`
 }
 
@@ -41,19 +42,15 @@ type eventArg struct {
 }
 
 func listEvents(e *env, name string, asJSON bool) error {
-	names := []string{}
-	if name == "" {
-		for _, d := range event.All() {
-			names = append(names, d.Name)
-		}
-	} else {
+	names := catalogueNames()
+	if name != "" {
 		found, err := filter.Expand(name)
 		if err != nil {
 			return err
 		}
 		names = found
 	}
-	hooks := probeHooks(e)
+	hooks := probeHooks(e, names)
 	infos := make([]eventInfo, len(names))
 	for i, n := range names {
 		infos[i] = describe(event.ByName(n), hooks)
@@ -73,7 +70,20 @@ func listEvents(e *env, name string, asJSON bool) error {
 		hook.Text, _, _ = strings.Cut(hook.Text, " ") // which functions or system calls, or why none: "events NAME" tells
 		t.Add(hook, table.Cell{Text: strings.Join(i.Sets, ","), Style: table.Dim}, table.T(i.Prototype))
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil || name != "" {
+		return err
+	}
+	_, err := fmt.Fprintf(e.stdout, "\nEvery other system call is an event of its own name, with its arguments: %d of them, shown by \"tocsin events syscalls\".\n", len(event.Syscalls()))
+	return err
+}
+
+// catalogueNames are the events that are listed when none is asked for: system calls that the catalogue does not have are not among them.
+func catalogueNames() []string {
+	names := []string{}
+	for _, d := range event.All() {
+		names = append(names, d.Name)
+	}
+	return names
 }
 
 func describe(d *event.Def, hooks map[string]hookInfo) eventInfo {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/tocsin-io/tocsin/bpf"
 	"github.com/tocsin-io/tocsin/cmd/internal/table"
-	"github.com/tocsin-io/tocsin/event"
 	"github.com/tocsin-io/tocsin/rules"
 )
 
@@ -33,8 +32,8 @@ func (h hookInfo) cell() table.Cell {
 // madeInUserSpace tells from the reason for having no hook that the event needs none.
 func madeInUserSpace(reason string) bool { return strings.HasPrefix(reason, "made in user space") }
 
-// probeHooks asks the kernel how it gives each event. Without the privilege every event's reason says so.
-func probeHooks(e *env) map[string]hookInfo {
+// probeHooks asks the kernel how it gives each of the events. Without the privilege every event's reason says so.
+func probeHooks(e *env, names []string) map[string]hookInfo {
 	out := map[string]hookInfo{}
 	features, err := bpf.Probe()
 	if err != nil {
@@ -43,21 +42,21 @@ func probeHooks(e *env) map[string]hookInfo {
 			why = err.Error()
 		}
 		e.log.Debug("kernel not probed", "error", err)
-		for _, d := range event.All() {
-			out[d.Name] = hookInfo{Reason: why, unknown: true}
+		for _, n := range names {
+			out[n] = hookInfo{Reason: why, unknown: true}
 		}
 		return out
 	}
-	for _, d := range event.All() {
-		c := features.Hooks(d.Name)
+	for _, n := range names {
+		c := features.Hooks(n)
 		i := hookInfo{Reason: c.Reason}
 		if c.Hook != nil {
 			i.Hook = string(c.Hook.Kind)
-			if c.Hook.Target != d.Name {
+			if c.Hook.Target != n {
 				i.Hook += " " + c.Hook.Target
 			}
 		}
-		out[d.Name] = i
+		out[n] = i
 	}
 	return out
 }

@@ -320,7 +320,7 @@ no text, events that this kernel cannot give, ATT&CK names that nobody knows. Ex
 
 func (c *rulesCheckCmd) Run(e *env) error {
 	unavailable := map[string]string{}
-	for name, h := range probeHooks(e) {
+	for name, h := range probeHooks(e, catalogueNames()) {
 		if h.Hook == "" && h.Reason != "" && !h.unknown {
 			unavailable[name] = h.Reason
 		}
