@@ -116,3 +116,36 @@ remote_ip(addr) := ip if {
 port(addr) := addr.sin_port
 
 port(addr) := addr.sin6_port
+
+# A container runtime at work on the host.
+runtime if {
+	input.origin == "host"
+	input.executable.path in data.tocsin.lists.runtimes
+}
+
+# It joins a container before it executes the container's program, some as a copy of itself that the container cannot
+# overwrite (CVE-2019-5736). A program of the same name in a container was started by something else.
+runtime if {
+	runtime_image(input.executable.path)
+	input.process.ancestors[0].executable in data.tocsin.lists.runtimes
+}
+
+runtime if {
+	runtime_image(input.executable.path)
+	runtime_image(input.process.ancestors[0].executable)
+	input.process.ancestors[1].executable in data.tocsin.lists.runtimes
+}
+
+runtime if {
+	runtime_image(input.executable.path)
+	runtime_image(input.process.ancestors[0].executable)
+	runtime_image(input.process.ancestors[1].executable)
+	input.process.ancestors[2].executable in data.tocsin.lists.runtimes
+}
+
+runtime_image(path) if path in data.tocsin.lists.runtimes
+
+runtime_image(path) if {
+	some copy in data.tocsin.lists.runtime_copies
+	startswith(path, copy)
+}

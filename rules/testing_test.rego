@@ -32,6 +32,12 @@ container := {
 # by makes fields for an event of that program.
 by(path) := {"executable": {"path": path}, "process": {"executable": path}}
 
+# runtime makes fields for an event of a container runtime's child that still runs its program.
+runtime := {
+	"executable": {"path": "/usr/bin/runc"},
+	"process": {"executable": "/usr/bin/runc", "ancestors": [{"executable": "/usr/bin/runc"}]},
+}
+
 # child_of makes fields for an event of a program that another one started.
 child_of(path) := {"process": {"ancestors": [{"executable": path}]}}
 

@@ -1,5 +1,6 @@
 package tocsin.rules.bpf_program_load
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -27,5 +28,5 @@ tracee_selected_events contains {"source": "tracee", "name": "security_bpf", "or
 tracee_match if {
 	helpers.get_tracee_argument("cmd") == "BPF_PROG_LOAD"
 	not input.executable.path in data.tocsin.lists.bpf_programs
-	not input.executable.path in data.tocsin.lists.runtimes
+	not tocsin.runtime
 }

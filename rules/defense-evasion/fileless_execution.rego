@@ -57,6 +57,5 @@ in_memory(path) if endswith(path, " (deleted)")
 # runc copies itself to memory before it starts a container, so that the container cannot overwrite it (CVE-2019-5736).
 runtime if {
 	contains(helpers.get_tracee_argument("pathname"), "memfd:runc_cloned:")
-	some parent in input.process.ancestors
-	parent.executable in data.tocsin.lists.runtimes
+	input.process.ancestors[0].executable in data.tocsin.lists.runtimes
 }

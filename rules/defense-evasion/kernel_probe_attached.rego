@@ -1,5 +1,6 @@
 package tocsin.rules.kernel_probe_attached
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -46,4 +47,4 @@ tracee_match := {"path": path} if {
 
 known if input.executable.path in data.tocsin.lists.bpf_programs
 
-known if input.executable.path in data.tocsin.lists.runtimes
+known if tocsin.runtime

@@ -1,5 +1,6 @@
 package tocsin.rules.system_file_covered_by_mount
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -31,5 +32,5 @@ tracee_match := {"path": path, "source": source} if {
 	startswith(path, trim_suffix(file, "/"))
 	source := helpers.get_tracee_argument("dev_name")
 	not input.executable.path in data.tocsin.lists.setting_tools
-	not input.executable.path in data.tocsin.lists.runtimes
+	not tocsin.runtime
 }

@@ -1,5 +1,6 @@
 package tocsin.rules.container_capability_use
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -29,5 +30,5 @@ tracee_selected_events contains {"source": "tracee", "name": "cap_capable", "ori
 tracee_match := {"capability": capability} if {
 	capability := helpers.get_tracee_argument("cap")
 	capability in {"CAP_SYS_ADMIN", "CAP_SYS_MODULE", "CAP_SYS_PTRACE", "CAP_SYS_RAWIO", "CAP_BPF", "CAP_DAC_READ_SEARCH"}
-	not input.executable.path in data.tocsin.lists.runtimes
+	not tocsin.runtime
 }

@@ -19,4 +19,4 @@ test_near_miss_chown if not fires(testing.event("cap_capable", {"cap": "CAP_CHOW
 
 test_near_miss_host if not fires(testing.event("cap_capable", {"cap": "CAP_SYS_ADMIN"}, {}))
 
-test_near_miss_runc if not fires(testing.event("cap_capable", {"cap": "CAP_SYS_ADMIN"}, object.union(testing.container, testing.by("/usr/bin/runc"))))
+test_near_miss_runc if not fires(testing.event("cap_capable", {"cap": "CAP_SYS_ADMIN"}, object.union(testing.container, testing.runtime)))

@@ -1,5 +1,6 @@
 package tocsin.rules.container_device_node
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -28,5 +29,5 @@ tracee_match := {"path": path, "mode": mode} if {
 	mode := helpers.get_tracee_argument("mode")
 	contains(mode, "S_IFBLK")
 	path := helpers.get_tracee_argument("file_name")
-	not input.executable.path in data.tocsin.lists.runtimes
+	not tocsin.runtime
 }

@@ -17,4 +17,4 @@ test_near_miss_fifo if not fires(testing.event("security_inode_mknod", {"file_na
 
 test_near_miss_host if not fires(testing.event("security_inode_mknod", {"file_name": "/dev/sda", "mode": "S_IFBLK", "dev": 2048}, {}))
 
-test_near_miss_runtime if not fires(testing.event("security_inode_mknod", {"file_name": "/dev/x", "mode": "S_IFBLK", "dev": 2048}, object.union(testing.container, testing.by("/usr/bin/runc"))))
+test_near_miss_runtime if not fires(testing.event("security_inode_mknod", {"file_name": "/dev/x", "mode": "S_IFBLK", "dev": 2048}, object.union(testing.container, testing.runtime)))

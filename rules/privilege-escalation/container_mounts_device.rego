@@ -1,5 +1,6 @@
 package tocsin.rules.container_mounts_device
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -31,7 +32,7 @@ tracee_match := {"device": device, "path": path} if {
 	not device in {"/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/console", "/dev/null"}
 	not startswith(device, "/dev/pts/")
 	path := helpers.get_tracee_argument("path")
-	not runtime
+	not tocsin.runtime
 }
 
 tracee_match := {"type": type, "path": path} if {
@@ -40,8 +41,5 @@ tracee_match := {"type": type, "path": path} if {
 	device := helpers.get_tracee_argument("dev_name")
 	not startswith(device, "/dev/")
 	path := helpers.get_tracee_argument("path")
-	not runtime
+	not tocsin.runtime
 }
-
-# The runtime sets up the next process of a container before it lets go of it.
-runtime if input.executable.path in data.tocsin.lists.runtimes

@@ -25,7 +25,7 @@ test_near_miss_pts if not fires(mount("/dev/pts/0", "", testing.container))
 
 test_near_miss_host if not fires(mount("/dev/sda1", "ext4", {}))
 
-test_near_miss_runtime if not fires(mount("/dev/sda1", "ext4", object.union(testing.container, testing.by("/usr/bin/runc"))))
+test_near_miss_runtime if not fires(mount("/dev/sda1", "ext4", object.union(testing.container, testing.runtime)))
 
 test_evasion_second_version_of_cgroups if {
 	ev := testing.event("security_sb_mount", {"dev_name": "none", "path": "/tmp/c", "type": "cgroup2", "flags": 0}, testing.container)

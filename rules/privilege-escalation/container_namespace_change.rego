@@ -1,5 +1,6 @@
 package tocsin.rules.container_namespace_change
 
+import data.tocsin.helpers as tocsin
 import data.tracee.helpers
 
 __rego_metadoc__ := {
@@ -31,14 +32,14 @@ tracee_match := {"namespace": type} if {
 	input.eventName == "setns"
 	type := helpers.get_tracee_argument("nstype")
 	input.returnValue == 0
-	not runtime
+	not tocsin.runtime
 }
 
 tracee_match := {"namespace": flags} if {
 	input.eventName == "unshare"
 	flags := helpers.get_tracee_argument("flags")
 	contains(flags, "CLONE_NEWUSER")
-	not runtime
+	not tocsin.runtime
 }
 
 # The others need CAP_SYS_ADMIN, which few containers have.
@@ -48,14 +49,5 @@ tracee_match := {"namespace": flags} if {
 	some namespace in {"CLONE_NEWNS", "CLONE_NEWPID", "CLONE_NEWNET", "CLONE_NEWCGROUP", "CLONE_NEWIPC", "CLONE_NEWUTS"}
 	contains(flags, namespace)
 	input.returnValue == 0
-	not runtime
-}
-
-# "exec" into a container enters its namespaces when the process already counts as the container's.
-runtime if input.executable.path in data.tocsin.lists.runtimes
-
-runtime if {
-	contains(input.executable.path, "memfd:runc_cloned:")
-	some parent in input.process.ancestors
-	parent.executable in data.tocsin.lists.runtimes
+	not tocsin.runtime
 }

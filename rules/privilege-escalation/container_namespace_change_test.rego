@@ -29,7 +29,19 @@ test_near_miss_host if not fires(setns("CLONE_NEWNS", {}))
 
 test_near_miss_refused if not fires(setns("CLONE_NEWNS", object.union(testing.container, {"returnValue": -1})))
 
-test_near_miss_runtime_by_path if not fires(setns("0", object.union(testing.container, testing.by("/usr/bin/crun"))))
+test_near_miss_runtime_by_path if not fires(setns("0", object.union(testing.container, testing.runtime)))
+
+runc_child(ancestors) := {"executable": {"path": "runc"}, "process": {"ancestors": [{"executable": path} | some path in ancestors]}}
+
+test_near_miss_runtime_mount if {
+	not fires(setns("0", object.union(testing.container, runc_child(["runc", "/usr/sbin/runc"]))))
+}
+
+test_near_miss_runtime_grandchild if {
+	not fires(setns("0", object.union(testing.container, runc_child(["runc", "runc", "/usr/sbin/runc"]))))
+}
+
+test_evasion_own_program_named_runc if fires(setns("CLONE_NEWNS", object.union(testing.container, testing.by("/usr/bin/runc"))))
 
 test_near_miss_runtime if {
 	fields := {"executable": {"path": "/memfd:runc_cloned:/proc/self/exe (deleted)"}, "process": {"ancestors": [{"executable": "/usr/sbin/runc"}]}}
