@@ -182,8 +182,9 @@ type dispatch struct {
 
 type entry struct {
 	rule    *rule
-	number  int32 // in ruleset.rules
+	number  int32 // in dispatch.entries
 	origins event.Origins
+	exact   event.Origins // those in which the native conditions are the whole rule
 }
 
 var noEntries = &dispatch{}
@@ -264,9 +265,9 @@ func (s *ruleset) build() {
 // dispatch gathers the rules that select the named event. def is nil for foreign documents.
 func (s *ruleset) dispatch(name string, def *event.Def) *dispatch {
 	d := &dispatch{}
-	for i, r := range s.rules {
+	for _, r := range s.rules {
 		if o, ok := originsOf(r.Selectors(), name); ok {
-			d.entries = append(d.entries, entry{rule: r, number: int32(i), origins: o})
+			d.entries = append(d.entries, entry{rule: r, number: int32(len(d.entries)), origins: o})
 		}
 	}
 	if def == nil {
@@ -274,13 +275,16 @@ func (s *ruleset) dispatch(name string, def *event.Def) *dispatch {
 	}
 	for o := range d.programs {
 		b := native.NewBuilder(def, event.Origin(o))
-		for _, en := range d.entries {
+		for i := range d.entries {
+			en := &d.entries[i]
 			if !en.origins.Has(event.Origin(o)) {
 				continue
 			}
 			switch r := en.rule.Rule.(type) {
 			case *regoRule:
-				b.Add(en.number, r.condition(), r.policy.AddressText)
+				if b.Add(en.number, r.condition(), r.policy.AddressText).Exact {
+					en.exact |= 1 << o
+				}
 			case Conditioner:
 				b.Add(en.number, r.Condition(), false)
 			default:
@@ -334,16 +338,12 @@ func (e *Engine) Handle(ev *event.Event) {
 		}
 		slices.Sort(e.native.Candidates)
 		for _, n := range e.native.Candidates {
-			r := set.rules[n]
-			// Where the native conditions are the whole rule, a match that only counts need not be confirmed.
-			counted := r.counter != nil && len(r.exceptions) == 0 && p.Rules()[n].Exact
-			if counted {
-				r.state.matches.Add(1)
-				if !r.counter.reached(&e.scratch, ev) {
-					continue
-				}
+			en := &d.entries[n]
+			// Where the native conditions are the whole rule, a match that makes no finding need not be confirmed.
+			known := en.exact&(1<<origin) != 0
+			if !known || e.counts(en.rule, ev) {
+				e.ask(en.rule, ev, known)
 			}
-			e.ask(r, ev, counted)
 		}
 	} else {
 		for i := range d.entries {
@@ -366,7 +366,17 @@ func (s *ruleset) find(ev *event.Event) *dispatch {
 	return s.any
 }
 
-// ask gives the event to one rule. counted: it is known to match, and has reached the rule's threshold.
+// counts notes a match, and reports whether it is to be a finding.
+func (e *Engine) counts(r *rule, ev *event.Event) bool {
+	r.state.matches.Add(1)
+	if e.excepted(r, ev) {
+		r.state.excepted.Add(1)
+		return false
+	}
+	return r.counter.reached(&e.scratch, ev)
+}
+
+// ask gives the event to one rule. counted: it is known to match, and its match counts.
 func (e *Engine) ask(r *rule, ev *event.Event, counted bool) {
 	start := time.Now()
 	e.eval.deadline = start.Add(patience * e.opts.Timeout)
@@ -385,17 +395,7 @@ func (e *Engine) ask(r *rule, ev *event.Event, counted bool) {
 		}
 		e.reportError(r, ev, err, start)
 	}
-	if m == nil {
-		return
-	}
-	if !counted {
-		s.matches.Add(1)
-	}
-	if e.excepted(r, ev, start) {
-		s.excepted.Add(1)
-		return
-	}
-	if !counted && !r.counter.reached(&e.scratch, ev) {
+	if m == nil || !counted && !e.counts(r, ev) {
 		return
 	}
 	held, ok := r.limiter.allow(&e.scratch, ev)

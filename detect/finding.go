@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tocsin-io/tocsin/detect/native"
 	"github.com/tocsin-io/tocsin/event"
 	"github.com/tocsin-io/tocsin/finding"
 )
@@ -17,6 +18,8 @@ type scratch struct {
 	doc     []byte
 	decoded map[string]any
 	key     []byte // of a limit; kept from event to event
+	readers map[reader]func(*native.Scratch, *event.Event) (string, bool)
+	native  native.Scratch
 }
 
 func (s *scratch) reset() {

@@ -6,21 +6,22 @@ import (
 	"fmt"
 	"path"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/tocsin-io/tocsin/detect/native"
 	"github.com/tocsin-io/tocsin/detect/state"
 	"github.com/tocsin-io/tocsin/event"
 )
 
 // field returns the text of a field of the event: "processName", "container.image", "process.ancestors.0.executable",
-// "args.pathname", "args.remote_addr.sin_addr". It reports false when the event does not have it.
+// "args.pathname", "args.remote_addr.sin_addr". It reports false when the event does not have it. The text is valid until the
+// next field is read.
 func (s *scratch) field(ev *event.Event, field string) (string, bool) {
-	if s.decoded == nil {
-		if v, known, ok := direct(ev, field); known {
-			return v, ok
-		}
+	if v, known, ok := s.direct(ev, field); known {
+		return v, ok
 	}
 	var v any = s.object(ev)
 	if rest, ok := strings.CutPrefix(field, "args."); ok {
@@ -62,42 +63,32 @@ func (s *scratch) field(ev *event.Event, field string) (string, bool) {
 	return valueText(v), true
 }
 
-// direct reads the fields that limits use most without making the document. known is false for all others.
-func direct(ev *event.Event, field string) (v string, known, ok bool) {
-	switch field {
-	case "processName":
-		return strings.Clone(ev.CommString()), true, true
-	case "hostProcessId":
-		return strconv.FormatUint(uint64(ev.HostPID), 10), true, true
-	case "containerId":
-		if ev.Container == nil {
-			return "", true, true
-		}
-		return ev.Container.ID, true, true
-	}
-	name, isArg := strings.CutPrefix(field, "args.")
-	if !isArg || ev.Def.Dynamic {
+// reader tells how to read a field of one kind of event.
+type reader struct {
+	def    *event.Def
+	origin event.Origin
+	field  string
+}
+
+// direct reads a field without making the document. known is false when that can't be done.
+func (s *scratch) direct(ev *event.Event, field string) (v string, known, ok bool) {
+	if ev.Def.Dynamic {
 		return "", false, false
 	}
-	if i := ev.Def.Arg(name); i >= 0 {
-		switch a := &ev.Def.Args[i]; {
-		case a.Kind == event.KindString:
-			return strings.ToValidUTF8(strings.Clone(ev.Str(i)), "\uFFFD"), true, ev.Has(i)
-		case a.Kind.Scalar() && a.Kind != event.KindBool:
-			return ev.ArgText(i), true, ev.Has(i)
+	key := reader{ev.Def, ev.Origin(), field}
+	read, compiled := s.readers[key]
+	if !compiled {
+		if s.readers == nil {
+			s.readers = map[reader]func(*native.Scratch, *event.Event) (string, bool){}
 		}
+		read = native.Text(field, ev.Def, key.origin)
+		s.readers[key] = read
+	}
+	if read == nil {
 		return "", false, false
 	}
-	arg, part, _ := strings.Cut(name, ".")
-	if i := ev.Def.Arg(arg); i >= 0 && ev.Def.Args[i].Kind == event.KindSockaddr && ev.Has(i) {
-		for _, f := range ev.Sockaddr(i).Fields() {
-			if f.Name == part {
-				return f.Value, true, true
-			}
-		}
-		return "", true, false
-	}
-	return "", false, false
+	v, ok = read(&s.native, ev)
+	return v, true, ok
 }
 
 func valueText(v any) string {
@@ -125,6 +116,7 @@ type exception struct {
 
 type fieldGlobs struct {
 	field string
+	texts []string // values without a wildcard
 	globs []string
 	not   bool
 }
@@ -148,7 +140,11 @@ func compileExceptions(meta *Metadata, more []Exception) ([]exception, error) {
 					if _, err := path.Match(flat(g), ""); err != nil {
 						return nil, fmt.Errorf("exception: %s: %q is no glob", field, g)
 					}
-					f.globs = append(f.globs, flat(g))
+					if strings.ContainsAny(g, `*?[\\`) {
+						f.globs = append(f.globs, flat(g))
+					} else {
+						f.texts = append(f.texts, g)
+					}
 				}
 				c.fields = append(c.fields, f)
 			}
@@ -162,12 +158,9 @@ func compileExceptions(meta *Metadata, more []Exception) ([]exception, error) {
 func flat(s string) string { return strings.ReplaceAll(s, "/", "\x00") }
 
 // excepted reports whether an exception covers the event. An exception that has expired covers nothing.
-func (e *Engine) excepted(r *rule, ev *event.Event, now time.Time) bool {
-	if len(r.exceptions) == 0 {
-		return false
-	}
+func (e *Engine) excepted(r *rule, ev *event.Event) bool {
 	for i := range r.exceptions {
-		if x := &r.exceptions[i]; (x.expires.IsZero() || now.Before(x.expires)) && x.covers(&e.scratch, ev) {
+		if x := &r.exceptions[i]; (x.expires.IsZero() || time.Now().Before(x.expires)) && x.covers(&e.scratch, ev) {
 			return true
 		}
 	}
@@ -180,13 +173,13 @@ func (x *exception) covers(s *scratch, ev *event.Event) bool {
 		if !ok {
 			return false // a field that is not there is never known to be fine
 		}
-		text = flat(text)
-		hit := false
-		for _, g := range f.globs {
-			if m, _ := path.Match(g, text); m { // globs were checked
-				hit = true
-				break
-			}
+		hit := slices.Contains(f.texts, text)
+		if !hit && len(f.globs) > 0 {
+			text = flat(text)
+			hit = slices.ContainsFunc(f.globs, func(g string) bool {
+				m, _ := path.Match(g, text) // globs were checked
+				return m
+			})
 		}
 		if hit == f.not {
 			return false

@@ -21,11 +21,32 @@ func Merge(n *Node) *Node {
 	}
 	switch n.Op {
 	case And:
-		return AllOf(out.Kids...)
+		return AllOf(neither(out.Kids)...)
 	case Or:
 		return anyOfMerged(out.Kids)
 	}
 	return &out
+}
+
+// neither makes one negation of those about the same value, and leaves out what stands twice.
+func neither(kids []*Node) []*Node {
+	at := map[string]int{}
+	var out []*Node
+	for _, n := range kids {
+		key := "is\x01" + n.Key()
+		if n.Op == Not && n.Kids[0].about() != "" {
+			key = "not\x01" + n.Kids[0].about()
+		}
+		i, seen := at[key]
+		switch {
+		case !seen:
+			at[key] = len(out)
+			out = append(out, n)
+		case n.Op == Not && n.Kids[0].about() != "":
+			out[i] = &Node{Op: Not, Kids: []*Node{unite([]*Node{out[i].Kids[0], n.Kids[0]})}}
+		}
+	}
+	return out
 }
 
 // alternative is a conjunction; keys are those of its conditions.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -24,6 +25,9 @@ var fastBuiltins = map[string]func([]*ast.Term) (*ast.Term, bool){
 		}
 		return ast.StringTerm(low), true
 	},
+	"tocsin.any_prefix":   onList(strings.HasPrefix),
+	"tocsin.any_suffix":   onList(strings.HasSuffix),
+	"tocsin.any_contains": onList(strings.Contains),
 	"internal.member_2": func(a []*ast.Term) (*ast.Term, bool) {
 		switch x := a[1].Value.(type) {
 		case ast.Set:
@@ -41,6 +45,24 @@ var fastBuiltins = map[string]func([]*ast.Term) (*ast.Term, bool){
 }
 
 func truth(b bool) *ast.Term { return ast.InternedTerm(b) }
+
+// onList answers for a text and a list; OPA's form of the function does so for lists of other kinds.
+func onList(f func(string, string) bool) func([]*ast.Term) (*ast.Term, bool) {
+	return func(a []*ast.Term) (*ast.Term, bool) {
+		s, isText := a[0].Value.(ast.String)
+		holds := func(t *ast.Term) bool {
+			x, ok := t.Value.(ast.String)
+			return ok && f(string(s), string(x))
+		}
+		switch x := a[1].Value.(type) {
+		case ast.Set:
+			return truth(isText && slices.ContainsFunc(x.Slice(), holds)), isText
+		case *ast.Array:
+			return truth(isText && x.Until(holds)), isText
+		}
+		return nil, false
+	}
+}
 
 func onTexts(f func(string, string) bool) func([]*ast.Term) (*ast.Term, bool) {
 	return func(a []*ast.Term) (*ast.Term, bool) {

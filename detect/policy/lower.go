@@ -475,9 +475,36 @@ func (s *scope) expr(e *ast.Expr) *native.Node {
 		}
 		return s.relation(op, t[1:])
 	case *ast.Every:
-		return native.Unknown("every")
+		return s.every(t)
 	}
 	return native.Unknown("an expression")
+}
+
+// every lowers a condition on each element of a constant list.
+func (s *scope) every(e *ast.Every) *native.Node {
+	list := s.value(e.Domain).konst
+	v, ok := e.Value.Value.(ast.Var)
+	if !ok || list == nil {
+		return native.Unknown("every")
+	}
+	bound := map[ast.Var]*value{}
+	for x, a := range s.bound {
+		bound[x] = a
+	}
+	for x := range s.alias {
+		if a := s.value(ast.NewTerm(x)); a.known() {
+			if a.term != nil && a.term.Wildcard() {
+				return native.Unknown("every")
+			}
+			bound[x] = a
+		}
+	}
+	var all []*native.Node
+	each(list, func(t *ast.Term) {
+		bound[v] = &value{konst: t.Value}
+		all = append(all, s.lowering.body(e.Body, bound))
+	})
+	return native.AllOf(all...)
 }
 
 // hoisted returns what must have a value for the negation of a call to hold: OPA's compiler takes references out of

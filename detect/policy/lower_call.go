@@ -93,6 +93,12 @@ func (s *scope) relation(op string, args []*ast.Term) *native.Node {
 		if one(b) {
 			return compare(native.Contains, a, b)
 		}
+	case "tocsin.any_prefix":
+		return compare(native.Prefix, a, b)
+	case "tocsin.any_suffix":
+		return compare(native.Suffix, a, b)
+	case "tocsin.any_contains":
+		return compare(native.Contains, a, b)
 	case "strings.any_prefix_match":
 		return compare(native.Prefix, a, b)
 	case "strings.any_suffix_match":

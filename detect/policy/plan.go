@@ -71,5 +71,5 @@ func (l *Library) value() (ast.Value, error) {
 
 // Prepared returns the rule as a query of OPA's own, which benchmarks compare with.
 func (r *Rule) Prepared(ctx context.Context) (rego.PreparedEvalQuery, error) {
-	return rego.New(rego.Query(r.match.String()), rego.Compiler(r.compiler), rego.Store(r.library.Store())).PrepareForEval(ctx)
+	return rego.New(rego.Query(r.match.String()), rego.Compiler(r.reference()), rego.Store(r.library.Store())).PrepareForEval(ctx)
 }

@@ -63,10 +63,11 @@ type Rule struct {
 	// AddressText: the rule reads socket addresses as one text, as Tracee up to v0.6.3 gave them; else as objects.
 	AddressText bool
 
-	compiler *ast.Compiler
-	library  *Library
-	match    ast.Ref // data.<package>.tracee_match
-	planned  func() (*plan.Plan, error)
+	compiler  *ast.Compiler
+	reference func() *ast.Compiler // of the rule as written, for Eval
+	library   *Library
+	match     ast.Ref // data.<package>.tracee_match
+	planned   func() (*plan.Plan, error)
 }
 
 // NewCompiler returns a compiler with the built-in functions that rules may use.
@@ -105,8 +106,9 @@ func WithLibrary(modules map[string]*ast.Module, lib *Library) map[string]*ast.M
 // Compile compiles one rule with the helpers of its library. The error is an *Error.
 func Compile(mod *ast.Module, lib *Library) (*Rule, error) {
 	file := mod.Package.Location.File
-	c := NewCompiler()
-	if c.Compile(WithLibrary(map[string]*ast.Module{file: mod}, lib)); c.Failed() {
+	c := newRuleCompiler()
+	modules := WithLibrary(map[string]*ast.Module{file: mod}, lib)
+	if c.Compile(modules); c.Failed() {
 		return nil, AsError(file, c.Errors)
 	}
 	r := &Rule{File: file, Module: mod, compiler: c, library: lib, match: append(slices.Clone(mod.Package.Path), ast.StringTerm("tracee_match"))}
@@ -121,6 +123,11 @@ func Compile(mod *ast.Module, lib *Library) (*Rule, error) {
 	}
 	r.AddressText = r.readsAddressAsText()
 	r.planned = sync.OnceValues(r.plan)
+	r.reference = sync.OnceValue(func() *ast.Compiler {
+		c := NewCompiler()
+		c.Compile(modules) // as it did before
+		return c
+	})
 	return r, nil
 }
 
@@ -130,13 +137,13 @@ func (r *Rule) ground(name string) (*ast.Term, error) {
 	if len(r.compiler.GetRulesExact(ref)) == 0 {
 		return nil, nil
 	}
-	return r.query(ref, nil, nil)
+	return r.query(r.compiler, ref, nil, nil)
 }
 
 var answer = ast.Var("answer")
 
 // query evaluates a reference. The value is nil when it is undefined.
-func (r *Rule) query(ref ast.Ref, input *ast.Term, cancel topdown.Cancel) (*ast.Term, error) {
+func (r *Rule) query(c *ast.Compiler, ref ast.Ref, input *ast.Term, cancel topdown.Cancel) (*ast.Term, error) {
 	ctx := context.Background()
 	store := r.library.Store()
 	txn, err := store.NewTransaction(ctx)
@@ -145,7 +152,7 @@ func (r *Rule) query(ref ast.Ref, input *ast.Term, cancel topdown.Cancel) (*ast.
 	}
 	defer store.Abort(ctx, txn)
 	body := ast.NewBody(ast.Equality.Expr(ast.VarTerm(string(answer)), ast.NewTerm(ref)))
-	q := topdown.NewQuery(body).WithCompiler(r.compiler).WithStore(store).WithTransaction(txn).WithCancel(cancel)
+	q := topdown.NewQuery(body).WithCompiler(c).WithStore(store).WithTransaction(txn).WithCancel(cancel)
 	if input != nil {
 		q = q.WithInput(input)
 	}
@@ -293,13 +300,13 @@ func (r *Rule) Confirm(m *plan.Machine, ev *event.Event, timeout time.Duration) 
 // processor, and must not be lost for that.
 const patience = 10
 
-// Eval asks OPA's evaluator. It is the reference for every faster way.
+// Eval asks OPA's evaluator about the rule as it is written. It is the reference for every faster way.
 func (r *Rule) Eval(input *ast.Term, timeout time.Duration) (Verdict, error) {
 	cancel := topdown.NewCancel()
 	if timeout > 0 {
 		defer time.AfterFunc(timeout, cancel.Cancel).Stop()
 	}
-	t, err := r.query(r.match, input, cancel)
+	t, err := r.query(r.reference(), r.match, input, cancel)
 	if err != nil {
 		var te *topdown.Error
 		switch {
