@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tocsin-io/tocsin/detect/input"
 	"github.com/tocsin-io/tocsin/detect/native"
@@ -48,11 +49,12 @@ func differentialRules(t testing.TB) []*regoRule {
 // conditions, a condition that claims to be exact is, and the compiled plan gives the same answer.
 func TestDifferential(t *testing.T) {
 	rules := differentialRules(t)
-	n := *checks / len(rules)
+	n := *checks / len(rules) * 4 / 5 // every fourth is checked with documents of other makers as well
 	if testing.Short() {
 		n /= 4
 	}
 	total, fired, exact := 0, 0, 0
+	start := time.Now()
 	for i, r := range rules {
 		if _, err := r.policy.Plan(); err != nil {
 			t.Errorf("%s has no plan: %v", r.meta.ID, err)
@@ -75,7 +77,8 @@ func TestDifferential(t *testing.T) {
 				g.matched(o)
 				fired++
 			}
-			if total%4 == 0 {
+			if total%5 == 3 {
+				total++
 				if err := d.foreign(t, g, o); err != nil {
 					t.Errorf("%s: %v", r.meta.ID, err)
 					break
@@ -101,7 +104,7 @@ func TestDifferential(t *testing.T) {
 			exact++
 		}
 	}
-	t.Logf("%d checks, %d matches, %d of %d rules exact", total, fired, exact, len(rules))
+	t.Logf("%d checks, %d matches, %d of %d rules exact, %.0f s", total, fired, exact, len(rules), time.Since(start).Seconds())
 }
 
 // difference compares the ways for one rule.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -94,12 +95,47 @@ func mixed(ordinary, attacks []*event.Event, every int) []*event.Event {
 	return out
 }
 
+// BenchmarkRecorded: the built-in rules on recorded events, by the engine, by hand, and by OPA.
 func BenchmarkRecorded(b *testing.B) {
 	rules := loadBench(b, "../rules")
 	ordinary, attacks := realistic(b, rules)
+	disagreements(b, rules, slices.Concat(recorded(b), attacks))
 	b.Logf("%d ordinary events, %d attacks", len(ordinary), len(attacks))
 	b.Run("matches=0%/engine", func(b *testing.B) { run(b, ordinary, newBenchEngine(b, rules).Handle) })
 	events := mixed(ordinary, attacks, 1000)
 	b.Run("matches=0.1%/engine", func(b *testing.B) { run(b, events, newBenchEngine(b, rules).Handle) })
+	h := newHand(b)
+	b.Run("matches=0%/byhand", func(b *testing.B) { run(b, ordinary, h.match) })
+	b.Run("matches=0.1%/byhand", func(b *testing.B) { run(b, events, h.match) })
+	b.Run("matches=0.1%/opa", func(b *testing.B) { run(b, events[:min(len(events), 2000)], plainOPA(b, rules)) })
 	b.Run("matches=100%/engine", func(b *testing.B) { run(b, attacks, newBenchEngine(b, rules).Handle) })
+}
+
+// disagreements shows where the matchers by hand are not those of the rules: they are then no baseline.
+func disagreements(b *testing.B, rules []Rule, events []*event.Event) {
+	b.Helper()
+	e, h := newBenchEngine(b, rules), newHand(b)
+	before := map[string]uint64{}
+	shown := 0
+	for _, ev := range events {
+		e.Handle(ev)
+		h.match(ev)
+		var found []string
+		for _, s := range e.Stats() {
+			if s.Matches != before[s.ID] {
+				before[s.ID] = s.Matches
+				found = append(found, s.ID)
+			}
+		}
+		slices.Sort(h.hits)
+		slices.Sort(found)
+		if !slices.Equal(slices.Compact(h.hits), found) {
+			if shown++; shown < 10 {
+				b.Logf("by hand %q, rules %q: %.300s", h.hits, found, ev.AppendJSON(nil))
+			}
+		}
+	}
+	if shown > 0 {
+		b.Errorf("the matchers by hand differ from the rules on %d of %d events", shown, len(events))
+	}
 }
