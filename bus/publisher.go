@@ -124,7 +124,7 @@ func (p *Publisher) encode(f *finding.Finding) (*nats.Msg, error) {
 	if f.ID == "" {
 		return nil, errors.New("publish finding: it has no id")
 	}
-	data, err := json.Marshal(f)
+	data, err := finding.Marshal(f)
 	if err != nil {
 		return nil, fmt.Errorf("encode finding %s: %w", f.ID, err)
 	}
@@ -154,7 +154,7 @@ func (p *Publisher) fit(msgs []*nats.Msg) error {
 		}
 		f.Event, f.Data = nil, nil
 		f.Message += fmt.Sprintf(" (event left out: with its %d bytes the finding is more than NATS takes)", len(m.Data))
-		data, err := json.Marshal(&f)
+		data, err := finding.Marshal(&f)
 		if err != nil {
 			return fmt.Errorf("encode finding: %w", err)
 		}

@@ -51,7 +51,7 @@ func (s *scratch) document(ev *event.Event) []byte {
 func (e *Engine) finding(r *rule, ev *event.Event, m *Match, held uint64) *finding.Finding {
 	doc := e.scratch.document(ev)
 	f := e.about(r, ev)
-	f.ID = finding.NewID(f.Host, r.meta.ID, doc)
+	f.ID = finding.NewID(f.Host, r.meta.ID, f.Time, doc)
 	f.Rule = r.travels
 	f.Severity = r.meta.Severity
 	f.Attack = r.meta.Attack
@@ -213,7 +213,7 @@ func (e *Engine) reportError(r *rule, ev *event.Event, err error, now time.Time)
 	f.Message = "rule " + r.meta.ID + ": " + err.Error()
 	data, _ := json.Marshal(map[string]string{"rule": r.meta.ID, "file": r.meta.File, "error": err.Error()}) // strings always marshal
 	f.Data = data
-	f.ID = finding.NewID(f.Host, RuleErrorID+":"+r.meta.ID, f.Event)
+	f.ID = finding.NewID(f.Host, RuleErrorID+":"+r.meta.ID, f.Time, f.Event)
 	f.SetFingerprint()
 	e.opts.Sink(f)
 }

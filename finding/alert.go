@@ -83,4 +83,6 @@ type Notification struct {
 	Digest   []Alert   `json:"digest,omitempty"`
 	// Attempt counts the tries before this one: above 0 the destination may have seen the message already.
 	Attempt int `json:"attempt,omitempty"`
+	// Body is the notification's JSON as it came out of a queue; nil for one that was made here.
+	Body []byte `json:"-"`
 }

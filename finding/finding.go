@@ -3,6 +3,7 @@
 package finding
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -96,12 +97,18 @@ type Ref struct {
 }
 
 // NewID returns the id of the finding that rule makes of an event: the same event, replayed or sent twice, gives the
-// same id, so that every later stage can drop repeats. seed must identify the event on its host (its record).
-func NewID(host, ruleID string, seed []byte) string {
+// same id, so that every later stage can drop repeats. seed must identify the event on its host (its record). An id begins
+// with the second of the event, at: what comes in together then lies together in the indexes of a database, where ids
+// all over the place would have it write a page for each. at is zero where the same event may be said to be of several times.
+func NewID(host, ruleID string, at time.Time, seed []byte) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d:%s%d:%s", len(host), host, len(ruleID), ruleID)
 	h.Write(seed)
-	return "f-" + hex.EncodeToString(h.Sum(nil)[:16])
+	second := uint32(0)
+	if !at.IsZero() {
+		second = uint32(at.Unix())
+	}
+	return fmt.Sprintf("f-%08x%x", second, h.Sum(nil)[:12])
 }
 
 // SetFingerprint fills Fingerprint from what makes two findings the same to a person: rule, host, container image or
@@ -120,4 +127,15 @@ func (f *Finding) SetFingerprint() {
 		part(f.Process.Name)
 	}
 	f.Fingerprint = hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// Marshal writes JSON on one line, with <, > and & as they are: command lines are full of them, and receivers are no web pages.
+func Marshal(x any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(x); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }

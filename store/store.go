@@ -121,11 +121,12 @@ func (s *Store) openSQLite(opts Options) error {
 		return fmt.Errorf("open store: %w", err)
 	}
 	f.Close()
-	q := url.Values{"_pragma": {"journal_mode(WAL)", "busy_timeout(10000)", "synchronous(FULL)", "cache_size(-32000)", "temp_store(MEMORY)", "journal_size_limit(67108864)", "wal_autocheckpoint(0)"}}
+	q := url.Values{"_pragma": {"journal_mode(WAL)", "busy_timeout(10000)", "synchronous(FULL)", "cache_size(-16000)", "temp_store(MEMORY)", "journal_size_limit(67108864)", "wal_autocheckpoint(0)"}}
 	if opts.NoSync {
 		q["_pragma"][2] = "synchronous(NORMAL)"
 	}
-	dsn := "file:" + (&url.URL{Path: opts.SQLite}).EscapedPath() + "?" + q.Encode()
+	file := "file:" + (&url.URL{Path: opts.SQLite}).EscapedPath() + "?"
+	dsn := file + q.Encode()
 	if s.write, err = sql.Open("sqlite", dsn+"&_txlock=immediate"); err != nil {
 		return fmt.Errorf("open store %s: %w", opts.SQLite, err)
 	}
@@ -133,6 +134,9 @@ func (s *Store) openSQLite(opts Options) error {
 	if err := s.write.Ping(); err != nil {
 		return fmt.Errorf("open store %s: %w", opts.SQLite, err)
 	}
+	// Each connection has a cache of its own, outside Go's memory limit; what readers lack, the kernel's has.
+	q["_pragma"][3] = "cache_size(-2000)"
+	dsn = file + q.Encode()
 	if s.read, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)"); err != nil {
 		return fmt.Errorf("open store %s: %w", opts.SQLite, err)
 	}

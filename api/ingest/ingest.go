@@ -205,7 +205,7 @@ func falco(raw []byte) (finding.Finding, error) {
 	if id := d.text("uuid"); id != "" {
 		seed = []byte(id)
 	}
-	f.ID = finding.NewID(f.Host, f.Rule.ID, seed)
+	f.ID = finding.NewID(f.Host, f.Rule.ID, f.Time, seed)
 	f.SetFingerprint()
 	return f, nil
 }

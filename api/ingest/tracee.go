@@ -76,9 +76,12 @@ func tracee(raw []byte) (finding.Finding, error) {
 	}
 	place(&f, event)
 	if !sane(f.Time) {
+		f.Time = time.Time{}
+	}
+	f.ID = finding.NewID(f.Host, f.Rule.ID, f.Time, raw)
+	if f.Time.IsZero() {
 		f.Time = time.Now().UTC()
 	}
-	f.ID = finding.NewID(f.Host, f.Rule.ID, raw)
 	f.SetFingerprint()
 	return f, nil
 }

@@ -1,11 +1,11 @@
 package encode
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/tocsin-io/tocsin/finding"
 )
 
 // Format is one way to write a notification. All formats write one line.
@@ -51,20 +51,20 @@ func Names() []string {
 	return out
 }
 
-// encodeJSON leaves the number of tries out: a retried message is the same, byte for byte.
+// encodeJSON leaves the number of tries out: a retried message is the same, byte for byte. What came as JSON goes on as it is.
 func encodeJSON(v *View) ([]byte, error) {
+	if v.Notification.Body != nil {
+		return v.Notification.Body, nil
+	}
 	n := *v.Notification
 	n.Attempt = 0
 	return marshal(&n)
 }
 
-// marshal writes JSON without escaping <, > and &: receivers are no web pages, and people read it.
 func marshal(x any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(x); err != nil {
+	b, err := finding.Marshal(x)
+	if err != nil {
 		return nil, fmt.Errorf("encode notification: %w", err)
 	}
-	return bytes.TrimRight(b.Bytes(), "\n"), nil
+	return b, nil
 }

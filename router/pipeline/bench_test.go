@@ -70,7 +70,7 @@ var args = strings.Repeat("/usr/bin/something --with=args ", 10)
 func benchFinding(i, alerts int) *finding.Finding {
 	rule := fmt.Sprintf("rule%d", i%alerts)
 	return &finding.Finding{
-		ID: finding.NewID("h1", rule, fmt.Append(nil, i)), Time: time.Now(), Host: "h1", Origin: "container", Severity: finding.High,
+		ID: finding.NewID("h1", rule, time.Time{}, fmt.Append(nil, i)), Time: time.Now(), Host: "h1", Origin: "container", Severity: finding.High,
 		Rule: finding.Rule{ID: rule, Name: "Rule " + rule, Description: "what it is about"}, Container: &finding.Container{ID: "c1"},
 		Process: &finding.Process{PID: 1, Name: "sh", Executable: "/bin/sh"}, Event: []byte(`{"args":"` + args + `"}`),
 	}

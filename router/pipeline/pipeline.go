@@ -10,7 +10,6 @@ package pipeline
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -244,11 +243,11 @@ func (p *Pipeline) save(ctx context.Context, tx *store.Tx, st *router.State, w *
 // encode writes a notification. A single finding is taken over as it came, without being encoded again.
 func encode(n *finding.Notification, bodies map[string][]byte) ([]byte, error) {
 	if n.Kind != finding.KindFinding || bodies[n.Findings[0].ID] == nil {
-		return json.Marshal(n)
+		return finding.Marshal(n)
 	}
 	frame := *n
 	frame.Findings = nil
-	b, err := json.Marshal(&frame)
+	b, err := finding.Marshal(&frame)
 	if err != nil {
 		return nil, err
 	}

@@ -71,7 +71,7 @@ func (h *host) start() {
 
 func sample(i int, rule string) *finding.Finding {
 	return &finding.Finding{
-		ID: finding.NewID("h1", rule, fmt.Append(nil, i)), Time: time.Now(), Host: "h1", Origin: "container", Severity: finding.High,
+		ID: finding.NewID("h1", rule, time.Time{}, fmt.Append(nil, i)), Time: time.Now(), Host: "h1", Origin: "container", Severity: finding.High,
 		Rule: finding.Rule{ID: rule, Name: "Rule " + rule}, Container: &finding.Container{ID: "c1"}, Message: "it happened",
 	}
 }

@@ -1,74 +1,133 @@
 package faults
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"io"
+	"net/http"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tocsin-io/tocsin/finding"
+	"github.com/tocsin-io/tocsin/test/harness"
 )
 
-// BenchmarkRouter measures the router alone, from publish to the receiver: 500 findings a
-// second, and as many as it takes. "make bench-router" runs it.
+const (
+	paced       = 500 // findings a second
+	pacedFor    = 20 * time.Second
+	senders     = 16
+	batches     = 40 // of each sender
+	batchLength = 100
+)
+
+// BenchmarkRouter measures the router alone, from publish to the receiver: 500 findings a second, and as many as it takes.
+// The relay beside it is the least that a forwarder over HTTP can be: it keeps nothing. "make bench-router" runs it.
 func BenchmarkRouter(b *testing.B) {
-	b.Run("paced", func(b *testing.B) {
-		w := newWorld(b, options{})
-		const rate, length = 500, 20 * time.Second
-		w.publish(rate, time.Second)
-		w.drain(30 * time.Second)
-		for b.Loop() {
-			before, cpu, n := w.snapshot(), w.router.CPU(), len(w.accepted)
-			w.publish(rate, length)
-			w.drain(60 * time.Second)
-			lat := w.latencies(before)
-			metric(b, lat, .5, "p50-ms")
-			metric(b, lat, .99, "p99-ms")
-			alerts := len(w.accepted) - n
-			b.ReportMetric((w.router.CPU()-cpu).Seconds()/float64(alerts)*1e4, "cpu-s/10k")
-			b.ReportMetric(0, "ns/op")
-			w.finish(b)
-		}
-	})
-	b.Run("unpaced", func(b *testing.B) {
-		const senders, batches, size = 16, 40, 100
-		w := newWorld(b, options{})
-		w.publish(500, time.Second)
-		w.drain(30 * time.Second)
-		for b.Loop() {
-			cpu, n, start := w.router.CPU(), len(w.accepted), time.Now()
-			var wg sync.WaitGroup
-			for range senders {
-				wg.Go(func() {
-					for range batches {
-						w.store(context.Background(), w.make(size))
-					}
-				})
-			}
-			wg.Wait()
-			took := time.Since(start)
-			alerts := len(w.accepted) - n
-			w.drain(60 * time.Second)
-			b.ReportMetric(float64(alerts)/took.Seconds(), "accepted/s")
-			b.ReportMetric(float64(alerts)/w.sink.last().Sub(start).Seconds(), "delivered/s")
-			b.ReportMetric((w.router.CPU()-cpu).Seconds()/float64(alerts)*1e4, "cpu-s/10k")
-			b.ReportMetric(0, "ns/op")
-			w.finish(b)
-		}
-	})
+	b.Run("paced", func(b *testing.B) { benchPaced(b, newWorld(b, options{})) })
+	b.Run("paced-relay", func(b *testing.B) { benchPaced(b, newRelayWorld(b)) })
+	b.Run("unpaced", func(b *testing.B) { benchUnpaced(b, newWorld(b, options{})) })
+	b.Run("unpaced-relay", func(b *testing.B) { benchUnpaced(b, newRelayWorld(b)) })
+	b.Run("unpaced-sync-always", func(b *testing.B) { benchUnpaced(b, newWorld(b, options{syncAlways: true})) })
 }
 
-// finish reports memory and fails if something is missing.
-func (w *world) finish(b *testing.B) {
-	_, peak := w.router.Memory()
-	b.ReportMetric(float64(peak>>20), "MiB")
-	if missing := w.missing(); missing > 0 {
-		b.Fatalf("%d findings did not arrive", missing)
+func benchPaced(b *testing.B, w *world) {
+	w.publish(paced, 2*time.Second)
+	w.drain(30 * time.Second)
+	for b.Loop() {
+		before, stop := w.snapshot(), w.meter(b)
+		w.publish(paced, pacedFor)
+		w.drain(60 * time.Second)
+		stop()
+		lat := w.latencies(before)
+		metric(b, lat, .5, "p50-ms")
+		metric(b, lat, .99, "p99-ms")
 	}
-	load, _ := os.ReadFile("/proc/loadavg")
-	b.Logf("%d CPUs, load average %s", runtime.NumCPU(), strings.Fields(string(load))[0])
+}
+
+func benchUnpaced(b *testing.B, w *world) {
+	w.publish(paced, 2*time.Second)
+	w.drain(30 * time.Second)
+	for b.Loop() {
+		n, start, stop := len(w.accepted), time.Now(), w.meter(b)
+		var wg sync.WaitGroup
+		for range senders {
+			wg.Go(func() {
+				for range batches {
+					w.store(context.Background(), w.make(batchLength))
+				}
+			})
+		}
+		wg.Wait()
+		took, alerts := time.Since(start), len(w.accepted)-n
+		w.drain(60 * time.Second)
+		stop()
+		b.ReportMetric(float64(alerts)/took.Seconds(), "accepted/s")
+		b.ReportMetric(float64(alerts)/w.sink.last().Sub(start).Seconds(), "delivered/s")
+	}
+}
+
+// meter starts to count what the programs cost; stop reports it per 10,000 alerts. It fails if something is missing.
+func (w *world) meter(b *testing.B) (stop func()) {
+	type usage struct{ program, nats, rest time.Duration }
+	use := func() (u usage) {
+		u.program = w.router.CPU()
+		if w.nats != nil {
+			u.nats = w.nats.CPU()
+		}
+		var r syscall.Rusage
+		if syscall.Getrusage(syscall.RUSAGE_SELF, &r) == nil {
+			u.rest = time.Duration(r.Utime.Nano() + r.Stime.Nano())
+		}
+		return u
+	}
+	before, n := use(), len(w.accepted)
+	return func() {
+		b.Helper()
+		after := use()
+		each := 1e4 / float64(len(w.accepted)-n)
+		b.ReportMetric(0, "ns/op")
+		b.ReportMetric((after.program-before.program).Seconds()*each, "cpu-s/10k")
+		b.ReportMetric((after.nats-before.nats).Seconds()*each, "nats-cpu-s/10k")
+		b.ReportMetric((after.rest-before.rest).Seconds()*each, "sender+receiver-cpu-s/10k")
+		_, peak := w.router.Memory()
+		b.ReportMetric(float64(peak>>20), "MiB")
+		if missing := w.missing(); missing > 0 {
+			b.Fatalf("%d findings did not arrive", missing)
+		}
+		load, _ := os.ReadFile("/proc/loadavg")
+		b.Logf("%d CPUs, load average %s", runtime.NumCPU(), strings.Fields(string(load))[0])
+	}
+}
+
+// newRelayWorld is a world in which findings are posted one by one to a relay, which posts them to the receiver.
+func newRelayWorld(b *testing.B) *world {
+	w := &world{t: b, accepted: map[string]time.Time{}, sink: newSink(b)}
+	var url string
+	w.router, url = harness.NewRelay(b, "http://"+w.sink.addr+"/")
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: senders}}
+	w.send = func(ctx context.Context, list ...*finding.Finding) error {
+		for _, f := range list {
+			body, err := json.Marshal(f)
+			if err != nil {
+				return err
+			}
+			resp, err := client.Post(url, "application/json", bytes.NewReader(body))
+			if err != nil {
+				return err
+			}
+			_, _ = io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+		}
+		return nil
+	}
+	return w
 }
 
 // snapshot is the set of findings that were accepted so far.

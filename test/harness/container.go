@@ -187,7 +187,8 @@ func Helper(t testing.TB, args ...string) {
 // helper is what the test binary does when it was started as one:
 //
 //	connect PATH [COUNT [PAUSE]]   connect to a Unix socket, print the time before each system call
-//	nats DIR ADDR                  serve NATS
+//	nats DIR ADDR [OPTION]…        serve NATS
+//	relay ADDR TARGET              post again what is posted
 //	chain DEPTH HELPER…            run a helper DEPTH processes further down
 //	when FILE HELPER…              run a helper once the file is there
 func helper(args []string) int {
@@ -195,8 +196,10 @@ func helper(args []string) int {
 	switch {
 	case len(args) >= 2 && args[0] == "connect":
 		err = connect(args[1], args[2:])
-	case len(args) == 3 && args[0] == "nats":
-		err = natsHelper(args[1], args[2])
+	case len(args) > 2 && args[0] == "nats":
+		err = natsHelper(args[1], args[2], args[3:])
+	case len(args) == 3 && args[0] == "relay":
+		err = relayHelper(args[1], args[2])
 	case len(args) > 2 && args[0] == "chain":
 		err = chain(args[1], args[2:])
 	case len(args) > 2 && args[0] == "when":

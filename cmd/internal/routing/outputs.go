@@ -2,7 +2,6 @@ package routing
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -136,7 +135,7 @@ func (r *runningOutput) stop(ctx context.Context) {
 }
 
 func enqueue(ctx context.Context, b *bus.Bus, n finding.Notification) error {
-	body, err := json.Marshal(n)
+	body, err := finding.Marshal(n)
 	if err != nil {
 		return err
 	}

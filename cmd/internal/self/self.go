@@ -42,7 +42,7 @@ var (
 // gives the same finding, however often it is made. data, when not nil, becomes the finding's data.
 func Finding(k Kind, cluster, host, seed, message string, data any) *finding.Finding {
 	f := &finding.Finding{
-		ID: finding.NewID(host, k.id, []byte(cluster+"\x00"+seed)), Time: time.Now(), Cluster: cluster, Host: host, Origin: "host", Source: "tocsin",
+		ID: finding.NewID(host, k.id, time.Time{}, []byte(cluster+"\x00"+seed)), Time: time.Now(), Cluster: cluster, Host: host, Origin: "host", Source: "tocsin",
 		Rule:     finding.Rule{ID: k.id, Name: k.name, Version: "1", Description: k.description, Response: k.response, Tags: []string{"tocsin"}},
 		Severity: k.severity, Message: k.name + ": " + message,
 	}
