@@ -116,7 +116,7 @@ func eventually(t *testing.T, what string, f func() bool) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	t.Fatalf("not within 5 s: %s", what)
+	t.Fatalf("not within 20 s: %s", what)
 }
 
 func TestFindingBecomesAlertAndDeliveries(t *testing.T) {
