@@ -24,6 +24,8 @@ type container struct {
 	files map[string]string // path to content; a path that ends in "/" is a directory
 	links []string          // paths at which this binary appears, besides /tocsin
 	binds map[string]string // path in the container to path on the host
+	// readOnly are binds that the container can't write to.
+	readOnly map[string]string
 	// programs are paths of programs that do nothing.
 	programs []string
 }
@@ -137,6 +139,9 @@ func (c container) spec(exe, id, name string, args []string) ociSpec {
 	}
 	for inside, outside := range c.binds {
 		s.Mounts = append(s.Mounts, ociMount{inside, "bind", outside, []string{"bind"}})
+	}
+	for inside, outside := range c.readOnly {
+		s.Mounts = append(s.Mounts, ociMount{inside, "bind", outside, []string{"bind", "ro"}})
 	}
 	for _, ns := range []string{"pid", "mount", "ipc", "uts", "network"} {
 		s.Linux.Namespaces = append(s.Linux.Namespaces, ociNamespace{ns})

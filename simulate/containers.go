@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"unsafe"
 
@@ -81,6 +82,14 @@ var containerSimulations = []Simulation{
 		"child", []string{"open-for-reading", "/proc/1/root/etc/hostname"}, container{files: map[string]string{"/etc/hostname": ""}}),
 	inContainer("service_account_token_read", "Opens an empty file in a container that lies where a pod has its token.",
 		"open-for-reading", []string{"/run/secrets/kubernetes.io/serviceaccount/token"}, container{files: map[string]string{"/run/secrets/kubernetes.io/serviceaccount/token": ""}}),
+	inContainer("file_handle_opened_in_container", "Asks for a file by its handle in a container, at a descriptor that is not open.",
+		"open-by-handle", nil, container{}),
+	inContainer("container_mounts_filesystem", "Mounts an empty file system in a container, and takes it away.",
+		"cover", []string{"/tmp/simulation"}, container{files: map[string]string{"/tmp/simulation/": ""}}),
+	inContainer("sensitive_host_path_mounted", "Starts a container that has /etc of the host, read-only, and does nothing.",
+		"nothing", nil, container{readOnly: map[string]string{"/host/etc": "/etc"}}),
+	inContainer("container_reads_disk", "Makes and opens a file of its own named /dev/sdsimulation in a container.",
+		"write-file", []string{"/dev/sdsimulation"}, container{}),
 	programInContainer("network_tool_in_container", "/usr/bin/nmap", "nmap", "-sS", "127.0.0.1"),
 	programInContainer("package_manager_in_container", "/sbin/apk", "apk", "add", "simulation"),
 	programInContainer("compiler_in_container", "/usr/bin/gcc", "gcc", "simulation.c"),
@@ -127,6 +136,13 @@ func stepMountAbsentDevice([]string) error {
 	return nil
 }
 
+func stepOpenByHandle([]string) error {
+	if _, err := unix.OpenByHandleAt(-1, unix.NewFileHandle(1, make([]byte, 8)), unix.O_RDONLY); err == nil {
+		return errors.New("a file was opened at a descriptor that is not open")
+	}
+	return nil
+}
+
 func stepSetns([]string) error {
 	fd, err := unix.Open("/proc/self/ns/uts", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -159,8 +175,9 @@ func stepPacketSocket([]string) error {
 	return unix.Close(fd)
 }
 
-// stepShellOnTerminal starts /bin/sh, which is this binary, with a pseudo-terminal as its input. See pty(7).
-func stepShellOnTerminal([]string) error {
+// stepShellOnTerminal starts /bin/sh, which is this binary, with a pseudo-terminal as its input, as the user when one is
+// given. See pty(7).
+func stepShellOnTerminal(args []string) error {
 	ptmx, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		return err
@@ -182,5 +199,12 @@ func stepShellOnTerminal([]string) error {
 	defer tty.Close()
 	c := command(shellPath, "nothing")
 	c.Stdin = tty
+	if len(args) > 0 {
+		user, err := strconv.ParseUint(args[0], 10, 32)
+		if err != nil {
+			return err
+		}
+		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(user), Gid: uint32(user)}}
+	}
 	return c.Run()
 }

@@ -76,6 +76,19 @@ var fileSimulations = []Simulation{
 	inPrivateRoot("ransomware_rename", "Renames 60 empty files of its own in a private root.", root{Files: map[string]string{"/srv/": ""}}, "rename-many", "/srv"),
 	inPrivateRoot("mass_deletion", "Removes 1,100 empty files of its own in a private root.", root{Files: map[string]string{"/srv/": ""}}, "remove-many", "/srv"),
 
+	inPrivateRoot("sensitive_file_linked", "Makes a symbolic link to /etc/shadow in a private root, where there is none.",
+		root{}, "symlink", "/etc/shadow", "/tmp/simulation"),
+	inPrivateRoot("hard_link_into_system", "Makes a hard link to an empty file in /etc/cron.d of a private root, where nothing reads it.",
+		root{Files: map[string]string{"/etc/cron.d/": "", "/tmp/simulation": ""}}, "link", "/tmp/simulation", "/etc/cron.d/simulation"),
+	inPrivateRoot("path_traversal_read", "Opens, from this binary under the name /usr/sbin/nginx, /var/www/../../etc/passwd in a private root, where it is an empty file.",
+		root{Links: []string{"/usr/sbin/nginx"}, Files: map[string]string{"/etc/passwd": "", "/var/www/": ""}}, "as", "/usr/sbin/nginx", "open-for-reading", "/var/www/../../etc/passwd"),
+	inPrivateRoot("loader_tunables_exploit", "Starts a statically linked program called /usr/bin/su, which does nothing, with GLIBC_TUNABLES.",
+		root{Programs: []string{"/usr/bin/su"}}, "exec-with", "GLIBC_TUNABLES=glibc.malloc.mxfast=0", "/usr/bin/su", "su"),
+	inPrivateRoot("backdoored_library", "Maps a program that does nothing under the name liblzma.so.5.6.1 in a private root.",
+		root{Files: map[string]string{"/usr/lib/": ""}}, "map-library", "/usr/lib/liblzma.so.5.6.1"),
+	inPrivateRoot("shell_of_system_account", "Starts this binary under the name /bin/sh on a terminal as user 33 in a private root.",
+		root{Links: []string{shellPath}, Terminals: true}, "shell-on-terminal", "33"),
+
 	starts("file_shredded", "/usr/bin/shred", "shred", "-u", "/nothing"),
 	starts("execution_from_temporary_directory_on_host", "/tmp/simulation", "simulation"),
 	inPrivateRoot("shell_history_disabled", "Starts a program that does nothing with HISTFILE=/dev/null in a private root.",
@@ -137,6 +150,23 @@ func stepSelfRemoval(args []string) error {
 
 func stepHideProcess([]string) error {
 	return stepCover([]string{fmt.Sprintf("/proc/%d", os.Getpid())})
+}
+
+// stepMapLibrary maps a program as the dynamic loader maps a library.
+func stepMapLibrary(args []string) error {
+	if err := writeProgram(args[0]); err != nil {
+		return err
+	}
+	f, err := os.Open(args[0])
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	page, err := unix.Mmap(int(f.Fd()), 0, unix.Getpagesize(), unix.PROT_READ|unix.PROT_EXEC, unix.MAP_PRIVATE)
+	if err != nil {
+		return fmt.Errorf("mmap: %w", err)
+	}
+	return unix.Munmap(page)
 }
 
 // stepCover mounts an empty file system over a directory, and takes it away.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"unsafe"
@@ -37,6 +38,17 @@ var processSimulations = []Simulation{
 	onHost("anti_debugging", "Starts a child of its own that asks to be traced.", "traceme"),
 	onHost("bpf_program_load", "Loads a BPF socket filter of two instructions, attaches it to nothing, and closes it.", "bpf-load", Root),
 	onHost("kernel_module_from_unusual_path", "Asks the kernel to load a module from a file in memory that is none.", "module-file", Root),
+	onHost("userfaultfd_by_user", "Asks to handle its own page faults as the user nobody, and lets go at once.", "userfaultfd", Root),
+	{Rule: "ssh_on_other_port", Does: "Connects, from this binary under the name ssh, to 203.0.113.1, which is its own address, in a network namespace of its own.",
+		Needs: []Need{Root}, run: func(e *env) error {
+			name := filepath.Join(e.dir, "ssh")
+			if err := os.Symlink(e.exe, name); err != nil {
+				return err
+			}
+			c := command(name, "connect", "203.0.113.1", "8022")
+			c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+			return e.run(c)
+		}},
 	onHost("memory_made_executable", "Writes to a page of its own memory, and makes it executable.", "mprotect"),
 	inOwnNetwork("port_scan", "Connects to 150 ports of 127.0.0.1, where nobody listens, in a network namespace of its own.", "scan"),
 	inOwnNetwork("outbound_connection", "Connects to 203.0.113.1, which is its own address, in a network namespace of its own.", "connect", "203.0.113.1", "4444"),
@@ -187,4 +199,22 @@ func stepReverseShell([]string) error {
 		return err
 	}
 	return unix.Dup3(client, 0, 0)
+}
+
+// nobody is the user of whom nothing is.
+const nobody = 65534
+
+func stepUserfaultfd([]string) error {
+	if err := unix.Setresuid(nobody, nobody, nobody); err != nil {
+		return fmt.Errorf("become nobody: %w", err)
+	}
+	fd, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, unix.O_CLOEXEC, 0, 0)
+	switch errno {
+	case 0:
+		return unix.Close(int(fd))
+	case unix.EPERM, unix.ENOSYS: // forbidden by vm.unprivileged_userfaultfd, or not in this kernel: it was asked for
+		return nil
+	default:
+		return fmt.Errorf("userfaultfd: %w", errno)
+	}
 }

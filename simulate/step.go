@@ -36,6 +36,8 @@ type root struct {
 	Links []string          `json:"links,omitempty"` // further paths of this binary
 	// Programs are paths of programs that do nothing.
 	Programs []string `json:"programs,omitempty"`
+	// Terminals: it has pseudo-terminals of its own.
+	Terminals bool `json:"terminals,omitempty"`
 }
 
 // Main runs the step of a simulation and exits when this process was started for one; else it returns at once.
@@ -100,6 +102,11 @@ func init() {
 		"self-removal":        stepSelfRemoval,
 		"hide-process":        stepHideProcess,
 		"cover":               stepCover,
+		"symlink":             func(a []string) error { return os.Symlink(a[0], a[1]) },
+		"link":                func(a []string) error { return os.Link(a[0], a[1]) },
+		"map-library":         stepMapLibrary,
+		"open-by-handle":      stepOpenByHandle,
+		"userfaultfd":         stepUserfaultfd,
 		"write-and-run":       stepWriteAndRun,
 		"attach-probe":        stepAttachProbe,
 		"module-file":         stepModuleFile,
@@ -230,6 +237,17 @@ func (r *root) enter() error {
 		}
 		if err := unix.Mount("/dev/"+device, at, "", unix.MS_BIND, ""); err != nil {
 			return fmt.Errorf("bind /dev/%s: %w", device, err)
+		}
+	}
+	if r.Terminals {
+		if err := os.Mkdir(in("dev/pts"), 0o755); err != nil {
+			return err
+		}
+		if err := unix.Mount("devpts", in("dev/pts"), "devpts", 0, "newinstance,ptmxmode=0666"); err != nil {
+			return fmt.Errorf("mount devpts: %w", err)
+		}
+		if err := os.Symlink("pts/ptmx", in("dev/ptmx")); err != nil {
+			return err
 		}
 	}
 	if err := os.Chdir(r.Dir); err != nil {
