@@ -85,7 +85,9 @@ func (h *hand) exec(inContainer bool) {
 	shell := anySuffix(p.path, l["shells"])
 	interprets := p.runs(l["interpreters"]...)
 	builds := anyPrefix(p.path, l["build_programs"])
-	argument := func(list []string) bool { return slices.ContainsFunc(p.argv, func(a string) bool { return anyPart(a, list) }) }
+	argument := func(list []string) bool {
+		return slices.ContainsFunc(p.argv, func(a string) bool { return anyPart(a, list) })
+	}
 
 	if p.runs("/tar", "/bsdtar", "/zip", "/7zz", "/rar", "/cpio", "/scp", "/rsync", "/curl", "/busybox") && argument(l["sensitive_files"]) && !h.packageManager() {
 		h.hit("sensitive_files_archived")

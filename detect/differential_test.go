@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -166,12 +167,35 @@ func (d *difference) check(t testing.TB, o occurrence) (bool, error) {
 	if candidate && !want.Match && wantErr == nil && p.Rules()[0].Exact {
 		return false, fmt.Errorf("the condition is not exact: %s", describe())
 	}
+	if want.Match && wantErr == nil && p.Rules()[0].Exact {
+		if write := d.rule.policy.Answers().Compile(o.def, ev.Origin(), d.rule.policy.AddressText); write != nil {
+			if data, ok := write(&d.scratch, ev, nil); ok && !sameJSON(data, want.Data) {
+				return true, fmt.Errorf("answer %s, OPA: %s: %s", data, want.Data, describe())
+			}
+		}
+	}
 	d.machine.Begin(ev)
 	got, gotErr := d.rule.policy.Confirm(&d.machine, ev, 0)
 	if got.Match != want.Match || !bytes.Equal(got.Data, want.Data) || !sameError(gotErr, wantErr) {
 		return want.Match, fmt.Errorf("plan: %v %s %v, OPA: %v %s %v: %s", got.Match, got.Data, gotErr, want.Match, want.Data, wantErr, describe())
 	}
 	return want.Match, nil
+}
+
+// sameJSON compares values; numbers by their digits.
+func sameJSON(a, b []byte) bool {
+	if len(a) == 0 || len(b) == 0 {
+		return len(a) == len(b)
+	}
+	var x, y any
+	for raw, v := range map[*[]byte]*any{&a: &x, &b: &y} {
+		dec := json.NewDecoder(bytes.NewReader(*raw))
+		dec.UseNumber()
+		if dec.Decode(v) != nil {
+			return false
+		}
+	}
+	return reflect.DeepEqual(x, y)
 }
 
 // foreign gives the rule documents that the catalogue does not describe: wrong types, arguments twice, unknown ones.

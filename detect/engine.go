@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -51,6 +52,7 @@ type Engine struct {
 	eval    evalContext
 	scratch scratch
 	native  native.Scratch
+	data    []byte // of an answer
 	machine plan.Machine
 	memory  state.Context // of the rule at hand
 	began   bool          // the machine looks at the event at hand
@@ -185,6 +187,8 @@ type entry struct {
 	number  int32 // in dispatch.entries
 	origins event.Origins
 	exact   event.Origins // those in which the native conditions are the whole rule
+	// answers give, by origin, the answer of an exact rule; nil where the plan does.
+	answers [3]func(*native.Scratch, *event.Event, []byte) ([]byte, bool)
 }
 
 var noEntries = &dispatch{}
@@ -284,6 +288,7 @@ func (s *ruleset) dispatch(name string, def *event.Def) *dispatch {
 			case *regoRule:
 				if b.Add(en.number, r.condition(), r.policy.AddressText).Exact {
 					en.exact |= 1 << o
+					en.answers[o] = r.policy.Answers().Compile(def, event.Origin(o), r.policy.AddressText)
 				}
 			case Conditioner:
 				b.Add(en.number, r.Condition(), false)
@@ -341,8 +346,10 @@ func (e *Engine) Handle(ev *event.Event) {
 			en := &d.entries[n]
 			// Where the native conditions are the whole rule, a match that makes no finding need not be confirmed.
 			known := en.exact&(1<<origin) != 0
-			if !known || e.counts(en.rule, ev) {
-				e.ask(en.rule, ev, known)
+			if !known {
+				e.ask(en.rule, ev, false)
+			} else if e.counts(en.rule, ev) && !e.answer(en, ev, origin) {
+				e.ask(en.rule, ev, true)
 			}
 		}
 	} else {
@@ -376,6 +383,25 @@ func (e *Engine) counts(r *rule, ev *event.Event) bool {
 	return r.counter.reached(&e.scratch, ev)
 }
 
+// answer makes a finding of a match that the native conditions decided, where the answer needs no evaluation either.
+func (e *Engine) answer(en *entry, ev *event.Event, origin event.Origin) bool {
+	write := en.answers[origin]
+	if write == nil {
+		return false
+	}
+	data, ok := write(&e.native, ev, e.data[:0])
+	e.data = data
+	if !ok {
+		return false
+	}
+	m := Match{}
+	if len(data) > 0 {
+		m.Data = bytes.Clone(data)
+	}
+	e.found(en.rule, ev, &m)
+	return true
+}
+
 // ask gives the event to one rule. counted: it is known to match, and its match counts.
 func (e *Engine) ask(r *rule, ev *event.Event, counted bool) {
 	start := time.Now()
@@ -395,9 +421,14 @@ func (e *Engine) ask(r *rule, ev *event.Event, counted bool) {
 		}
 		e.reportError(r, ev, err, start)
 	}
-	if m == nil || !counted && !e.counts(r, ev) {
-		return
+	if m != nil && (counted || e.counts(r, ev)) {
+		e.found(r, ev, m)
 	}
+}
+
+// found makes a finding of a match that counts.
+func (e *Engine) found(r *rule, ev *event.Event, m *Match) {
+	s := r.state
 	held, ok := r.limiter.allow(&e.scratch, ev)
 	if !ok {
 		s.limited.Add(1)

@@ -314,6 +314,9 @@ func (o *object) value(v any) {
 
 const hexDigits = "0123456789abcdef"
 
+// AppendText appends s as a JSON string, as documents have it.
+func AppendText(dst []byte, s string) []byte { return appendString(dst, s) }
+
 // appendString appends s as a JSON string. Bytes that are not UTF-8 become U+FFFD, as encoding/json does it.
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')

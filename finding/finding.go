@@ -5,9 +5,10 @@ package finding
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -102,31 +103,42 @@ type Ref struct {
 // all over the place would have it write a page for each. at is zero where the same event may be said to be of several times.
 func NewID(host, ruleID string, at time.Time, seed []byte) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%d:%s%d:%s", len(host), host, len(ruleID), ruleID)
+	var buf [256]byte
+	h.Write(appendPart(appendPart(buf[:0], host), ruleID))
 	h.Write(seed)
 	second := uint32(0)
 	if !at.IsZero() {
 		second = uint32(at.Unix())
 	}
-	return fmt.Sprintf("f-%08x%x", second, h.Sum(nil)[:12])
+	sum := binary.BigEndian.AppendUint32(buf[:0], second)
+	sum = h.Sum(sum)
+	id := [2 + 32]byte{'f', '-'}
+	hex.Encode(id[2:], sum[:16])
+	return string(id[:])
+}
+
+// appendPart appends a text with its length before it, so that parts can't run into each other.
+func appendPart(dst []byte, s string) []byte {
+	dst = append(strconv.AppendInt(dst, int64(len(s)), 10), ':')
+	return append(dst, s...)
 }
 
 // SetFingerprint fills Fingerprint from what makes two findings the same to a person: rule, host, container image or
 // id, and the executable.
 func (f *Finding) SetFingerprint() {
-	h := sha256.New()
-	part := func(s string) { fmt.Fprintf(h, "%d:%s", len(s), s) }
-	part(f.Rule.ID)
-	part(f.Cluster)
-	part(f.Host)
+	var buf [512]byte
+	b := appendPart(buf[:0], f.Rule.ID)
+	b = appendPart(b, f.Cluster)
+	b = appendPart(b, f.Host)
 	if f.Container != nil {
-		part(f.Container.ID)
+		b = appendPart(b, f.Container.ID)
 	}
 	if f.Process != nil {
-		part(f.Process.Executable)
-		part(f.Process.Name)
+		b = appendPart(b, f.Process.Executable)
+		b = appendPart(b, f.Process.Name)
 	}
-	f.Fingerprint = hex.EncodeToString(h.Sum(nil)[:16])
+	sum := sha256.Sum256(b)
+	f.Fingerprint = hex.EncodeToString(sum[:16])
 }
 
 // Marshal writes JSON on one line, with <, > and & as they are: command lines are full of them, and receivers are no web pages.

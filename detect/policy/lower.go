@@ -30,8 +30,15 @@ func (r *Rule) Condition() *native.Node {
 	for _, b := range res.Bodies {
 		any = append(any, l.body(b, nil))
 	}
+	if !l.complex {
+		r.answers = l.answers
+	}
 	return native.Merge(native.AnyOf(any...))
 }
+
+// Answers are what the rule answers when it matches, if that is made of constants and values of the event; else they are nil. They
+// are known once Condition was called.
+func (r *Rule) Answers() native.Answers { return r.answers }
 
 // maxResidue bounds the bodies that are looked at.
 const maxResidue = 20000
@@ -40,6 +47,8 @@ const maxResidue = 20000
 type lowering struct {
 	support map[string][]*ast.Rule
 	depth   int
+	answers native.Answers // of the bodies
+	complex bool           // an answer is not made of constants and values of the event
 }
 
 // maxDepth bounds how deep support rules are put in the place of references to them.
@@ -635,6 +644,11 @@ func integer(n ast.Number) (int64, bool) {
 
 // answer lowers what the rule answers: a match is true or an object.
 func (s *scope) answer(t *ast.Term) *native.Node {
+	if a := s.made(t); a != nil {
+		s.answers.Add(a)
+	} else {
+		s.complex = true
+	}
 	switch x := t.Value.(type) {
 	case ast.Ref:
 		if x.HasPrefix(ast.DefaultRootRef) {
@@ -660,6 +674,41 @@ func (s *scope) answer(t *ast.Term) *native.Node {
 		return native.Const(matches(v.konst))
 	}
 	return native.Unknown("a value of the event as the answer")
+}
+
+// made reads an answer that is made of constants and values of the event.
+func (s *scope) made(t *ast.Term) *native.Answer {
+	if ast.Boolean(true).Equal(t.Value) {
+		return &native.Answer{}
+	}
+	x, ok := t.Value.(ast.Object)
+	if !ok {
+		return nil
+	}
+	out := &native.Answer{Object: true}
+	for _, key := range x.Keys() { // sorted
+		k, isText := key.Value.(ast.String)
+		part := x.Get(key)
+		v := s.value(part)
+		if !isText {
+			return nil
+		}
+		m := native.Member{Name: string(k)}
+		switch {
+		case v.konst != nil:
+			raw, err := marshal(v.konst)
+			if err != nil {
+				return nil
+			}
+			m.JSON = string(raw)
+		case v.term != nil && !v.term.Wildcard() && !v.term.Count:
+			m.Term = *v.term
+		default:
+			return nil
+		}
+		out.Members = append(out.Members, m)
+	}
+	return out
 }
 
 // result lowers f(args) = out.

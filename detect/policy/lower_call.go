@@ -202,7 +202,7 @@ func (s *scope) supportCall(terms []*ast.Term) *native.Node {
 	case n + 2:
 		out := s.value(terms[n+1])
 		if v, ok := terms[n+1].Value.(ast.Var); ok && v == answer {
-			judge = matches
+			judge, s.complex = matches, true
 		} else if out.konst != nil {
 			judge = func(v ast.Value) bool { return v.Compare(out.konst) == 0 }
 		} else {

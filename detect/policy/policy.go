@@ -22,6 +22,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/tocsin-io/tocsin/detect/input"
+	"github.com/tocsin-io/tocsin/detect/native"
 	"github.com/tocsin-io/tocsin/detect/plan"
 	"github.com/tocsin-io/tocsin/event"
 )
@@ -66,6 +67,7 @@ type Rule struct {
 	compiler  *ast.Compiler
 	reference func() *ast.Compiler // of the rule as written, for Eval
 	library   *Library
+	answers   native.Answers
 	match     ast.Ref // data.<package>.tracee_match
 	planned   func() (*plan.Plan, error)
 }
