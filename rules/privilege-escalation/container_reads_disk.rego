@@ -11,11 +11,11 @@ __rego_metadoc__ := {
 	"tags": ["container", "escape"],
 	"properties": {
 		"Severity": 3,
-		"MITRE ATT&CK": "T1611, T1006",
+		"MITRE ATT&CK": "T1611, T1003",
 	},
 	"references": [
 		"https://attack.mitre.org/techniques/T1611/",
-		"https://attack.mitre.org/techniques/T1006/",
+		"https://attack.mitre.org/techniques/T1003/",
 		"https://man7.org/linux/man-pages/man8/debugfs.8.html",
 	],
 	"false_positives": [
