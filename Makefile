@@ -105,7 +105,11 @@ bench: ## run all Go benchmarks
 
 .PHONY: bench-sensor
 bench-sensor: bin/vmtest ## instructions that the sensor adds to system calls, on Linux 6.1 under QEMU (ns/op = instructions)
-	$(GO) test -exec "$(CURDIR)/bin/vmtest -kernel 6.1 -icount -timeout 20m" -run='^$$' -bench=. ./bpf/
+	$(GO) test -exec "$(CURDIR)/bin/vmtest -kernel 6.1 -icount -timeout 20m" -run='^$$' -bench=Watched -benchtime=1x ./bpf/
+
+.PHONY: bench-build
+bench-build: ## CPU time that the sensor, with all built-in rules, adds to a build with two jobs; its own, and its memory (needs root)
+	$(GO) test -run='^$$' -bench=Build -benchtime=5x -timeout=30m ./test/e2e
 
 .PHONY: bench-detect
 bench-detect: ## CPU per event of the detector, beside hand-written Go and plain OPA

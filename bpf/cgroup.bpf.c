@@ -52,9 +52,11 @@ int BPF_PROG(cgroup_mkdir, struct cgroup *cgrp, const char *path)
 		if (names_container(BPF_CORE_READ(cgrp, kn, name))) {
 			c.root = id;
 			bpf_map_update_elem(&containers, &id, &c, BPF_ANY);
+			containers_changed();
 		} else if ((outer = bpf_map_lookup_elem(&containers, &parent))) {
 			c.root = outer->root;
 			bpf_map_update_elem(&containers, &id, &c, BPF_ANY);
+			containers_changed();
 		}
 	}
 	if (!rec_begin(&r, EVENT_CGROUP_MKDIR, ARGC_CGROUP_MKDIR))
@@ -73,8 +75,8 @@ int BPF_PROG(cgroup_rmdir, struct cgroup *cgrp, const char *path)
 	u64 id = BPF_CORE_READ(cgrp, kn, id);
 	u32 hierarchy = BPF_CORE_READ(cgrp, root, hierarchy_id);
 
-	if (hierarchy == cgroup_hierarchy)
-		bpf_map_delete_elem(&containers, &id);
+	if (hierarchy == cgroup_hierarchy && !bpf_map_delete_elem(&containers, &id))
+		containers_changed();
 	if (!rec_begin(&r, EVENT_CGROUP_RMDIR, ARGC_CGROUP_RMDIR))
 		return 0;
 	put(r.s, ARG_CGROUP_RMDIR_CGROUP_ID, id);

@@ -3,6 +3,7 @@ package bpf
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cilium/ebpf"
 
@@ -10,6 +11,14 @@ import (
 )
 
 const maxSyscalls = 512 // MAX_SYSCALLS of syscall.h: 32-bit system calls follow the native ones
+
+// Sections of global variables that Go writes, or that programs of several objects share.
+const (
+	dispatchData   = ".data.dispatch"   // what the dispatchers look at first
+	containersData = ".data.containers" // containers_generation of sensor.h
+)
+
+var sharedData = map[string]bool{dispatchData: true, containersData: true}
 
 // configure tells the programs what is wanted: filters and system calls first, the switch of each event last.
 func (l *loader) configure(wanted map[event.ID]*selected) error {
@@ -226,6 +235,8 @@ func (l *loader) dispatch(attached map[attachment]bool) error {
 	errs := []error{
 		fill(l.maps["exit_table"], want[SysExit].native), fill(l.maps["exit_table_compat"], want[SysExit].compat),
 		fill(l.maps["enter_table"], want[SysEnter].native), fill(l.maps["enter_table_compat"], want[SysEnter].compat),
+		l.maps[dispatchData].Put(uint32(0), slices.Concat(
+			numbers(want[SysExit].native, want[SysExit].compat), numbers(want[SysEnter].native, want[SysEnter].compat))),
 	}
 	if exits != nil {
 		errs = append(errs, l.maps["after_handler"].Put(uint32(0), exits))
@@ -250,6 +261,17 @@ func (l *loader) dispatch(attached map[attachment]bool) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// numbers has a byte for each number, native or 32-bit, that there is a program for.
+func numbers(tables ...map[uint32]*ebpf.Program) []byte {
+	out := make([]byte, maxSyscalls)
+	for _, t := range tables {
+		for nr := range t {
+			out[nr] = 1
+		}
+	}
+	return out
 }
 
 // fill makes a table of programs the given one.

@@ -37,13 +37,15 @@ HOOK(security_file_open, struct file *file)
 	struct rec r;
 	if (!rec_begin(&r, EVENT_SECURITY_FILE_OPEN, ARGC_SECURITY_FILE_OPEN))
 		return 0;
+	PUT_PATH(&r, ARG_SECURITY_FILE_OPEN_PATHNAME, FIELD(file, f_path.dentry), FIELD(file, f_path.mnt));
+	if (!rec_filter(&r))
+		return 0;
 	struct inode *inode = FIELD(file, f_inode);
 	struct super_block *sb = FIELD(inode, i_sb);
-	put_path(&r, ARG_SECURITY_FILE_OPEN_PATHNAME, FIELD(file, f_path.dentry), FIELD(file, f_path.mnt));
 	put(r.s, ARG_SECURITY_FILE_OPEN_FLAGS, FIELD(file, f_flags));
 	put(r.s, ARG_SECURITY_FILE_OPEN_DEV, FIELD(sb, s_dev));
 	put(r.s, ARG_SECURITY_FILE_OPEN_INODE, FIELD(inode, i_ino));
-	put(r.s, ARG_SECURITY_FILE_OPEN_CTIME, inode_ctime(inode));
+	put(r.s, ARG_SECURITY_FILE_OPEN_CTIME, typed ? typed_ctime(inode) : inode_ctime(inode));
 	s32 nr = current_syscall(r.task, task_flags(r.task));
 	put_int(r.s, ARG_SECURITY_FILE_OPEN_SYSCALL, nr);
 	put_open_path(&r, ARG_SECURITY_FILE_OPEN_SYSCALL_PATHNAME, nr, is_compat(r.task));
@@ -65,6 +67,8 @@ int BPF_PROG(open_exit, struct pt_regs *regs, long fd)
 		struct inode *inode = BPF_CORE_READ(file, f_inode);
 		bool compat = is_compat(r.task);
 		put_file_path(&r, ARG_SECURITY_FILE_OPEN_PATHNAME, file);
+		if (!rec_filter(&r))
+			goto out;
 		put(r.s, ARG_SECURITY_FILE_OPEN_FLAGS, BPF_CORE_READ(file, f_flags) | open_flags(regs, compat));
 		put(r.s, ARG_SECURITY_FILE_OPEN_DEV, BPF_CORE_READ(inode, i_sb, s_dev));
 		put(r.s, ARG_SECURITY_FILE_OPEN_INODE, BPF_CORE_READ(inode, i_ino));
@@ -88,7 +92,7 @@ HOOK(security_path_unlink, const struct path *dir, struct dentry *dentry)
 	if (!rec_begin(&r, EVENT_SECURITY_INODE_UNLINK, ARGC_SECURITY_INODE_UNLINK))
 		return 0;
 	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
-	put_path(&r, ARG_SECURITY_INODE_UNLINK_PATHNAME, dentry, FIELD(dir, mnt));
+	PUT_PATH(&r, ARG_SECURITY_INODE_UNLINK_PATHNAME, dentry, FIELD(dir, mnt));
 	if (inode) {
 		put(r.s, ARG_SECURITY_INODE_UNLINK_INODE, BPF_CORE_READ(inode, i_ino));
 		put(r.s, ARG_SECURITY_INODE_UNLINK_DEV, BPF_CORE_READ(inode, i_sb, s_dev));
@@ -103,8 +107,8 @@ HOOK(security_path_rename, const struct path *old_dir, struct dentry *old_dentry
 	struct rec r;
 	if (!rec_begin(&r, EVENT_SECURITY_INODE_RENAME, ARGC_SECURITY_INODE_RENAME))
 		return 0;
-	put_path(&r, ARG_SECURITY_INODE_RENAME_OLD_PATH, old_dentry, FIELD(old_dir, mnt));
-	put_path(&r, ARG_SECURITY_INODE_RENAME_NEW_PATH, new_dentry, FIELD(new_dir, mnt));
+	PUT_PATH(&r, ARG_SECURITY_INODE_RENAME_OLD_PATH, old_dentry, FIELD(old_dir, mnt));
+	PUT_PATH(&r, ARG_SECURITY_INODE_RENAME_NEW_PATH, new_dentry, FIELD(new_dir, mnt));
 	rec_send(&r);
 	return 0;
 }
@@ -121,7 +125,7 @@ HOOK(security_path_mknod, const struct path *dir, struct dentry *dentry, umode_t
 		return 0;
 	if (!rec_begin(&r, EVENT_SECURITY_INODE_MKNOD, ARGC_SECURITY_INODE_MKNOD))
 		return 0;
-	put_path(&r, ARG_SECURITY_INODE_MKNOD_FILE_NAME, dentry, FIELD(dir, mnt));
+	PUT_PATH(&r, ARG_SECURITY_INODE_MKNOD_FILE_NAME, dentry, FIELD(dir, mnt));
 	put(r.s, ARG_SECURITY_INODE_MKNOD_MODE, (u16)mode);
 	put(r.s, ARG_SECURITY_INODE_MKNOD_DEV, (u32)dev);
 	rec_send(&r);
@@ -133,7 +137,7 @@ HOOK(security_path_symlink, const struct path *dir, struct dentry *dentry, const
 	struct rec r;
 	if (!rec_begin(&r, EVENT_SECURITY_INODE_SYMLINK, ARGC_SECURITY_INODE_SYMLINK))
 		return 0;
-	put_path(&r, ARG_SECURITY_INODE_SYMLINK_LINKPATH, dentry, FIELD(dir, mnt));
+	PUT_PATH(&r, ARG_SECURITY_INODE_SYMLINK_LINKPATH, dentry, FIELD(dir, mnt));
 	put_str(r.s, ARG_SECURITY_INODE_SYMLINK_TARGET, target, KERNEL);
 	rec_send(&r);
 	return 0;

@@ -2,6 +2,7 @@ package bpf
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"math/bits"
 	"net/netip"
@@ -124,11 +125,13 @@ func compileFilter(def *event.Def, clauses []event.Clause, newTable func() uint3
 	if len(tests) == 0 {
 		return nil // origins alone are in the event's configuration
 	}
+	// What is known of the task comes first: it is judged before any argument is read.
 	slices.SortStableFunc(tests, func(a, b filterTest) int {
-		if a.source != b.source {
-			return int(a.source) - int(b.source)
-		}
-		return int(a.test) - int(b.test)
+		return cmp.Or(
+			cmp.Compare(b.source/sourceComm, a.source/sourceComm),
+			cmp.Compare(a.source, b.source),
+			cmp.Compare(a.test, b.test),
+		)
 	})
 	n := 0
 	for i := 0; i < len(tests); {

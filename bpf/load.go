@@ -82,8 +82,11 @@ func newLoader(f *Features, h hierarchy, ringBytes int) (*loader, error) {
 			return nil, err
 		}
 		for name, m := range spec.Maps {
-			if l.maps[name] != nil || name[0] == '.' {
+			if l.maps[name] != nil || name[0] == '.' && !sharedData[name] {
 				continue
+			}
+			if sharedData[name] {
+				m.Flags |= unix.BPF_F_MMAPABLE // as the library does with such a section when it loads a program
 			}
 			created, err := ebpf.NewMap(m)
 			if err != nil {

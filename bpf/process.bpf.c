@@ -11,21 +11,41 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* The command name before the last change, by thread: an exec has renamed the task when we see it. */
+/*
+ * The command name before the last change, by thread: an exec has renamed the task when we see it. Threads whose numbers
+ * end alike share an entry, but it lives only from the renaming to the end of an exec.
+ */
+struct previous_name {
+	u32 tid;
+	u32 pad;
+	u64 comm[2];
+};
+
+#define PREVIOUS_NAMES 4096
+
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PREVIOUS_NAMES);
 	__type(key, u32);
-	__type(value, char[16]);
+	__type(value, struct previous_name);
 } previous_names SEC(".maps");
+
+static __always_inline struct previous_name *previous_name(u32 tid)
+{
+	u32 index = tid & (PREVIOUS_NAMES - 1);
+	return bpf_map_lookup_elem(&previous_names, &index);
+}
 
 SEC("tp_btf/task_rename")
 int BPF_PROG(task_rename, struct task_struct *task, const char *comm)
 {
-	char old[16];
 	u32 tid = task->pid;
-	bpf_core_read(old, sizeof(old), &task->comm);
-	bpf_map_update_elem(&previous_names, &tid, old, BPF_ANY);
+	struct previous_name *p = previous_name(tid);
+	if (p) {
+		p->comm[0] = ((u64 *)&task->comm)[0];
+		p->comm[1] = ((u64 *)&task->comm)[1];
+		p->tid = tid;
+	}
 	return 0;
 }
 
@@ -86,6 +106,7 @@ static __always_inline void container_start(struct task_struct *task, struct fil
 			return;
 	}
 	c->started = 1;
+	containers_changed();
 }
 
 static __always_inline void exec_args(struct rec *r, struct task_struct *task, struct linux_binprm *bprm)
@@ -98,7 +119,7 @@ static __always_inline void exec_args(struct rec *r, struct task_struct *task, s
 	unsigned long start, end;
 
 	put_str(s, ARG_SCHED_PROCESS_EXEC_CMDPATH, bprm->filename, KERNEL);
-	put_path(r, ARG_SCHED_PROCESS_EXEC_PATHNAME, file->f_path.dentry, file->f_path.mnt);
+	put_typed_path(r, ARG_SCHED_PROCESS_EXEC_PATHNAME, file->f_path.dentry, file->f_path.mnt);
 	/* The kernel has just written argv and the environment to the new stack, and nobody else runs there yet. */
 	LOAD(mm, task, mm);
 	LOAD(start, mm, arg_start);
@@ -110,7 +131,7 @@ static __always_inline void exec_args(struct rec *r, struct task_struct *task, s
 	HDR(s)->user = 0;
 	put(s, ARG_SCHED_PROCESS_EXEC_DEV, sb->s_dev);
 	put(s, ARG_SCHED_PROCESS_EXEC_INODE, inode->i_ino);
-	put(s, ARG_SCHED_PROCESS_EXEC_CTIME, inode_ctime(inode));
+	put(s, ARG_SCHED_PROCESS_EXEC_CTIME, typed_ctime(inode));
 	put(s, ARG_SCHED_PROCESS_EXEC_INODE_MODE, inode->i_mode);
 	put(s, ARG_SCHED_PROCESS_EXEC_INVOKED_FROM_KERNEL, BPF_CORE_READ(task, real_parent, flags) & PF_KTHREAD ? 1 : 0);
 	put_str(s, ARG_SCHED_PROCESS_EXEC_INTERP, bprm->interp, KERNEL);
@@ -121,10 +142,11 @@ static __always_inline void exec_args(struct rec *r, struct task_struct *task, s
 		put_file_path(r, ARG_SCHED_PROCESS_EXEC_STDIN_PATH, in);
 	}
 	u32 tid = bpf_get_current_pid_tgid();
-	char *comm = bpf_map_lookup_elem(&previous_names, &tid);
-	if (comm)
-		put_str(s, ARG_SCHED_PROCESS_EXEC_PREV_COMM, comm, KERNEL);
-	put_path(r, ARG_SCHED_PROCESS_EXEC_PWD, BPF_CORE_READ(task, fs, pwd.dentry), BPF_CORE_READ(task, fs, pwd.mnt));
+	struct previous_name *p = previous_name(tid);
+	if (p && p->tid == tid)
+		put_str(s, ARG_SCHED_PROCESS_EXEC_PREV_COMM, p->comm, KERNEL);
+	struct fs_struct *fs = task->fs;
+	put_typed_path(r, ARG_SCHED_PROCESS_EXEC_PWD, fs->pwd.dentry, fs->pwd.mnt);
 }
 
 /*

@@ -24,10 +24,18 @@ PROG_TABLE(exit_table_compat);
 PROG_TABLE(enter_table);
 PROG_TABLE(enter_table_compat);
 
+/*
+ * A byte for each number, of a native or a 32-bit system call, that a table has a program for: all that most calls are
+ * asked. The tables check numbers that are out of range.
+ */
+u8 wanted_calls[2 * MAX_SYSCALLS] SEC(".data.dispatch"); /* at their exit, at their entry */
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 {
 	long nr = syscall_nr(regs);
+	if (!wanted_calls[nr & (MAX_SYSCALLS - 1)])
+		return 0;
 	if (is_compat(current_task()))
 		bpf_tail_call(ctx, &exit_table_compat, nr);
 	else
@@ -38,6 +46,8 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 SEC("tp_btf/sys_enter")
 int BPF_PROG(sys_enter, struct pt_regs *regs, long nr)
 {
+	if (!wanted_calls[MAX_SYSCALLS + (nr & (MAX_SYSCALLS - 1))])
+		return 0;
 	if (is_compat(current_task()))
 		bpf_tail_call(ctx, &enter_table_compat, nr);
 	else
@@ -124,10 +134,7 @@ static __always_inline void put_at_path(struct scratch *s, u32 slot, u32 arg, s3
 		dentry = BPF_CORE_READ(dir, f_path.dentry);
 		mnt = BPF_CORE_READ(dir, f_path.mnt);
 	}
-	s->dentry = (u64)dentry;
-	s->mnt = (u64)mnt;
-	build_path(slot);
-	put_built_path(s, arg);
+	walk(s, slot, arg, dentry, mnt);
 	u64 at = s->pos;
 	if (!at || at >= REC_LIMIT)
 		return;
@@ -201,10 +208,7 @@ __noinline int put_syscall_arg(u32 slot_compat, u32 arg, u32 source, u64 value, 
 		struct file *file = fd_file(current_task(), value);
 		if (!file)
 			break;
-		s->dentry = (u64)BPF_CORE_READ(file, f_path.dentry);
-		s->mnt = (u64)BPF_CORE_READ(file, f_path.mnt);
-		build_path(slot);
-		put_built_path(s, arg);
+		walk(s, slot, arg, BPF_CORE_READ(file, f_path.dentry), BPF_CORE_READ(file, f_path.mnt));
 		break;
 	}
 	}
@@ -269,8 +273,8 @@ static __always_inline void record_all(struct pt_regs *regs, long ret, u32 enter
 	u32 *first = bpf_map_lookup_elem(&syscall_events, &nr);
 	if (!first || !*first)
 		return;
-	u32 index = *first, slot = scratch_take();
-	struct scratch *call = scratch_at(slot);
+	u32 index = *first, slot = 0;
+	struct scratch *call = scratch_take(&slot);
 	if (!call)
 		return; /* the events' own buffers are taken, too: they count it */
 	save_args(call, regs, compat);

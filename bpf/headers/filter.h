@@ -87,6 +87,11 @@ struct {
 	__type(value, u64);
 } number_filters SEC(".maps");
 
+static __always_inline struct filter *filter_at(u32 index)
+{
+	return bpf_map_lookup_elem(&filters, &index);
+}
+
 static __always_inline u64 lookup_text(struct scratch *s, u32 table, u32 bytes)
 {
 	s->key.prefixlen = 8 * (sizeof(u32) + bytes);
@@ -120,12 +125,21 @@ __noinline int match_text(u32 slot, u32 table, u64 pos, u64 len, u32 test)
 	}
 	if (len > TEXT_MAX - 1)
 		len = TEXT_MAX - 1;
-	BOUND(pos, 16383); /* arguments begin below REC_LIMIT */
+	/* The key is made around the text, without a copy: what was there is put back. Slots come before any text. */
+	pos -= 8;
+	BOUND(pos, 16383);
 	BOUND(len, 255);
-	if (bpf_probe_read_kernel(s->key.data, len, s->rec + pos))
-		return 0;
-	s->key.data[len & 255] = 0;
-	s->granted |= lookup_text(s, table, len + 1);
+	u8 *key = s->rec + pos, *end = key + 8 + len;
+	u64 before = *(u64 *)key;
+	u8 behind = *end;
+	*(u32 *)key = 8 * (sizeof(u32) + len + 1);
+	*(u32 *)(key + 4) = table;
+	*end = 0;
+	u64 *grants = bpf_map_lookup_elem(&text_filters, key);
+	*(u64 *)key = before;
+	*end = behind;
+	if (grants)
+		s->granted |= *grants;
 	return 0;
 }
 
@@ -274,26 +288,45 @@ __noinline int match_field(u32 slot, u32 filter, u32 index)
 	return 0;
 }
 
-/* Whether somebody wants the record in the scratch buffer. */
-__noinline int passes(u32 slot, u32 filter, u32 origin)
+/*
+ * Whether somebody may want the record in the scratch buffer, as far as that can be told: fields are judged in order, once,
+ * up to the first argument that is not there. In a complete record none is still to come.
+ */
+__noinline int passes(u32 slot, u32 filter, u32 complete)
 {
 	struct scratch *s = scratch_at(slot);
-	struct filter *f = bpf_map_lookup_elem(&filters, &filter);
-	if (!s || !f || origin > 2)
+	struct filter *f = filter_at(filter);
+	if (!s || !f)
 		return 1;
-	BOUND(origin, 3);
-	u64 left = f->clauses[origin];
-	s->granted = 0;
-	for (u32 i = 0; i < MAX_FIELDS; i++) {
-		if (!left || f->fields[i].test == TEST_END)
+	struct event_header *h = HDR(s);
+	for (u32 n = 0; n < MAX_FIELDS; n++) {
+		u32 i = *(volatile u32 *)&s->next_field; /* in a register, the compiler would count on without a limit */
+		BOUND(i, 31);
+		if (i >= MAX_FIELDS)
 			break;
-		match_field(slot, filter, i);
-		if (f->fields[i].last) {
-			left &= ~f->fields[i].constrains | s->granted;
+		struct field *d = &f->fields[i];
+		u32 source = d->source;
+		if (d->test == TEST_END)
+			break;
+		if (source >= SOURCE_COMM || d->test != TEST_TEXT) {
+			if (source < SOURCE_COMM && !complete && !(h->present & 1u << source))
+				break;
+			match_field(slot, filter, i);
+		} else if (h->present & 1u << source) { /* the most frequent test */
+			u64 v = *(u64 *)(s->rec + SLOTS_AT + 8 * source);
+			match_text(slot, d->table, (u64)s->base + (u32)v, v >> 32, TEST_TEXT);
+		} else if (!complete) {
+			break;
+		}
+		s->next_field = i + 1;
+		if (d->last) {
+			s->left &= ~d->constrains | s->granted;
 			s->granted = 0;
 		}
+		if (!s->left)
+			break;
 	}
-	return left != 0;
+	return s->left != 0;
 }
 
 #endif

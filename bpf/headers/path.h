@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
  * The path of a file, from its dentries: what the kernel opened, whatever the caller wrote. It reaches up to the root
- * of the mount namespace. bpf_d_path would do, but is allowed in few hooks, and marks deleted files in the text.
+ * of the mount namespace. bpf_d_path would do, but is allowed in few hooks, starts at the task's root directory, marks
+ * deleted files in the text, and costs more than plain loads.
  */
 #ifndef TOCSIN_PATH_H
 #define TOCSIN_PATH_H
@@ -11,45 +12,71 @@
 #define MAX_COMPONENTS 64
 #define NAME_LIMIT 256
 
+struct link {
+	struct dentry *parent;
+	struct qstr name;
+};
+
+#define OFFSET(type, field) bpf_core_field_offset(type, field)
+
+/* Neighbours in the kernel's structs are read at once where they are neighbours: a call costs more than the bytes. */
+static __always_inline void read_link(struct link *l, struct dentry *dentry)
+{
+	if (OFFSET(struct dentry, d_name) == OFFSET(struct dentry, d_parent) + sizeof(void *)) {
+		bpf_probe_read_kernel(l, sizeof(*l), (void *)dentry + OFFSET(struct dentry, d_parent));
+		return;
+	}
+	bpf_core_read(&l->parent, sizeof(l->parent), &dentry->d_parent);
+	bpf_core_read(&l->name, sizeof(l->name), &dentry->d_name);
+}
+
+static __always_inline void read_place(struct place *p, struct mount *mnt)
+{
+	if (OFFSET(struct mount, mnt_mountpoint) == OFFSET(struct mount, mnt_parent) + sizeof(void *) &&
+	    OFFSET(struct mount, mnt.mnt_root) == OFFSET(struct mount, mnt_mountpoint) + sizeof(void *)) {
+		bpf_probe_read_kernel(p, sizeof(*p), (void *)mnt + OFFSET(struct mount, mnt_parent));
+		return;
+	}
+	bpf_core_read(&p->parent, sizeof(p->parent), &mnt->mnt_parent);
+	bpf_core_read(&p->mountpoint, sizeof(p->mountpoint), &mnt->mnt_mountpoint);
+	bpf_core_read(&p->root, sizeof(p->root), &mnt->mnt.mnt_root);
+}
+
 /*
  * Prepends one component of the path, or steps from the root of a mount to where it is mounted. Returns false at the end.
  * The state is in s: in registers, the verifier would tell apart every way to reach the next step.
  */
 static __always_inline bool step_up(struct scratch *s)
 {
-	struct dentry *dentry = (struct dentry *)s->dentry;
-	struct vfsmount *vfsmnt = (struct vfsmount *)s->mnt;
-	struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
-	u64 is_root = s->dentry ^ s->mnt_root;
+	struct place *p = &s->place;
+	struct link l = {};
+	u64 is_root = s->dentry ^ (u64)p->root;
 
 	if (!is_root) {
-		struct mount *mnt = (void *)vfsmnt - bpf_core_field_offset(struct mount, mnt);
-		struct mount *up = BPF_CORE_READ(mnt, mnt_parent);
-		if (up == mnt)
+		if ((u64)p->parent == s->mnt)
 			return false; /* the root of the namespace, or a file of no mount */
-		vfsmnt = (void *)up + bpf_core_field_offset(struct mount, mnt);
-		s->dentry = (u64)BPF_CORE_READ(mnt, mnt_mountpoint);
-		s->mnt = (u64)vfsmnt;
-		s->mnt_root = (u64)BPF_CORE_READ(vfsmnt, mnt_root);
+		s->dentry = (u64)p->mountpoint;
+		s->mnt = (u64)p->parent;
+		read_place(p, p->parent);
 		return true;
 	}
-	if (dentry == parent)
+	read_link(&l, (struct dentry *)s->dentry);
+	if (s->dentry == (u64)l.parent)
 		return false; /* a file without a place in the tree: a pipe, a memfd, a lazily unmounted one */
-	struct qstr name = {};
-	bpf_core_read(&name, sizeof(name), &dentry->d_name);
-	u32 len = name.len, at = s->path_at;
+	u32 len = l.name.len, at = s->path_at;
 	if (len >= NAME_LIMIT || len + 1 > at)
 		return false;
 	at = (at - len - 1) & (PATH_MAX - 1);
 	s->path[at] = '/';
-	bpf_probe_read_kernel(&s->path[at + 1], len, name.name);
+	bpf_probe_read_kernel(&s->path[at + 1], len, l.name.name);
 	s->path_at = at;
-	s->dentry = (u64)parent;
+	s->dentry = (u64)l.parent;
 	return true;
 }
 
 /*
- * Writes the path of s->dentry and s->mnt into s->path, ending at PATH_MAX. Global, so that the verifier looks at it once.
+ * Writes the path of s->dentry and s->mnt into s->path, before what is there from s->path_at to PATH_MAX. Global, so that
+ * the verifier looks at it once.
  */
 __noinline int build_path(u32 slot)
 {
@@ -57,9 +84,8 @@ __noinline int build_path(u32 slot)
 	int i;
 	if (!s)
 		return 0;
-	struct vfsmount *mnt = (struct vfsmount *)s->mnt;
-	s->mnt_root = (u64)BPF_CORE_READ(mnt, mnt_root);
-	s->path_at = PATH_MAX;
+	s->mnt -= OFFSET(struct mount, mnt);
+	read_place(&s->place, (struct mount *)s->mnt);
 	for (i = 0; i < MAX_COMPONENTS; i++)
 		if (!step_up(s))
 			break;
@@ -67,14 +93,67 @@ __noinline int build_path(u32 slot)
 		HDR(s)->flags |= FLAG_TRUNCATED;
 	s->path_len = PATH_MAX - s->path_at;
 	if (s->path_at == PATH_MAX) {
-		struct qstr name = {};
-		struct dentry *dentry = (struct dentry *)s->dentry;
-		bpf_core_read(&name, sizeof(name), &dentry->d_name);
-		u32 len = name.len & (NAME_LIMIT - 1);
-		bpf_probe_read_kernel(s->path + PATH_MAX, len, name.name);
+		struct link l = {};
+		read_link(&l, (struct dentry *)s->dentry);
+		u32 len = l.name.len & (NAME_LIMIT - 1);
+		bpf_probe_read_kernel(s->path + PATH_MAX, len, l.name.name);
 		s->path_len = len;
 	}
 	return 0;
+}
+
+#define WORDS_OF(d) \
+	(bpf_core_field_exists((d)->d_iname) ? (u64 *)&(d)->d_iname : (u64 *)&((struct dentry___v615 *)(d))->d_shortname)
+#define INLINE_WORDS 4
+
+/* Copies a name of up to n words, and puts back what follows it. */
+#define COPY_WORDS(to, len, d, n)                               \
+	do {                                                    \
+		u64 *end = (u64 *)((to) + (len)), kept[n];      \
+		for (int w = 0; w < n; w++)                     \
+			kept[w] = end[w];                       \
+		for (int w = 0; w < n; w++)                     \
+			((u64 *)(to))[w] = WORDS_OF(d)[w];      \
+		for (int w = 0; w < n; w++)                     \
+			end[w] = kept[w];                       \
+	} while (0)
+
+/* Prepends the name of a typed dentry: short names are inside the dentry, and read by plain loads. */
+static __always_inline bool prepend_typed(struct scratch *s, struct dentry *dentry)
+{
+	u32 len = dentry->d_name.len, at = *(volatile u32 *)&s->path_at;
+	u64 name = (u64)dentry->d_name.name;
+	if (len >= NAME_LIMIT || len + 1 > at)
+		return false;
+	at = (at - len - 1) & (PATH_MAX - 1);
+	u8 *to = s->path + at;
+	*to++ = '/';
+	if (len > 8 * INLINE_WORDS || name != (u64)WORDS_OF(dentry))
+		bpf_probe_read_kernel(to, len, (void *)name);
+	else if (len <= 8)
+		COPY_WORDS(to, len, dentry, 1);
+	else if (len <= 16)
+		COPY_WORDS(to, len, dentry, 2);
+	else
+		COPY_WORDS(to, len, dentry, INLINE_WORDS);
+	s->path_at = at;
+	return true;
+}
+
+#define TYPED_COMPONENTS 16
+
+/* Goes up to the root of the mount by plain loads. What is above is of no known type. */
+static __always_inline void climb_typed(struct scratch *s, struct dentry *dentry, struct vfsmount *mnt)
+{
+	struct dentry *root = mnt->mnt_root;
+	for (int i = 0; i < TYPED_COMPONENTS; i++) {
+		struct dentry *parent = dentry->d_parent;
+		if (dentry == root || dentry == parent || !prepend_typed(s, dentry))
+			break;
+		dentry = parent;
+	}
+	s->dentry = (u64)dentry;
+	s->mnt = (u64)mnt;
 }
 
 /* Saves the path that build_path left. */
@@ -86,13 +165,37 @@ static __always_inline void put_built_path(struct scratch *s, u32 arg)
 	put_bytes(s, arg, s->path + at, s->path_len, PATH_MAX, KERNEL);
 }
 
+static __always_inline void walk(struct scratch *s, u32 slot, u32 arg, struct dentry *dentry, struct vfsmount *mnt)
+{
+	s->dentry = (u64)dentry;
+	s->mnt = (u64)mnt;
+	s->path_at = PATH_MAX;
+	build_path(slot);
+	put_built_path(s, arg);
+}
+
 static __always_inline void put_path(struct rec *r, u32 arg, struct dentry *dentry, struct vfsmount *mnt)
 {
-	r->s->dentry = (u64)dentry;
-	r->s->mnt = (u64)mnt;
+	walk(r->s, r->slot, arg, dentry, mnt);
+}
+
+/* The same, cheaper, for pointers that the verifier knows the types of. */
+static __always_inline void put_typed_path(struct rec *r, u32 arg, struct dentry *dentry, struct vfsmount *mnt)
+{
+	r->s->path_at = PATH_MAX;
+	climb_typed(r->s, dentry, mnt);
 	build_path(r->slot);
 	put_built_path(r->s, arg);
 }
+
+/* The same for a HOOK. */
+#define PUT_PATH(r, arg, dentry, mnt)                             \
+	do {                                                      \
+		if (typed)                                        \
+			put_typed_path(r, arg, dentry, mnt);      \
+		else                                              \
+			put_path(r, arg, dentry, mnt);            \
+	} while (0)
 
 static __always_inline void put_file_path(struct rec *r, u32 arg, struct file *file)
 {
@@ -101,7 +204,16 @@ static __always_inline void put_file_path(struct rec *r, u32 arg, struct file *f
 
 #define CTIME_NSEC 0x7fffffff /* the highest bit is I_CTIME_QUERIED since 6.13 */
 
-/* The time of the last change of an inode, ns since 1970. */
+/* The time of the last change of an inode, ns since 1970: by plain loads, when its type is known. */
+static __always_inline u64 typed_ctime(struct inode *inode)
+{
+	if (bpf_core_field_exists(inode->i_ctime_sec))
+		return inode->i_ctime_sec * 1000000000ull + (inode->i_ctime_nsec & CTIME_NSEC);
+	if (bpf_core_field_exists(((struct inode___v66 *)inode)->__i_ctime))
+		return ((struct inode___v66 *)inode)->__i_ctime.tv_sec * 1000000000ull + ((struct inode___v66 *)inode)->__i_ctime.tv_nsec;
+	return ((struct inode___old *)inode)->i_ctime.tv_sec * 1000000000ull + ((struct inode___old *)inode)->i_ctime.tv_nsec;
+}
+
 static __always_inline u64 inode_ctime(struct inode *inode)
 {
 	if (bpf_core_field_exists(inode->i_ctime_sec))
@@ -117,11 +229,16 @@ static __always_inline u64 inode_ctime(struct inode *inode)
 /* The file behind a descriptor of the current task, or NULL. */
 static __always_inline struct file *fd_file(struct task_struct *task, u32 fd)
 {
-	struct file *file = NULL;
-	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
-	if (fd >= BPF_CORE_READ(fdt, max_fds))
+	struct files_struct *files;
+	struct fdtable *fdt;
+	struct file **table, *file = NULL;
+	u32 max;
+	LOAD(files, task, files);
+	LOAD(fdt, files, fdt);
+	LOAD(max, fdt, max_fds);
+	if (fd >= max)
 		return NULL;
-	struct file **table = BPF_CORE_READ(fdt, fd);
+	LOAD(table, fdt, fd);
 	bpf_probe_read_kernel(&file, sizeof(file), table + fd);
 	return file;
 }

@@ -39,16 +39,27 @@ struct text_key {
 	u8 data[TEXT_MAX + 4]; /* the most that a trie takes */
 };
 
+/* Where a mount is. */
+struct place {
+	struct mount *parent;
+	struct dentry *mountpoint, *root;
+};
+
 struct scratch {
 	u32 owners; /* 1: taken */
 	u32 pos; /* end of the record so far */
 	u32 base; /* where variable data begins */
 	u32 path_at; /* where the path in path[] begins */
 	u32 path_len;
+	u32 cgroup_flags; /* of the control group of the last record */
+	u64 cgroup;
+	u32 generation; /* of the containers, when that was looked up */
 	u32 always; /* wanted for enrichment, whatever the filter says */
-	u64 dentry, mnt, mnt_root; /* what build_path is to look at: a global function takes no kernel pointers */
+	u64 dentry, mnt; /* what build_path is to look at: a global function takes no kernel pointers */
+	struct place place; /* of mnt */
 	u32 filter; /* 0: everything is wanted */
-	u32 origin;
+	u32 next_field; /* of the filter, to be judged */
+	u64 left; /* clauses that nothing has contradicted so far */
 	u64 granted; /* clauses that a field satisfies */
 	u64 regs[8]; /* arguments of the system call that is recorded */
 	s64 ret; /* and its result */
@@ -117,6 +128,14 @@ struct {
 	__type(value, struct container);
 } containers SEC(".maps");
 
+/* Counts changes of the containers, so that what a buffer remembers of a control group is known to be true. */
+u32 containers_generation SEC(".data.containers");
+
+static __always_inline void containers_changed(void)
+{
+	__sync_fetch_and_add(&containers_generation, 1);
+}
+
 /* Masks x where the verifier sees it, although the compiler knows that it changes nothing. */
 #define BOUND(x, mask) asm volatile("%0 &= " #mask : "+r"(x))
 
@@ -126,21 +145,23 @@ static __always_inline struct scratch *scratch_at(u32 slot)
 }
 
 /*
- * Takes a scratch buffer; returns its number, or SCRATCHES when all are taken. Counting up and looking back is an
+ * Takes a scratch buffer and says its number; returns NULL when all are taken. Counting up and looking back is an
  * exclusion between tasks of one CPU that needs no compare-and-swap, which 5.8's BPF does not have.
  */
-static __always_inline u32 scratch_take(void)
+static __always_inline struct scratch *scratch_take(u32 *slot)
 {
 	for (u32 i = 0; i < SCRATCHES; i++) {
 		struct scratch *s = scratch_at(i);
 		if (!s)
 			break;
 		__sync_fetch_and_add(&s->owners, 1);
-		if (*(volatile u32 *)&s->owners == 1)
-			return i;
+		if (*(volatile u32 *)&s->owners == 1) {
+			*slot = i;
+			return s;
+		}
 		__sync_fetch_and_add(&s->owners, -1);
 	}
-	return SCRATCHES;
+	return NULL;
 }
 
 static __always_inline void scratch_give(struct scratch *s)
@@ -186,6 +207,18 @@ static __always_inline void scratch_give(struct scratch *s)
 
 #define FIELD(ptr, member) (typed ? (ptr)->member : BPF_CORE_READ(ptr, member))
 
+/* Whether the control group is a container's: looked up when the buffer was last used for another one. */
+static __always_inline u8 remembered_flags(struct scratch *s, u64 cgroup)
+{
+	u32 generation = *(volatile u32 *)&containers_generation;
+	if (s->cgroup != cgroup || s->generation != generation) {
+		s->cgroup_flags = cgroup_flags(cgroup);
+		s->cgroup = cgroup;
+		s->generation = generation;
+	}
+	return s->cgroup_flags;
+}
+
 /* A record under construction. */
 struct rec {
 	struct scratch *s;
@@ -193,6 +226,33 @@ struct rec {
 	u32 slot;
 	u32 event;
 };
+
+static __always_inline void rec_drop(struct rec *r)
+{
+	scratch_give(r->s);
+}
+
+static __always_inline bool judge(struct rec *r, bool complete)
+{
+	struct scratch *s = r->s;
+	if (!s->filter || passes(r->slot, s->filter, complete))
+		return true;
+	s->filter = 0;
+	HDR(s)->flags |= FLAG_UNSELECTED;
+	if (s->always)
+		return true;
+	rec_drop(r);
+	return false;
+}
+
+/*
+ * Judges what has been put so far, so that nothing more is read for a record that nobody wants. Returns false when the
+ * record has been dropped. Worth its call after an argument that filters look at, when others cost much.
+ */
+static __always_inline bool rec_filter(struct rec *r)
+{
+	return judge(r, false);
+}
 
 /*
  * Begins a record of the event for the current task, when it is wanted at all. Returns false when there is nothing
@@ -210,30 +270,33 @@ static __always_inline bool rec_begin(struct rec *r, u32 event, u32 argc)
 	struct event_config *cfg = &u.cfg;
 	if (!(cfg->flags & (WANTED | ALWAYS)))
 		return false;
-	if ((bpf_get_current_pid_tgid() >> 32) == self_tgid)
-		return false;
-
 	struct task_struct *task = current_task();
+	if (task_tgid(task) == self_tgid)
+		return false;
 	u64 cgroup = task_cgroup(task);
-	u8 flags = cgroup_flags(cgroup);
-	u32 origin = !(flags & FLAG_CONTAINER) ? ORIGIN_HOST :
-		     flags & FLAG_CONTAINER_STARTED ? ORIGIN_CONTAINER : ORIGIN_CONTAINER_INIT;
-	if (!(cfg->flags & WANTED) || !(cfg->origins & (1 << origin))) {
-		if (!(cfg->flags & ALWAYS))
-			return false;
-		flags |= FLAG_UNSELECTED;
-	}
-	if (cfg->flags & URGENT)
-		flags |= FLAG_URGENT;
-
-	u32 slot = scratch_take();
-	struct scratch *s = scratch_at(slot);
+	struct scratch *s = scratch_take(&r->slot);
 	if (!s) {
 		struct event_stats *st = bpf_map_lookup_elem(&stats, &event);
 		STAT(st, attempted);
 		STAT(st, lost_scratch);
 		return false;
 	}
+	u8 flags = remembered_flags(s, cgroup);
+	u32 origin = !(flags & FLAG_CONTAINER) ? ORIGIN_HOST :
+		     flags & FLAG_CONTAINER_STARTED ? ORIGIN_CONTAINER : ORIGIN_CONTAINER_INIT;
+	if (!(cfg->flags & WANTED) || !(cfg->origins & (1 << origin))) {
+		if (!(cfg->flags & ALWAYS)) {
+			scratch_give(s);
+			return false;
+		}
+		flags |= FLAG_UNSELECTED;
+	}
+	if (cfg->flags & URGENT)
+		flags |= FLAG_URGENT;
+	struct filter *f = NULL;
+	if (cfg->filter && !(flags & FLAG_UNSELECTED))
+		f = filter_at(cfg->filter);
+
 	struct event_header *h = HDR(s);
 	h->id = event;
 	h->argc = argc;
@@ -243,15 +306,21 @@ static __always_inline bool rec_begin(struct rec *r, u32 event, u32 argc)
 	h->present = 0;
 	h->user = 0;
 	h->count = 1;
-	s->filter = flags & FLAG_UNSELECTED ? 0 : cfg->filter;
-	s->origin = origin;
+	s->filter = 0;
 	s->always = cfg->flags & ALWAYS;
 	s->base = SLOTS_AT + 8 * argc;
 	s->pos = s->base;
 	r->s = s;
 	r->task = task;
-	r->slot = slot;
 	r->event = event;
+	if (f) {
+		s->filter = cfg->filter;
+		s->next_field = 0;
+		s->granted = 0;
+		s->left = f->clauses[origin];
+		if (f->fields[0].source >= SOURCE_COMM) /* what is known of the task comes first */
+			return rec_filter(r);
+	}
 	return true;
 }
 
@@ -262,31 +331,16 @@ static __always_inline bool rec_begin_fallback(struct rec *r, u32 event, u32 arg
 	return cfg && (cfg->flags & FALLBACK) && rec_begin(r, event, argc);
 }
 
-static __always_inline void rec_drop(struct rec *r)
-{
-	scratch_give(r->s);
-}
-
 static __always_inline void rec_send(struct rec *r)
 {
 	struct scratch *s = r->s;
 	struct event_header *h = HDR(s);
 
-	if (s->filter && !passes(r->slot, s->filter, s->origin)) {
-		if (!s->always) {
-			rec_drop(r);
-			return;
-		}
-		h->flags |= FLAG_UNSELECTED;
-	}
-	struct event_stats *st = bpf_map_lookup_elem(&stats, &r->event);
-	u32 size = s->pos;
-	STAT(st, attempted);
-	if (size < SLOTS_AT || size > sizeof(s->rec)) {
-		STAT(st, lost_scratch);
-		rec_drop(r);
+	if (!judge(r, true))
 		return;
-	}
+	struct event_stats *st = bpf_map_lookup_elem(&stats, &r->event);
+	u64 size = s->pos;
+	STAT(st, attempted);
 	u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
 	if (waiting > ring_bytes / 2 && !(h->flags & FLAG_URGENT) && !within_budget(h, size)) {
 		STAT(st, lost_budget);
@@ -297,7 +351,10 @@ static __always_inline void rec_send(struct rec *r)
 	fill_identity(h, r->task);
 	/* Waking the reader costs more than all the rest: only for what is urgent, or when it should hurry. */
 	u64 wake = h->flags & FLAG_URGENT || waiting > ring_bytes / 4 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
-	if (bpf_ringbuf_output(&ring, s->rec, size, wake))
+	asm volatile("" : "+r"(size)); /* is checked where it is used: older verifiers forget what they know of a number on the stack */
+	if (size < SLOTS_AT || size > sizeof(s->rec))
+		STAT(st, lost_scratch);
+	else if (bpf_ringbuf_output(&ring, s->rec, size, wake))
 		STAT(st, lost_ring);
 	else
 		STAT(st, emitted);

@@ -215,6 +215,13 @@ struct dentry {
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;
+	unsigned char d_iname[32]; /* at least */
+};
+union shortname_store {
+	unsigned char string[32];
+};
+struct dentry___v615 {
+	union shortname_store d_shortname;
 };
 struct vfsmount {
 	struct dentry *mnt_root;

@@ -16,22 +16,23 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	CgroupMapBudgets         = "budgets"
-	CgroupMapContainers      = "containers"
-	CgroupMapEventConfigs    = "event_configs"
-	CgroupMapFilters         = "filters"
-	CgroupMapNumberFilters   = "number_filters"
-	CgroupMapRing            = "ring"
-	CgroupMapScratches       = "scratches"
-	CgroupMapStats           = "stats"
-	CgroupMapTextFilters     = "text_filters"
-	CgroupProgCgroupMkdir    = "cgroup_mkdir"
-	CgroupProgCgroupRmdir    = "cgroup_rmdir"
-	CgroupVarCgroupHierarchy = "cgroup_hierarchy"
-	CgroupVarCgroupSubsys    = "cgroup_subsys"
-	CgroupVarHostMntNs       = "host_mnt_ns"
-	CgroupVarRingBytes       = "ring_bytes"
-	CgroupVarSelfTgid        = "self_tgid"
+	CgroupMapBudgets              = "budgets"
+	CgroupMapContainers           = "containers"
+	CgroupMapEventConfigs         = "event_configs"
+	CgroupMapFilters              = "filters"
+	CgroupMapNumberFilters        = "number_filters"
+	CgroupMapRing                 = "ring"
+	CgroupMapScratches            = "scratches"
+	CgroupMapStats                = "stats"
+	CgroupMapTextFilters          = "text_filters"
+	CgroupProgCgroupMkdir         = "cgroup_mkdir"
+	CgroupProgCgroupRmdir         = "cgroup_rmdir"
+	CgroupVarCgroupHierarchy      = "cgroup_hierarchy"
+	CgroupVarCgroupSubsys         = "cgroup_subsys"
+	CgroupVarContainersGeneration = "containers_generation"
+	CgroupVarHostMntNs            = "host_mnt_ns"
+	CgroupVarRingBytes            = "ring_bytes"
+	CgroupVarSelfTgid             = "self_tgid"
 )
 
 // LoadCgroup returns the embedded CollectionSpec for Cgroup.
@@ -99,11 +100,12 @@ type CgroupMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type CgroupVariableSpecs struct {
-	CgroupHierarchy *ebpf.VariableSpec `ebpf:"cgroup_hierarchy"`
-	CgroupSubsys    *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
-	HostMntNs       *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
-	RingBytes       *ebpf.VariableSpec `ebpf:"ring_bytes"`
-	SelfTgid        *ebpf.VariableSpec `ebpf:"self_tgid"`
+	CgroupHierarchy      *ebpf.VariableSpec `ebpf:"cgroup_hierarchy"`
+	CgroupSubsys         *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
+	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
+	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
+	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
+	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
 
 // CgroupObjects contains all objects after they have been loaded into the kernel.
@@ -155,11 +157,12 @@ func (m *CgroupMaps) Close() error {
 //
 // It can be passed to LoadCgroupObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CgroupVariables struct {
-	CgroupHierarchy *ebpf.Variable `ebpf:"cgroup_hierarchy"`
-	CgroupSubsys    *ebpf.Variable `ebpf:"cgroup_subsys"`
-	HostMntNs       *ebpf.Variable `ebpf:"host_mnt_ns"`
-	RingBytes       *ebpf.Variable `ebpf:"ring_bytes"`
-	SelfTgid        *ebpf.Variable `ebpf:"self_tgid"`
+	CgroupHierarchy      *ebpf.Variable `ebpf:"cgroup_hierarchy"`
+	CgroupSubsys         *ebpf.Variable `ebpf:"cgroup_subsys"`
+	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
+	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
+	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
+	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 }
 
 // CgroupPrograms contains all programs after they have been loaded into the kernel.

@@ -39,6 +39,7 @@ const (
 	CredsProgSwitchTaskNamespacesKprobe = "switch_task_namespaces_kprobe"
 	CredsVarCgroupHierarchy             = "cgroup_hierarchy"
 	CredsVarCgroupSubsys                = "cgroup_subsys"
+	CredsVarContainersGeneration        = "containers_generation"
 	CredsVarHostMntNs                   = "host_mnt_ns"
 	CredsVarRingBytes                   = "ring_bytes"
 	CredsVarSelfTgid                    = "self_tgid"
@@ -119,11 +120,12 @@ type CredsMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type CredsVariableSpecs struct {
-	CgroupHierarchy *ebpf.VariableSpec `ebpf:"cgroup_hierarchy"`
-	CgroupSubsys    *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
-	HostMntNs       *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
-	RingBytes       *ebpf.VariableSpec `ebpf:"ring_bytes"`
-	SelfTgid        *ebpf.VariableSpec `ebpf:"self_tgid"`
+	CgroupHierarchy      *ebpf.VariableSpec `ebpf:"cgroup_hierarchy"`
+	CgroupSubsys         *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
+	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
+	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
+	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
+	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
 
 // CredsObjects contains all objects after they have been loaded into the kernel.
@@ -181,11 +183,12 @@ func (m *CredsMaps) Close() error {
 //
 // It can be passed to LoadCredsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CredsVariables struct {
-	CgroupHierarchy *ebpf.Variable `ebpf:"cgroup_hierarchy"`
-	CgroupSubsys    *ebpf.Variable `ebpf:"cgroup_subsys"`
-	HostMntNs       *ebpf.Variable `ebpf:"host_mnt_ns"`
-	RingBytes       *ebpf.Variable `ebpf:"ring_bytes"`
-	SelfTgid        *ebpf.Variable `ebpf:"self_tgid"`
+	CgroupHierarchy      *ebpf.Variable `ebpf:"cgroup_hierarchy"`
+	CgroupSubsys         *ebpf.Variable `ebpf:"cgroup_subsys"`
+	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
+	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
+	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
+	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 }
 
 // CredsPrograms contains all programs after they have been loaded into the kernel.

@@ -49,6 +49,7 @@ const (
 	KernelProgSecuritySbUmountKprobe       = "security_sb_umount_kprobe"
 	KernelVarCgroupHierarchy               = "cgroup_hierarchy"
 	KernelVarCgroupSubsys                  = "cgroup_subsys"
+	KernelVarContainersGeneration          = "containers_generation"
 	KernelVarHostMntNs                     = "host_mnt_ns"
 	KernelVarRingBytes                     = "ring_bytes"
 	KernelVarSelfTgid                      = "self_tgid"
@@ -139,11 +140,12 @@ type KernelMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type KernelVariableSpecs struct {
-	CgroupHierarchy *ebpf.VariableSpec `ebpf:"cgroup_hierarchy"`
-	CgroupSubsys    *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
-	HostMntNs       *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
-	RingBytes       *ebpf.VariableSpec `ebpf:"ring_bytes"`
-	SelfTgid        *ebpf.VariableSpec `ebpf:"self_tgid"`
+	CgroupHierarchy      *ebpf.VariableSpec `ebpf:"cgroup_hierarchy"`
+	CgroupSubsys         *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
+	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
+	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
+	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
+	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
 
 // KernelObjects contains all objects after they have been loaded into the kernel.
@@ -201,11 +203,12 @@ func (m *KernelMaps) Close() error {
 //
 // It can be passed to LoadKernelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type KernelVariables struct {
-	CgroupHierarchy *ebpf.Variable `ebpf:"cgroup_hierarchy"`
-	CgroupSubsys    *ebpf.Variable `ebpf:"cgroup_subsys"`
-	HostMntNs       *ebpf.Variable `ebpf:"host_mnt_ns"`
-	RingBytes       *ebpf.Variable `ebpf:"ring_bytes"`
-	SelfTgid        *ebpf.Variable `ebpf:"self_tgid"`
+	CgroupHierarchy      *ebpf.Variable `ebpf:"cgroup_hierarchy"`
+	CgroupSubsys         *ebpf.Variable `ebpf:"cgroup_subsys"`
+	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
+	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
+	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
+	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 }
 
 // KernelPrograms contains all programs after they have been loaded into the kernel.

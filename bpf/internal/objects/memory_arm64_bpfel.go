@@ -37,6 +37,7 @@ const (
 	MemoryProgSecurityMmapFileKprobe     = "security_mmap_file_kprobe"
 	MemoryVarCgroupHierarchy             = "cgroup_hierarchy"
 	MemoryVarCgroupSubsys                = "cgroup_subsys"
+	MemoryVarContainersGeneration        = "containers_generation"
 	MemoryVarHostMntNs                   = "host_mnt_ns"
 	MemoryVarRingBytes                   = "ring_bytes"
 	MemoryVarSelfTgid                    = "self_tgid"
@@ -115,11 +116,12 @@ type MemoryMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type MemoryVariableSpecs struct {
-	CgroupHierarchy *ebpf.VariableSpec `ebpf:"cgroup_hierarchy"`
-	CgroupSubsys    *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
-	HostMntNs       *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
-	RingBytes       *ebpf.VariableSpec `ebpf:"ring_bytes"`
-	SelfTgid        *ebpf.VariableSpec `ebpf:"self_tgid"`
+	CgroupHierarchy      *ebpf.VariableSpec `ebpf:"cgroup_hierarchy"`
+	CgroupSubsys         *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
+	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
+	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
+	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
+	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
 
 // MemoryObjects contains all objects after they have been loaded into the kernel.
@@ -175,11 +177,12 @@ func (m *MemoryMaps) Close() error {
 //
 // It can be passed to LoadMemoryObjects or ebpf.CollectionSpec.LoadAndAssign.
 type MemoryVariables struct {
-	CgroupHierarchy *ebpf.Variable `ebpf:"cgroup_hierarchy"`
-	CgroupSubsys    *ebpf.Variable `ebpf:"cgroup_subsys"`
-	HostMntNs       *ebpf.Variable `ebpf:"host_mnt_ns"`
-	RingBytes       *ebpf.Variable `ebpf:"ring_bytes"`
-	SelfTgid        *ebpf.Variable `ebpf:"self_tgid"`
+	CgroupHierarchy      *ebpf.Variable `ebpf:"cgroup_hierarchy"`
+	CgroupSubsys         *ebpf.Variable `ebpf:"cgroup_subsys"`
+	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
+	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
+	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
+	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 }
 
 // MemoryPrograms contains all programs after they have been loaded into the kernel.

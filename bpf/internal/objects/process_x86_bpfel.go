@@ -36,6 +36,7 @@ const (
 	ProcessProgTaskRename              = "task_rename"
 	ProcessVarCgroupHierarchy          = "cgroup_hierarchy"
 	ProcessVarCgroupSubsys             = "cgroup_subsys"
+	ProcessVarContainersGeneration     = "containers_generation"
 	ProcessVarHostMntNs                = "host_mnt_ns"
 	ProcessVarRingBytes                = "ring_bytes"
 	ProcessVarSelfTgid                 = "self_tgid"
@@ -113,11 +114,12 @@ type ProcessMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ProcessVariableSpecs struct {
-	CgroupHierarchy *ebpf.VariableSpec `ebpf:"cgroup_hierarchy"`
-	CgroupSubsys    *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
-	HostMntNs       *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
-	RingBytes       *ebpf.VariableSpec `ebpf:"ring_bytes"`
-	SelfTgid        *ebpf.VariableSpec `ebpf:"self_tgid"`
+	CgroupHierarchy      *ebpf.VariableSpec `ebpf:"cgroup_hierarchy"`
+	CgroupSubsys         *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
+	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
+	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
+	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
+	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
 
 // ProcessObjects contains all objects after they have been loaded into the kernel.
@@ -175,11 +177,12 @@ func (m *ProcessMaps) Close() error {
 //
 // It can be passed to LoadProcessObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ProcessVariables struct {
-	CgroupHierarchy *ebpf.Variable `ebpf:"cgroup_hierarchy"`
-	CgroupSubsys    *ebpf.Variable `ebpf:"cgroup_subsys"`
-	HostMntNs       *ebpf.Variable `ebpf:"host_mnt_ns"`
-	RingBytes       *ebpf.Variable `ebpf:"ring_bytes"`
-	SelfTgid        *ebpf.Variable `ebpf:"self_tgid"`
+	CgroupHierarchy      *ebpf.Variable `ebpf:"cgroup_hierarchy"`
+	CgroupSubsys         *ebpf.Variable `ebpf:"cgroup_subsys"`
+	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
+	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
+	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
+	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 }
 
 // ProcessPrograms contains all programs after they have been loaded into the kernel.

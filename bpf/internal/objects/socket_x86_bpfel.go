@@ -44,6 +44,7 @@ const (
 	SocketProgSecuritySocketListenKprobe  = "security_socket_listen_kprobe"
 	SocketVarCgroupHierarchy              = "cgroup_hierarchy"
 	SocketVarCgroupSubsys                 = "cgroup_subsys"
+	SocketVarContainersGeneration         = "containers_generation"
 	SocketVarHostMntNs                    = "host_mnt_ns"
 	SocketVarRingBytes                    = "ring_bytes"
 	SocketVarSelfTgid                     = "self_tgid"
@@ -129,11 +130,12 @@ type SocketMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SocketVariableSpecs struct {
-	CgroupHierarchy *ebpf.VariableSpec `ebpf:"cgroup_hierarchy"`
-	CgroupSubsys    *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
-	HostMntNs       *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
-	RingBytes       *ebpf.VariableSpec `ebpf:"ring_bytes"`
-	SelfTgid        *ebpf.VariableSpec `ebpf:"self_tgid"`
+	CgroupHierarchy      *ebpf.VariableSpec `ebpf:"cgroup_hierarchy"`
+	CgroupSubsys         *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
+	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
+	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
+	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
+	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
 
 // SocketObjects contains all objects after they have been loaded into the kernel.
@@ -189,11 +191,12 @@ func (m *SocketMaps) Close() error {
 //
 // It can be passed to LoadSocketObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SocketVariables struct {
-	CgroupHierarchy *ebpf.Variable `ebpf:"cgroup_hierarchy"`
-	CgroupSubsys    *ebpf.Variable `ebpf:"cgroup_subsys"`
-	HostMntNs       *ebpf.Variable `ebpf:"host_mnt_ns"`
-	RingBytes       *ebpf.Variable `ebpf:"ring_bytes"`
-	SelfTgid        *ebpf.Variable `ebpf:"self_tgid"`
+	CgroupHierarchy      *ebpf.Variable `ebpf:"cgroup_hierarchy"`
+	CgroupSubsys         *ebpf.Variable `ebpf:"cgroup_subsys"`
+	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
+	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
+	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
+	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 }
 
 // SocketPrograms contains all programs after they have been loaded into the kernel.

@@ -16,32 +16,34 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	SyscallMapAfterEnterHandler = "after_enter_handler"
-	SyscallMapAfterHandler      = "after_handler"
-	SyscallMapBudgets           = "budgets"
-	SyscallMapContainers        = "containers"
-	SyscallMapEnterTable        = "enter_table"
-	SyscallMapEnterTableCompat  = "enter_table_compat"
-	SyscallMapEventConfigs      = "event_configs"
-	SyscallMapExitTable         = "exit_table"
-	SyscallMapExitTableCompat   = "exit_table_compat"
-	SyscallMapFilters           = "filters"
-	SyscallMapNumberFilters     = "number_filters"
-	SyscallMapRing              = "ring"
-	SyscallMapScratches         = "scratches"
-	SyscallMapStats             = "stats"
-	SyscallMapSyscallEvents     = "syscall_events"
-	SyscallMapSyscallMappings   = "syscall_mappings"
-	SyscallMapTextFilters       = "text_filters"
-	SyscallProgSysEnter         = "sys_enter"
-	SyscallProgSysExit          = "sys_exit"
-	SyscallProgSyscallEnter     = "syscall_enter"
-	SyscallProgSyscallExit      = "syscall_exit"
-	SyscallVarCgroupHierarchy   = "cgroup_hierarchy"
-	SyscallVarCgroupSubsys      = "cgroup_subsys"
-	SyscallVarHostMntNs         = "host_mnt_ns"
-	SyscallVarRingBytes         = "ring_bytes"
-	SyscallVarSelfTgid          = "self_tgid"
+	SyscallMapAfterEnterHandler    = "after_enter_handler"
+	SyscallMapAfterHandler         = "after_handler"
+	SyscallMapBudgets              = "budgets"
+	SyscallMapContainers           = "containers"
+	SyscallMapEnterTable           = "enter_table"
+	SyscallMapEnterTableCompat     = "enter_table_compat"
+	SyscallMapEventConfigs         = "event_configs"
+	SyscallMapExitTable            = "exit_table"
+	SyscallMapExitTableCompat      = "exit_table_compat"
+	SyscallMapFilters              = "filters"
+	SyscallMapNumberFilters        = "number_filters"
+	SyscallMapRing                 = "ring"
+	SyscallMapScratches            = "scratches"
+	SyscallMapStats                = "stats"
+	SyscallMapSyscallEvents        = "syscall_events"
+	SyscallMapSyscallMappings      = "syscall_mappings"
+	SyscallMapTextFilters          = "text_filters"
+	SyscallProgSysEnter            = "sys_enter"
+	SyscallProgSysExit             = "sys_exit"
+	SyscallProgSyscallEnter        = "syscall_enter"
+	SyscallProgSyscallExit         = "syscall_exit"
+	SyscallVarCgroupHierarchy      = "cgroup_hierarchy"
+	SyscallVarCgroupSubsys         = "cgroup_subsys"
+	SyscallVarContainersGeneration = "containers_generation"
+	SyscallVarHostMntNs            = "host_mnt_ns"
+	SyscallVarRingBytes            = "ring_bytes"
+	SyscallVarSelfTgid             = "self_tgid"
+	SyscallVarWantedCalls          = "wanted_calls"
 )
 
 // LoadSyscall returns the embedded CollectionSpec for Syscall.
@@ -119,11 +121,13 @@ type SyscallMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SyscallVariableSpecs struct {
-	CgroupHierarchy *ebpf.VariableSpec `ebpf:"cgroup_hierarchy"`
-	CgroupSubsys    *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
-	HostMntNs       *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
-	RingBytes       *ebpf.VariableSpec `ebpf:"ring_bytes"`
-	SelfTgid        *ebpf.VariableSpec `ebpf:"self_tgid"`
+	CgroupHierarchy      *ebpf.VariableSpec `ebpf:"cgroup_hierarchy"`
+	CgroupSubsys         *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
+	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
+	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
+	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
+	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
+	WantedCalls          *ebpf.VariableSpec `ebpf:"wanted_calls"`
 }
 
 // SyscallObjects contains all objects after they have been loaded into the kernel.
@@ -191,11 +195,13 @@ func (m *SyscallMaps) Close() error {
 //
 // It can be passed to LoadSyscallObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SyscallVariables struct {
-	CgroupHierarchy *ebpf.Variable `ebpf:"cgroup_hierarchy"`
-	CgroupSubsys    *ebpf.Variable `ebpf:"cgroup_subsys"`
-	HostMntNs       *ebpf.Variable `ebpf:"host_mnt_ns"`
-	RingBytes       *ebpf.Variable `ebpf:"ring_bytes"`
-	SelfTgid        *ebpf.Variable `ebpf:"self_tgid"`
+	CgroupHierarchy      *ebpf.Variable `ebpf:"cgroup_hierarchy"`
+	CgroupSubsys         *ebpf.Variable `ebpf:"cgroup_subsys"`
+	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
+	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
+	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
+	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
+	WantedCalls          *ebpf.Variable `ebpf:"wanted_calls"`
 }
 
 // SyscallPrograms contains all programs after they have been loaded into the kernel.
