@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -33,8 +34,8 @@ const (
 	// dedupWindow is how long the server remembers message ids. Whoever replays after that meets the store's ids.
 	dedupWindow = 30 * time.Second
 	// What a killed router had in hand comes to another one, or to the next, after these times.
-	findingAckWait = 10 * time.Second
-	ackWait        = 15 * time.Second
+	findingAckWait = 5 * time.Second
+	ackWait        = 10 * time.Second
 	// asyncTimeout bounds the wait for the server's word that a message is stored.
 	asyncTimeout = 10 * time.Second
 )
@@ -56,6 +57,8 @@ type Bus struct {
 	nc  *nats.Conn
 	js  jetstream.JetStream
 	log *slog.Logger
+
+	replicas atomic.Int32 // of streams; buckets have as many
 }
 
 // Connect connects, and returns at once also when the server at the URL can't be reached yet: publishers spool, and
@@ -105,7 +108,7 @@ func Connect(opts Options) (*Bus, error) {
 		nc.Close()
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
-	return &Bus{nc, js, log}, nil
+	return &Bus{nc: nc, js: js, log: log}, nil
 }
 
 // Connected reports whether the server can be reached now.
@@ -189,6 +192,7 @@ func (s Streams) configs() []jetstream.StreamConfig {
 
 // Ensure creates the streams, or brings them to what s says.
 func (b *Bus) Ensure(ctx context.Context, s Streams) error {
+	b.replicas.Store(int32(max(s.Replicas, 1)))
 	seen := map[string]string{}
 	for _, o := range s.Outputs {
 		if other, ok := seen[Token(o)]; ok {

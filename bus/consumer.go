@@ -166,63 +166,6 @@ type QueuedNotification struct {
 	Retry  int    // how often it was taken back from the dead letters
 }
 
-// Queue is the durable consumer of one output's work queue.
-type Queue struct {
-	bus    *Bus
-	output string
-	msgs   chan jetstream.Msg
-	cc     jetstream.ConsumeContext
-	sweep  *sweeper
-}
-
-// Deliveries opens the queue of an output. ahead bounds how many deliveries are fetched before they are asked for.
-func (b *Bus) Deliveries(ctx context.Context, output string, ahead int) (*Queue, error) {
-	if ahead <= 0 {
-		ahead = 64
-	}
-	cons, err := b.js.CreateOrUpdateConsumer(ctx, QueueStream(output), jetstream.ConsumerConfig{
-		Durable: queueDurable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxAckPending: 8192, MaxDeliver: -1,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("open the queue of output %s: %w", output, err)
-	}
-	q := &Queue{bus: b, output: output, msgs: make(chan jetstream.Msg, ahead)}
-	if q.cc, err = consume(b, cons, q.msgs, ahead); err != nil {
-		return nil, fmt.Errorf("open the queue of output %s: %w", output, err)
-	}
-	q.sweep = b.sweep(QueueStream(output), queueDurable, false)
-	return q, nil
-}
-
-// Next waits for the next delivery.
-func (q *Queue) Next(ctx context.Context) (*Delivery, error) {
-	for {
-		select {
-		case m := <-q.msgs:
-			d := &Delivery{queue: q, msg: m}
-			if wait := notBefore(m); wait > 0 {
-				m.NakWithDelay(wait)
-				continue
-			}
-			if err := json.Unmarshal(m.Data(), &d.n); err != nil {
-				q.bus.log.Error("a notification can't be decoded: it goes to the dead letters", "output", q.output, "error", err)
-				_ = d.Dead(fmt.Errorf("decode notification: %w", err))
-				continue
-			}
-			d.n.Attempt, d.n.Body = attempts(m), m.Data()
-			return d, nil
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-}
-
-// Close stops the consumer; deliveries that were not acknowledged come again.
-func (q *Queue) Close() {
-	q.sweep.stop()
-	stopConsuming(q.cc, q.msgs)
-}
-
 // Delivery is one notification to be delivered. Exactly one of Ack, Retry and Dead ends it; without one it comes again
 // after 15 seconds, unless Extend says that it is being worked on.
 type Delivery struct {

@@ -36,7 +36,7 @@ func (b *Bus) sensors(ctx context.Context) (jetstream.KeyValue, error) {
 	kv, err := b.js.KeyValue(ctx, sensorsBucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		kv, err = b.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket: sensorsBucket, Description: "signs of life of sensors", TTL: sensorsTTL, Storage: jetstream.FileStorage,
+			Bucket: sensorsBucket, Description: "signs of life of sensors", TTL: sensorsTTL, Storage: jetstream.FileStorage, Replicas: int(b.replicas.Load()),
 		})
 	}
 	if err != nil {

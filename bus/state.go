@@ -31,7 +31,7 @@ func (s *State) bucket(ctx context.Context) (jetstream.KeyValue, error) {
 	defer s.mu.Unlock()
 	if s.kv == nil {
 		kv, err := s.bus.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket: stateBucket, Description: "what outputs remember of alerts", TTL: stateTTL, Storage: jetstream.FileStorage,
+			Bucket: stateBucket, Description: "what outputs remember of alerts", TTL: stateTTL, Storage: jetstream.FileStorage, Replicas: int(s.bus.replicas.Load()),
 		})
 		if err != nil {
 			return nil, fmt.Errorf("open the state of outputs: %w", err)

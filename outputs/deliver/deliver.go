@@ -60,7 +60,7 @@ type Rate struct {
 }
 
 const (
-	extendEvery = 5 * time.Second  // the queue gives a delivery up after 15 s, so that those of a dead router come back soon
+	extendEvery = 3 * time.Second  // the queue gives a delivery up after 10 s, so that those of a dead router come back soon
 	grace       = 5 * time.Second  // for Sends under way when the program ends
 	maxOutage   = 30 * time.Second // longest pause between tries of a destination that is down
 )

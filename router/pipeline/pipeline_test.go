@@ -110,7 +110,7 @@ func (h *host) queue(output string) *Queue {
 
 func eventually(t *testing.T, what string, f func() bool) {
 	t.Helper()
-	for range 500 {
+	for range 2000 {
 		if f() {
 			return
 		}

@@ -134,6 +134,17 @@ func TestFaults(t *testing.T) {
 		during(w, p.fault, w.nats.Stop, w.nats.Start)
 		return ""
 	})
+	for name, node := range map[string]bool{"one of three routers killed": false, "one of three routers killed, and one of three NATS servers": true} {
+		t.Run(name, func(t *testing.T) {
+			w, s := newShared(t, extra)
+			note := w.killOneOfThree(p, s, node)
+			r := w.result(name)
+			r.Note = note
+			rows = append(rows, r)
+			t.Logf("%+v", r)
+			check(t, r)
+		})
+	}
 	row("more findings than the stream holds", options{maxBytes: "4MiB"}, func(t *testing.T, w *world) string {
 		w.publish(2000, 5*time.Second)
 		return "12 MB through streams of 4 MiB"
@@ -263,6 +274,12 @@ receiver. %d findings of about 1.2 KB arrive each second, before, during and aft
 Measured on %s: Linux %s, %d CPUs shared by router, NATS, sender and receiver.
 The clock is set back and forth by an hour in a test kernel, since it can't be moved on a machine that does other work: `+"`make test-kernels`"+`.
 `, p.rate, b.String(), time.Now().UTC().Format(time.DateOnly), strings.TrimSpace(string(release)), runtime.NumCPU())
+	// What was measured apart from the faults stays.
+	if old, err := os.ReadFile(file); err == nil {
+		if i := strings.Index(string(old), "\n## "); i >= 0 {
+			text += string(old[i:])
+		}
+	}
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}

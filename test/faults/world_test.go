@@ -79,21 +79,26 @@ routes:
   - {name: all, outputs: [hook], group: none, suppress: never}
 `, o.routerDir, w.api, w.nats.URL, o.maxBytes, w.sink.addr, o.extra))
 	w.startRouter()
+	w.connect(w.nats.URL)
+	return w
+}
 
+// connect makes the publisher, as the sensor has it.
+func (w *world) connect(url string) {
+	w.t.Helper()
 	var err error
-	w.bus, err = bus.Connect(bus.Options{URL: w.nats.URL, Name: "faults"})
+	w.bus, err = bus.Connect(bus.Options{URL: url, Name: "faults"})
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
-	t.Cleanup(w.bus.Close)
+	w.t.Cleanup(w.bus.Close)
 	w.pub = w.bus.NewPublisher(bus.PublisherOptions{Cluster: "c", Host: "h"})
 	w.send = w.pub.Store
-	t.Cleanup(func() {
+	w.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		w.pub.Close(ctx)
 	})
-	return w
 }
 
 // startRouter starts the router and waits until it is ready.
