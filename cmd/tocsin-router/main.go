@@ -4,7 +4,9 @@ package main
 
 import (
 	"context"
+	"flag"
 	"os"
+	"strings"
 
 	"github.com/tocsin-io/tocsin/cmd/internal/lifecycle"
 	"github.com/tocsin-io/tocsin/cmd/internal/metrics"
@@ -16,17 +18,31 @@ import (
 )
 
 func main() {
+	var f removed
 	os.Exit(service.Program{
 		Name: "tocsin-router", About: "turns findings into alerts, tells the outputs, and serves the API.",
-		Types: outputs.Types(), Main: run,
+		Types: outputs.Types(), Flags: f.add,
+		Main: func(ctx context.Context, o *service.Options) error { return run(ctx, o, f) },
 	}.Run(os.Args[1:]))
 }
 
-func run(ctx context.Context, o *service.Options) error {
+// removed is what becomes of outputs that the configuration no longer has.
+type removed struct{ drain, discard string }
+
+func (r *removed) add(flags *flag.FlagSet) {
+	flags.StringVar(&r.drain, "drain", "", "older configuration `file`: deliver first what waits for outputs that only it has")
+	flags.StringVar(&r.discard, "discard", "", "`outputs` that the configuration no longer has, separated by commas: delete what waits for them")
+}
+
+func run(ctx context.Context, o *service.Options, f removed) error {
 	if err := routing.Check(o.Config); err != nil {
 		return err
 	}
-	router := routing.New(routing.Options{Config: o.Config, Name: "tocsin-router", Registry: metrics.NewRegistry(), Log: o.Log})
+	r, err := routing.LoadRemoved(f.drain, strings.FieldsFunc(f.discard, func(c rune) bool { return c == ',' }))
+	if err != nil {
+		return err
+	}
+	router := routing.New(routing.Options{Config: o.Config, Name: "tocsin-router", Registry: metrics.NewRegistry(), Log: o.Log, Removed: r})
 	g := lifecycle.New(o.Log)
 	router.AddTo(g)
 	g.AddRun("reload", func(ctx context.Context) error {

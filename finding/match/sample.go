@@ -3,6 +3,7 @@ package match
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -56,7 +57,9 @@ func Sample(values map[string][]string, now time.Time) (finding.Finding, error) 
 			case "technique", "tactic":
 				list, ok := finding.ATTACK().Resolve(v)
 				if !ok {
-					err = fmt.Errorf("%q is not in ATT&CK %s", v, finding.ATTACK().Version)
+					if list, ok = unknownTechnique(v); !ok {
+						err = fmt.Errorf("%q is not in ATT&CK %s", v, finding.ATTACK().Version)
+					}
 				}
 				if def.name == "tactic" {
 					t, ok := finding.ATTACK().Tactic(v)
@@ -127,4 +130,24 @@ func sortedFields(values map[string][]string) []string {
 		m[k] = true
 	}
 	return sortedKeys(m)
+}
+
+// unknownTechnique takes an id of a technique that this version of ATT&CK does not have: another may.
+func unknownTechnique(id string) ([]finding.Attack, bool) {
+	parent, sub, dotted := strings.Cut(strings.ToUpper(id), ".")
+	digits := func(s string, n int) bool { return len(s) == n && strings.Trim(s, "0123456789") == "" }
+	if !strings.HasPrefix(parent, "T") || !digits(parent[1:], 4) || dotted && !digits(sub, 3) {
+		return nil, false
+	}
+	list, ok := finding.ATTACK().Resolve(parent)
+	if !ok {
+		list = []finding.Attack{{Technique: finding.Ref{ID: parent}}}
+	}
+	list = slices.Clone(list)
+	for i := range list {
+		if dotted {
+			list[i].SubTechnique = &finding.Ref{ID: parent + "." + sub}
+		}
+	}
+	return list, true
 }

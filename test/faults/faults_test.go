@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/tocsin-io/tocsin/test/harness"
 )
 
@@ -121,8 +123,8 @@ func TestFaults(t *testing.T) {
 		}, func() { w.sink.behave(nil) })
 		return ""
 	})
-	for name, sig := range map[string]syscall.Signal{"SIGKILL": syscall.SIGKILL, "SIGTERM": syscall.SIGTERM} {
-		row(fmt.Sprintf("router %s at %d random moments", name, p.kills), options{}, func(t *testing.T, w *world) string {
+	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
+		row(fmt.Sprintf("router %s at %d random moments", unix.SignalName(sig), p.kills), options{}, func(t *testing.T, w *world) string {
 			return w.killRouter(t, p, sig)
 		})
 	}
@@ -134,7 +136,11 @@ func TestFaults(t *testing.T) {
 		during(w, p.fault, w.nats.Stop, w.nats.Start)
 		return ""
 	})
-	for name, node := range map[string]bool{"one of three routers killed": false, "one of three routers killed, and one of three NATS servers": true} {
+	for _, node := range []bool{false, true} {
+		name := "one of three routers killed"
+		if node {
+			name += ", and one of three NATS servers"
+		}
 		t.Run(name, func(t *testing.T) {
 			w, s := newShared(t, extra)
 			note := w.killOneOfThree(p, s, node)

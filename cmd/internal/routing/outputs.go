@@ -21,8 +21,9 @@ type outputSet struct {
 	r       *Router
 	metrics *deliver.Metrics
 
-	mu      sync.Mutex
-	running map[string]*runningOutput
+	mu       sync.Mutex
+	running  map[string]*runningOutput
+	draining map[string]*runningOutput // of outputs that are no longer configured
 }
 
 type runningOutput struct {
@@ -37,7 +38,7 @@ func newOutputSet(r *Router) (*outputSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &outputSet{r: r, metrics: m, running: map[string]*runningOutput{}}, nil
+	return &outputSet{r: r, metrics: m, running: map[string]*runningOutput{}, draining: map[string]*runningOutput{}}, nil
 }
 
 // apply makes the running outputs those of cfg: what is new starts, what is gone ends, what changed is started again.
@@ -70,18 +71,25 @@ func (s *outputSet) apply(ctx context.Context, cfg *configs.Config) error {
 	}
 	var errs []error
 	for name, out := range opened {
-		if err := s.start(ctx, name, out, cfg); err != nil {
-			errs = append(errs, err)
+		if old := s.draining[name]; old != nil { // it is back
+			delete(s.draining, name)
+			old.stop(ctx)
 		}
+		run, err := s.start(ctx, name, out, cfg)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		s.running[name] = run
 	}
 	return errors.Join(errs...)
 }
 
-func (s *outputSet) start(ctx context.Context, name string, out outputs.Output, cfg *configs.Config) error {
+func (s *outputSet) start(ctx context.Context, name string, out outputs.Output, cfg *configs.Config) (*runningOutput, error) {
 	o := cfg.Outputs[name]
 	queue, err := s.r.pipeline.Deliveries(ctx, name)
 	if err != nil {
-		return errors.Join(fmt.Errorf("open the queue of output %s: %w", name, err), out.Close())
+		return nil, errors.Join(fmt.Errorf("open the queue of output %s: %w", name, err), out.Close())
 	}
 	spec, _ := outputs.Lookup(o.Type)
 	opts := deliver.Options{
@@ -110,11 +118,10 @@ func (s *outputSet) start(ctx context.Context, name string, out outputs.Output, 
 	worker, err := deliver.New(out, opts)
 	if err != nil {
 		queue.Close()
-		return errors.Join(err, out.Close())
+		return nil, errors.Join(err, out.Close())
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	run := &runningOutput{config: o, worker: worker, cancel: cancel, done: make(chan struct{})}
-	s.running[name] = run
 	go func() {
 		defer close(run.done)
 		defer queue.Close()
@@ -123,7 +130,7 @@ func (s *outputSet) start(ctx context.Context, name string, out outputs.Output, 
 			s.r.log.Error("output ended", "output", name, "error", err)
 		}
 	}()
-	return nil
+	return run, nil
 }
 
 func (r *runningOutput) stop(ctx context.Context) {
@@ -146,17 +153,20 @@ func enqueue(ctx context.Context, b *bus.Bus, n finding.Notification) error {
 func (s *outputSet) stop(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, run := range s.running {
+	all := maps.Clone(s.running)
+	maps.Copy(all, s.draining)
+	clear(s.running)
+	clear(s.draining)
+	for _, run := range all {
 		run.cancel()
 	}
-	for name, run := range s.running {
+	for name, run := range all {
 		select {
 		case <-run.done:
 		case <-ctx.Done():
 			return fmt.Errorf("output %s: %w", name, ctx.Err())
 		}
 	}
-	clear(s.running)
 	return nil
 }
 

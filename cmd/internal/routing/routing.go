@@ -29,12 +29,13 @@ import (
 	"github.com/tocsin-io/tocsin/store"
 )
 
-// Options configure a Router. All are needed.
+// Options configure a Router. All but Removed are needed.
 type Options struct {
 	Config   *configs.Config
 	Name     string // of the program, in the NATS server's monitoring
 	Registry *prometheus.Registry
 	Log      *slog.Logger
+	Removed  Removed
 }
 
 // Router is the router's parts. What its methods return is there once the parts have started.
@@ -196,11 +197,18 @@ func (r *Router) open(ctx context.Context) (lifecycle.Stop, error) {
 func (r *Router) run(ctx context.Context) error { return r.pipeline.Run(ctx) }
 
 func (r *Router) deliver(ctx context.Context) (lifecycle.Stop, error) {
+	if err := r.removed(ctx); err != nil {
+		return nil, err
+	}
 	set, err := newOutputSet(r)
 	if err != nil {
 		return nil, err
 	}
-	if err := set.apply(context.WithoutCancel(ctx), r.opts.Config); err != nil {
+	err = set.apply(context.WithoutCancel(ctx), r.opts.Config)
+	if err == nil {
+		err = set.drain(ctx, r.opts.Removed.Drain)
+	}
+	if err != nil {
 		return nil, errors.Join(err, set.stop(ctx))
 	}
 	r.outputs = set
@@ -294,6 +302,9 @@ func serverTLS(c *configs.ServerTLS) (*tls.Config, error) {
 func (r *Router) Reload(ctx context.Context, cfg *configs.Config) error {
 	table, err := Compile(cfg)
 	if err != nil {
+		return err
+	}
+	if err := r.checkRemoved(ctx, table.Outputs()); err != nil {
 		return err
 	}
 	if err := r.pipeline.Reload(ctx, table); err != nil {

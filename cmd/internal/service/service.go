@@ -20,7 +20,8 @@ import (
 // Program is one service.
 type Program struct {
 	Name, About string
-	Types       configs.Types // of outputs; nil where they are not looked at
+	Types       configs.Types       // of outputs; nil where they are not looked at
+	Flags       func(*flag.FlagSet) // adds flags of its own; nil for none
 	// Main runs until ctx is done. Each value on Options.Hangup asks to read rules and configuration again.
 	Main func(ctx context.Context, o *Options) error
 }
@@ -41,6 +42,9 @@ func (p Program) Run(args []string) int {
 	format := flags.String("log-format", "", "form of the log: text, json or auto (text on a terminal); by default as configured")
 	level := flags.String("log-level", "", "least level of the log: debug, info, warn or error; by default as configured")
 	showVersion := flags.Bool("version", false, "show the version")
+	if p.Flags != nil {
+		p.Flags(flags)
+	}
 	flags.Usage = func() {
 		fmt.Fprintf(flags.Output(), "%s %s\n\nUsage: %s -c FILE\n\n", p.Name, p.About, p.Name)
 		flags.PrintDefaults()

@@ -41,11 +41,18 @@ func loadConfig(e *env, path string) (*configs.Config, error) {
 }
 
 type configCheckCmd struct {
-	File string `arg:"" help:"Configuration file."`
+	File string `arg:"" optional:"" help:"Configuration file."`
+	configFile
 	output
 }
 
 func (c *configCheckCmd) Run(e *env) error {
+	if c.File == "" {
+		c.File = c.Config
+	}
+	if c.File == "" {
+		return usageError{errors.New("say which file: tocsin config check FILE")}
+	}
 	_, err := loadConfig(e, c.File)
 	if c.json() {
 		type result struct {

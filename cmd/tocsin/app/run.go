@@ -35,6 +35,8 @@ type runCmd struct {
 	Disable []string `placeholder:"RULE" help:"Leave a rule out; globs."`
 	DataDir string   `placeholder:"DIR" help:"Where everything that must survive a restart is kept; /var/lib/tocsin by default."`
 	Listen  string   `placeholder:"ADDRESS" help:"Address of the API; 127.0.0.1:8700 by default."`
+	Drain   string   `placeholder:"FILE" help:"Older configuration: deliver first what waits for outputs that only it has."`
+	Discard []string `placeholder:"OUTPUT" help:"Output that the configuration no longer has: delete what waits for it."`
 	output
 }
 
@@ -62,8 +64,12 @@ func (c *runCmd) Run(e *env) error {
 	}
 	defer unlock()
 
+	removed, err := routing.LoadRemoved(c.Drain, c.Discard)
+	if err != nil {
+		return err
+	}
 	registry := metrics.NewRegistry()
-	router := routing.New(routing.Options{Config: cfg, Name: "tocsin", Registry: registry, Log: e.log})
+	router := routing.New(routing.Options{Config: cfg, Name: "tocsin", Registry: registry, Log: e.log, Removed: removed})
 	part := &sensor.Part{Config: cfg, Builtin: rules.FS(), Bus: router.Bus, Registry: registry, Log: e.log}
 	router.Ready, router.LocalSensor = part.Ready, cfg.Cluster+"/"+cfg.Host
 	router.Rules = func() []api.RuleInfo { return ruleInfos(part) }
