@@ -26,6 +26,8 @@ tracee_selected_events contains {"source": "tracee", "name": "security_file_open
 
 tracee_selected_events contains {"source": "tracee", "name": "security_inode_unlink", "origin": "*"}
 
+tracee_selected_events contains {"source": "tracee", "name": "truncate", "origin": "*"}
+
 tracee_selected_events contains {"source": "tracee", "name": "security_inode_rename", "origin": "*"}
 
 tracee_match := {"path": path} if {
@@ -72,4 +74,10 @@ cleared := path if {
 cleared := path if {
 	input.eventName == "security_inode_rename"
 	path := helpers.get_tracee_argument("old_path")
+}
+
+# By its name, without opening it.
+cleared := path if {
+	input.eventName == "truncate"
+	path := helpers.get_tracee_argument("pathname")
 }

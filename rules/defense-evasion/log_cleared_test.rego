@@ -28,3 +28,7 @@ test_evasion_truncated_later if fires(testing.opened("/var/log/auth.log", "O_WRO
 test_evasion_replaced if fires(testing.renamed("/var/log/sedk3Jd", "/var/log/auth.log", testing.by("/usr/bin/sed")))
 
 test_near_miss_login if not fires(testing.opened("/var/log/wtmp", "O_RDWR", testing.by("/usr/bin/login")))
+
+test_evasion_truncated_by_name if fires(testing.event("truncate", {"pathname": "/var/log/auth.log", "length": 0}, {}))
+
+test_near_miss_other_file_truncated if not fires(testing.event("truncate", {"pathname": "/srv/auth.log", "length": 0}, {}))

@@ -24,6 +24,8 @@ __rego_metadoc__ := {
 
 tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "*"}
 
+tracee_selected_events contains {"source": "tracee", "name": "utimensat", "origin": "*"}
+
 tracee_match := {"argv": argv} if {
 	tocsin.runs({"/touch"})
 	argv := helpers.get_tracee_argument("argv")
@@ -33,4 +35,14 @@ tracee_match := {"argv": argv} if {
 	some directory in {"/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/", "/usr/lib/", "/lib/", "/etc/", "/var/log/"}
 	startswith(file, directory)
 	not tocsin.package_manager
+}
+
+# By another program than touch.
+tracee_match := {"path": path} if {
+	input.eventName == "utimensat"
+	path := helpers.get_tracee_argument("pathname")
+	some directory in {"/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/", "/usr/lib/", "/lib/", "/etc/", "/var/log/"}
+	startswith(path, directory)
+	not tocsin.package_manager
+	not tocsin.runtime
 }

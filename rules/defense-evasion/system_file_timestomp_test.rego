@@ -22,3 +22,7 @@ test_near_miss_now if not fires(testing.executed("/usr/bin/touch", ["touch", "/e
 test_evasion_options_in_one if fires(testing.executed("/usr/bin/touch", ["touch", "-amt", "202001010000", "/usr/bin/ps"], {}))
 
 test_evasion_busybox if fires(testing.executed("/bin/busybox", ["busybox", "touch", "-r", "/bin/ls", "/bin/ps"], {}))
+
+test_evasion_other_program if fires(testing.event("utimensat", {"dirfd": -100, "pathname": "/usr/bin/ls"}, {}))
+
+test_near_miss_own_file if not fires(testing.event("utimensat", {"dirfd": -100, "pathname": "/srv/x"}, {}))

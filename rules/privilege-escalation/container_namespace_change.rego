@@ -28,6 +28,8 @@ tracee_selected_events contains {"source": "tracee", "name": "setns", "origin": 
 
 tracee_selected_events contains {"source": "tracee", "name": "unshare", "origin": "container"}
 
+tracee_selected_events contains {"source": "tracee", "name": "clone", "origin": "container"}
+
 tracee_match := {"namespace": type} if {
 	input.eventName == "setns"
 	type := helpers.get_tracee_argument("nstype")
@@ -49,5 +51,15 @@ tracee_match := {"namespace": flags} if {
 	some namespace in {"CLONE_NEWNS", "CLONE_NEWPID", "CLONE_NEWNET", "CLONE_NEWCGROUP", "CLONE_NEWIPC", "CLONE_NEWUTS"}
 	contains(flags, namespace)
 	input.returnValue == 0
+	not tocsin.runtime
+}
+
+# With the process.
+tracee_match := {"namespace": flags} if {
+	input.eventName == "clone"
+	flags := helpers.get_tracee_argument("flags")
+	some namespace in {"CLONE_NEWUSER", "CLONE_NEWNS", "CLONE_NEWPID", "CLONE_NEWNET", "CLONE_NEWCGROUP"}
+	contains(flags, namespace)
+	input.returnValue > 0
 	not tocsin.runtime
 }

@@ -51,3 +51,11 @@ test_near_miss_runtime if {
 test_match_unshare_mounts if fires(unshare("CLONE_NEWNS", testing.container))
 
 test_near_miss_unshare_refused if not fires(unshare("CLONE_NEWNS", object.union(testing.container, {"returnValue": -1})))
+
+clone(flags, returned) := testing.event("clone", {"flags": flags}, object.union(testing.container, {"returnValue": returned}))
+
+test_evasion_with_the_process if fires(clone("CLONE_NEWUSER|CLONE_NEWNS|SIGCHLD", 77))
+
+test_near_miss_thread if not fires(clone("CLONE_VM|CLONE_FS|CLONE_FILES|CLONE_THREAD", 78))
+
+test_near_miss_clone_refused if not fires(clone("CLONE_NEWUSER", -1))

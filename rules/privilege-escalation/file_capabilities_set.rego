@@ -25,6 +25,12 @@ __rego_metadoc__ := {
 
 tracee_selected_events contains {"source": "tracee", "name": "sched_process_exec", "origin": "*"}
 
+tracee_selected_events contains {"source": "tracee", "name": "setxattr", "origin": "*"}
+
+tracee_selected_events contains {"source": "tracee", "name": "lsetxattr", "origin": "*"}
+
+tracee_selected_events contains {"source": "tracee", "name": "fsetxattr", "origin": "*"}
+
 tracee_match := {"argv": argv} if {
 	tocsin.runs({"/setcap"})
 	argv := helpers.get_tracee_argument("argv")
@@ -39,4 +45,12 @@ tracee_match := {"argv": argv} if {
 	some arg in argv
 	some all in {"all=", "=ep", "=eip", "all+", "="}
 	startswith(arg, all)
+}
+
+# By another program than setcap.
+tracee_match := {"call": input.eventName} if {
+	input.eventName in {"setxattr", "lsetxattr", "fsetxattr"}
+	helpers.get_tracee_argument("name") == "security.capability"
+	not tocsin.package_manager
+	not tocsin.runtime
 }
