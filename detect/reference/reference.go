@@ -92,7 +92,8 @@ func Index(rules []Rule) string {
 		}
 	}
 	fmt.Fprintf(&b, "# Rules\n\n%d built-in rules, %d of them off by default. Each is triggered for real by `tocsin simulate RULE`.\n", len(rules), off)
-	b.WriteString(`Which ATT&CK techniques they cover is in [attack.md](attack.md), and how many alerts ordinary work raises in [noise.md](../noise.md).
+	b.WriteString(`Which ATT&CK techniques they cover is in [attack.md](attack.md), what Tracee and Falco detect beside it in
+[comparison.md](comparison.md), and how many alerts ordinary work raises in [noise.md](../noise.md).
 
 ## Make them yours
 

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -52,7 +53,7 @@ func TestDocs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range have {
-		if _, ok := want[f.Name()]; ok {
+		if _, ok := want[f.Name()]; ok || f.Name() == comparison {
 			continue
 		}
 		if !*update {
@@ -76,6 +77,29 @@ func TestDocs(t *testing.T) {
 		}
 		if got, err := os.ReadFile(path); err != nil || string(got) != text {
 			t.Errorf("docs/rules/%s is not what the rules say (%v): run go test ./detect/reference -update", name, err)
+		}
+	}
+}
+
+// comparison is a page of docs/rules that people write.
+const comparison = "comparison.md"
+
+// TestComparison holds that the comparison with others names rules that exist, and marks those that are off by default.
+func TestComparison(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "rules", comparison))
+	if err != nil {
+		t.Fatal(err)
+	}
+	on := map[string]bool{}
+	for _, r := range builtin(t) {
+		on[r.ID] = !r.Disabled
+	}
+	for _, m := range regexp.MustCompile(`(\*?)\[([a-z0-9_]+)\]\(([a-z0-9_]+)\.md\)`).FindAllStringSubmatch(string(text), -1) {
+		enabled, ok := on[m[2]]
+		if !ok || m[2] != m[3] {
+			t.Errorf("%s: there is no rule %s", comparison, m[2])
+		} else if enabled == (m[1] == "*") {
+			t.Errorf("%s: %s is on by default: %t", comparison, m[2], enabled)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tocsin-io/tocsin/cmd/internal/filter"
 	"github.com/tocsin-io/tocsin/cmd/internal/table"
 	"github.com/tocsin-io/tocsin/detect"
 	"github.com/tocsin-io/tocsin/detect/reference"
@@ -99,6 +100,9 @@ func (c *rulesListCmd) Run(e *env) error {
 			return usageError{err}
 		}
 	}
+	if err := c.known(); err != nil {
+		return err
+	}
 	all, bad := c.loadRules(e)
 	list := []ruleInfo{}
 	all = slices.DeleteFunc(all, func(r detect.Rule) bool {
@@ -142,6 +146,31 @@ func (c *rulesListCmd) Run(e *env) error {
 	if bad > 0 {
 		return errFailed
 	}
+	return nil
+}
+
+// known refuses a filter that no rule can pass, so that a slip of the pen does not look like "no such rule". Events may be
+// globs.
+func (c *rulesListCmd) known() error {
+	for _, t := range c.Tactic {
+		if _, ok := finding.ATTACK().Tactic(t); !ok {
+			return usagef("ATT&CK does not have the tactic %q (tocsin rules list --attack lists them)", t)
+		}
+	}
+	for _, t := range c.Technique {
+		if _, ok := finding.ATTACK().Resolve(t); !ok {
+			return usagef("ATT&CK does not have the technique %q (tocsin rules list --attack lists those for Linux and containers)", t)
+		}
+	}
+	var names []string
+	for _, n := range c.Event {
+		list, err := filter.Expand(n)
+		if err != nil {
+			return usageError{err}
+		}
+		names = append(names, list...)
+	}
+	c.Event = names
 	return nil
 }
 
@@ -193,8 +222,18 @@ func (c *rulesListCmd) attack(m *detect.Metadata) bool {
 			return slices.ContainsFunc(m.Attack, func(a finding.Attack) bool { return has(w, ids(a)...) })
 		})
 	}
-	return match(c.Tactic, func(a finding.Attack) []string {
-		return []string{a.Tactic.ID, a.Tactic.Name, strings.ReplaceAll(a.Tactic.Name, " ", "-")}
+	return match(c.Tactic, func(a finding.Attack) []string { // by any of a technique's tactics
+		ids := []string{a.Tactic.ID, a.Tactic.Name, strings.ReplaceAll(a.Tactic.Name, " ", "-")}
+		id := a.Technique.ID
+		if a.SubTechnique != nil {
+			id = a.SubTechnique.ID
+		}
+		technique, _ := finding.ATTACK().Technique(id)
+		for _, name := range technique.Tactics {
+			tactic, _ := finding.ATTACK().Tactic(name)
+			ids = append(ids, tactic.ID, tactic.Name, tactic.ShortName)
+		}
+		return ids
 	}) && match(c.Technique, func(a finding.Attack) []string {
 		ids := []string{a.Technique.ID, a.Technique.Name}
 		if a.SubTechnique != nil {
