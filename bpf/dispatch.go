@@ -232,11 +232,11 @@ func (l *loader) dispatch(attached map[attachment]bool) error {
 			set(t.compat, nr)
 		}
 	}
+	l.numbers = slices.Concat(numbers(want[SysExit].native, want[SysExit].compat), numbers(want[SysEnter].native, want[SysEnter].compat))
 	errs := []error{
-		fill(l.maps["exit_table"], want[SysExit].native), fill(l.maps["exit_table_compat"], want[SysExit].compat),
-		fill(l.maps["enter_table"], want[SysEnter].native), fill(l.maps["enter_table_compat"], want[SysEnter].compat),
-		l.maps[dispatchData].Put(uint32(0), slices.Concat(
-			numbers(want[SysExit].native, want[SysExit].compat), numbers(want[SysEnter].native, want[SysEnter].compat))),
+		l.fill("exit_table", want[SysExit].native), l.fill("exit_table_compat", want[SysExit].compat),
+		l.fill("enter_table", want[SysEnter].native), l.fill("enter_table_compat", want[SysEnter].compat),
+		l.maps[dispatchData].Put(uint32(0), l.numbers),
 	}
 	if exits != nil {
 		errs = append(errs, l.maps["after_handler"].Put(uint32(0), exits))
@@ -275,12 +275,15 @@ func numbers(tables ...map[uint32]*ebpf.Program) []byte {
 }
 
 // fill makes a table of programs the given one.
-func fill(table *ebpf.Map, want map[uint32]*ebpf.Program) error {
+func (l *loader) fill(name string, want map[uint32]*ebpf.Program) error {
+	table, ids := l.maps[name], map[uint32]ebpf.ProgramID{}
+	l.tablesOf[name] = ids
 	for nr := range uint32(maxSyscalls) {
 		if p := want[nr]; p != nil {
 			if err := table.Put(nr, p); err != nil {
 				return fmt.Errorf("put program into table: %w", err)
 			}
+			ids[nr] = programID(p)
 		} else if err := table.Delete(nr); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			return fmt.Errorf("take program from table: %w", err)
 		}

@@ -46,11 +46,18 @@ type loader struct {
 	filters     map[event.ID]*installedFilter // in use
 	retired     []*installedFilter
 	freeFilters []uint32
-	mapped      map[uint32]uint32 // entries of syscall_events
+	mapped      map[uint32]uint32                    // entries of syscall_events
+	tablesOf    map[string]map[uint32]ebpf.ProgramID // what is in the tables of programs, by the table's name
+	numbers     []byte                               // what is in dispatchData
+	// Programs that somebody else detached. Their descriptors may be another file's by now: they are neither closed nor collected.
+	forgotten []*program
 }
 
 // A program is loaded and attached.
-type program struct{ parts []io.Closer }
+type program struct {
+	id    ebpf.ProgramID // 0 where the kernel does not tell, or it is several
+	parts []io.Closer
+}
 
 func (p *program) close() error {
 	var errs []error
@@ -64,6 +71,7 @@ func newLoader(f *Features, h hierarchy, ringBytes int) (*loader, error) {
 	l := &loader{
 		features: f, ringBytes: ringBytes, specs: map[string]*ebpf.CollectionSpec{}, maps: map[string]*ebpf.Map{},
 		programs: map[string]*ebpf.Program{}, refused: map[string]error{}, filters: map[event.ID]*installedFilter{}, configs: map[event.ID]eventConfig{}, mapped: map[uint32]uint32{},
+		tablesOf: map[string]map[uint32]ebpf.ProgramID{},
 	}
 	for i := range uint32(maxFilters - 1) {
 		l.freeFilters = append(l.freeFilters, i+1) // 0 means none
@@ -202,7 +210,16 @@ func (l *loader) attachAt(a attachment, to string) (*program, error) {
 		prog.Close()
 		return nil, err
 	}
-	return &program{[]io.Closer{lk, prog}}, nil
+	return &program{programID(prog), []io.Closer{lk, prog}}, nil
+}
+
+func programID(p *ebpf.Program) ebpf.ProgramID {
+	info, err := p.Info()
+	if err != nil {
+		return 0
+	}
+	id, _ := info.ID()
+	return id
 }
 
 func attachProgram(prog *ebpf.Program, kind Kind, to string) (link.Link, error) {

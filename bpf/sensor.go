@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -42,11 +43,12 @@ type Sensor struct {
 
 	undecoded atomic.Uint64
 
-	mu       sync.Mutex
-	attached map[attachment]*program
-	prefer   map[string]*Hook  // by event; instead of the best hook
-	counted  map[event.ID]bool // were ever selected
-	closed   bool
+	mu         sync.Mutex
+	attached   map[attachment]*program
+	selections []event.Selection
+	prefer     map[string]*Hook  // by event; instead of the best hook
+	counted    map[event.ID]bool // were ever selected
+	closed     bool
 }
 
 // Open loads what enrichment needs and gets ready to attach more. Without the privileges or kernel support that it needs
@@ -148,6 +150,11 @@ func (s *Sensor) Select(selections []event.Selection) error {
 	if s.closed {
 		return os.ErrClosed
 	}
+	s.selections = slices.Clone(selections)
+	return s.selectLocked(selections)
+}
+
+func (s *Sensor) selectLocked(selections []event.Selection) error {
 	var errs []error
 	wanted := map[event.ID]*selected{}
 	for _, sel := range selections {
@@ -227,7 +234,7 @@ func (s *Sensor) attachBest(name string) (*Hook, error) {
 	for {
 		choice := s.features.Hooks(name)
 		if choice.Hook == nil {
-			return nil, errors.New(choice.Reason)
+			return nil, &unavailableError{choice.Reason}
 		}
 		errs := s.attach(choice.Hook.progs)
 		if len(errs) == 0 {

@@ -61,6 +61,32 @@ func (b *Bus) Beat(ctx context.Context, beat Beat) error {
 	return nil
 }
 
+// LastBeat returns the latest sign of life of one sensor, or nil when there is none.
+func (b *Bus) LastBeat(ctx context.Context, cluster, host string) (*Beat, error) {
+	kv, err := b.sensors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return lastBeat(ctx, kv, Token(cluster)+"."+Token(host))
+}
+
+// lastBeat returns nil for a sign of life that is gone, or was written by another version.
+func lastBeat(ctx context.Context, kv jetstream.KeyValue, key string) (*Beat, error) {
+	e, err := kv.Get(ctx, key)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read sensor %s: %w", key, err)
+	}
+	beat := &Beat{}
+	if json.Unmarshal(e.Value(), beat) != nil {
+		return nil, nil
+	}
+	beat.At = e.Created()
+	return beat, nil
+}
+
 // Beats returns the latest sign of life of each sensor.
 func (b *Bus) Beats(ctx context.Context) ([]Beat, error) {
 	kv, err := b.sensors(ctx)
@@ -76,19 +102,13 @@ func (b *Bus) Beats(ctx context.Context) ([]Beat, error) {
 	}
 	var out []Beat
 	for _, k := range keys {
-		e, err := kv.Get(ctx, k)
-		if errors.Is(err, jetstream.ErrKeyNotFound) {
-			continue
-		}
+		beat, err := lastBeat(ctx, kv, k)
 		if err != nil {
-			return nil, fmt.Errorf("read sensor %s: %w", k, err)
+			return nil, err
 		}
-		var beat Beat
-		if json.Unmarshal(e.Value(), &beat) != nil {
-			continue // of another version
+		if beat != nil {
+			out = append(out, *beat)
 		}
-		beat.At = e.Created()
-		out = append(out, beat)
 	}
 	return out, nil
 }

@@ -242,7 +242,7 @@ func Default() *Config {
 		DataDir: "/var/lib/tocsin",
 		Log:     Log{Level: "info", Format: "text"},
 		Sensor: Sensor{
-			Listen: "127.0.0.1:8701", Builtin: true, RingBuffer: 8 << 20,
+			Listen: "127.0.0.1:8701", Builtin: true, RingBuffer: 4 << 20,
 			Spool:      Spool{Max: 512 << 20},
 			Kubernetes: Kubernetes{Enabled: "auto"},
 		},

@@ -290,6 +290,7 @@ func (s *ruleset) dispatch(name string, def *event.Def) *dispatch {
 					en.exact |= 1 << o
 					en.answers[o] = r.policy.Answers().Compile(def, event.Origin(o), r.policy.AddressText)
 				}
+				r.policy.Release()
 			case Conditioner:
 				b.Add(en.number, r.Condition(), false)
 			default:

@@ -245,7 +245,10 @@ func newRegoRule(mod *ast.Module, lib *policy.Library) (*regoRule, error) {
 		return nil, &FileError{File: p.File, Line: p.Line("__rego_metadoc__"), Reason: err.Error()}
 	}
 	meta.File = p.File
-	return &regoRule{meta: meta, policy: p, condition: sync.OnceValue(p.Condition)}, nil
+	r := &regoRule{meta: meta, policy: p, condition: sync.OnceValue(p.Condition)}
+	r.condition()
+	p.Release()
+	return r, nil
 }
 
 func (r *regoRule) Metadata() *Metadata   { return r.meta }

@@ -41,7 +41,14 @@ func (x *textIndex) add(op Op, pattern string, id int32) {
 }
 
 // finish makes the index ready for lookups.
-func (x *textIndex) finish() { x.contains.finish() }
+func (x *textIndex) finish() {
+	for _, t := range []*trie{x.prefix, x.suffix} {
+		if t != nil {
+			t.finish()
+		}
+	}
+	x.contains.finish()
+}
 
 // find appends the ids of the patterns that v relates to; an id may come more than once.
 func (x *textIndex) find(v string, dst []int32) []int32 {
@@ -63,12 +70,18 @@ func (x *textIndex) any(v string) bool {
 	return len(x.find(v, buf[:0])) > 0
 }
 
-// trie holds prefixes, or suffixes when it reads backwards.
+// trie holds prefixes, or suffixes when it reads backwards. Its nodes are packed when it is finished: rules have hundreds of tries.
 type trie struct {
-	nodes    []trieNode
 	root     [256]int32 // children of the root, 0 for none
 	all      []int32    // of the empty pattern
 	backward bool
+
+	building []trieNode // until it is finished
+
+	nodes []trieSpan
+	bytes []byte // of the children of all nodes, one node's after the other's
+	next  []int32
+	ids   []int32
 }
 
 type trieNode struct {
@@ -77,7 +90,10 @@ type trieNode struct {
 	ids   []int32
 }
 
-func newTrie(backward bool) *trie { return &trie{nodes: make([]trieNode, 1), backward: backward} }
+// trieSpan says where a node's children and ids begin: they end where the next node's begin.
+type trieSpan struct{ child, id int32 }
+
+func newTrie(backward bool) *trie { return &trie{building: make([]trieNode, 1), backward: backward} }
 
 func (t *trie) add(p string, id int32) {
 	if p == "" {
@@ -93,22 +109,37 @@ func (t *trie) add(p string, id int32) {
 		next := int32(0)
 		if i == 0 {
 			next = t.root[c]
-		} else if j := slices.Index(t.nodes[at].bytes, c); j >= 0 {
-			next = t.nodes[at].next[j]
+		} else if j := slices.Index(t.building[at].bytes, c); j >= 0 {
+			next = t.building[at].next[j]
 		}
 		if next == 0 {
-			next = int32(len(t.nodes))
-			t.nodes = append(t.nodes, trieNode{})
+			next = int32(len(t.building))
+			t.building = append(t.building, trieNode{})
 			if i == 0 {
 				t.root[c] = next
 			} else {
-				n := &t.nodes[at]
+				n := &t.building[at]
 				n.bytes, n.next = append(n.bytes, c), append(n.next, next)
 			}
 		}
 		at = next
 	}
-	t.nodes[at].ids = append(t.nodes[at].ids, id)
+	t.building[at].ids = append(t.building[at].ids, id)
+}
+
+func (t *trie) finish() {
+	children, ids := 0, 0
+	for i := range t.building {
+		children, ids = children+len(t.building[i].bytes), ids+len(t.building[i].ids)
+	}
+	t.nodes = make([]trieSpan, 0, len(t.building)+1)
+	t.bytes, t.next, t.ids = make([]byte, 0, children), make([]int32, 0, children), make([]int32, 0, ids)
+	for _, n := range t.building {
+		t.nodes = append(t.nodes, trieSpan{int32(len(t.bytes)), int32(len(t.ids))})
+		t.bytes, t.next, t.ids = append(t.bytes, n.bytes...), append(t.next, n.next...), append(t.ids, n.ids...)
+	}
+	t.nodes = append(t.nodes, trieSpan{int32(len(t.bytes)), int32(len(t.ids))})
+	t.building = nil
 }
 
 func (t *trie) find(v string, dst []int32) []int32 {
@@ -122,18 +153,18 @@ func (t *trie) find(v string, dst []int32) []int32 {
 	}
 	at := t.root[v[i]]
 	for at != 0 {
-		n := &t.nodes[at]
-		if n.ids != nil {
-			dst = append(dst, n.ids...)
+		n, end := t.nodes[at], t.nodes[at+1]
+		if n.id != end.id {
+			dst = append(dst, t.ids[n.id:end.id]...)
 		}
 		if i += step; i < 0 || i >= len(v) {
 			return dst
 		}
 		c := v[i]
 		at = 0
-		for j, b := range n.bytes {
+		for j, b := range t.bytes[n.child:end.child] {
 			if b == c {
-				at = n.next[j]
+				at = t.next[int(n.child)+j]
 				break
 			}
 		}
@@ -230,6 +261,7 @@ func (c *contains) finish() {
 			}
 		}
 	}
+	c.states, c.byText = slices.Clone(c.states), nil // what growing has left unused weighs as much again
 }
 
 func (c *contains) find(v string, dst []int32) []int32 {

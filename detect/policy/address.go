@@ -58,7 +58,7 @@ func (r *Rule) readsAddressAsText() bool {
 	})
 	for range 16 { // as deep as any chain of helpers is
 		f.changed = false
-		for name, m := range r.compiler.Modules {
+		for name, m := range r.compiled().Modules {
 			if name == HelpersFile {
 				continue
 			}

@@ -34,9 +34,10 @@ func (r *Rule) plan() (*plan.Plan, error) {
 	var p *ir.Policy
 	ctx := context.WithValue(context.Background(), planKey{}, &p)
 	body := ast.NewBody(ast.Equality.Expr(ast.VarTerm(string(answer)), ast.NewTerm(r.match)))
-	if _, err := rego.New(rego.ParsedQuery(body), rego.Compiler(r.compiler), rego.Store(r.library.Store()), rego.Target(target)).PrepareForEval(ctx); err != nil {
+	if _, err := rego.New(rego.ParsedQuery(body), rego.Compiler(r.compiled()), rego.Store(r.library.Store()), rego.Target(target)).PrepareForEval(ctx); err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
+	r.Release()
 	path := make([]string, 0, len(r.match)-1)
 	for _, t := range r.match[1:] {
 		s, ok := t.Value.(ast.String)

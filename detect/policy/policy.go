@@ -64,12 +64,32 @@ type Rule struct {
 	// AddressText: the rule reads socket addresses as one text, as Tracee up to v0.6.3 gave them; else as objects.
 	AddressText bool
 
-	compiler  *ast.Compiler
+	compiling sync.Mutex
+	compiler  *ast.Compiler        // see compiled
 	reference func() *ast.Compiler // of the rule as written, for Eval
 	library   *Library
 	answers   native.Answers
 	match     ast.Ref // data.<package>.tracee_match
 	planned   func() (*plan.Plan, error)
+}
+
+// compiled returns OPA's compiler with the rule in it.
+func (r *Rule) compiled() *ast.Compiler {
+	r.compiling.Lock()
+	defer r.compiling.Unlock()
+	if r.compiler == nil {
+		r.compiler = newRuleCompiler()
+		r.compiler.Compile(WithLibrary(map[string]*ast.Module{r.File: r.Module}, r.library)) // it did before
+	}
+	return r.compiler
+}
+
+// Release frees OPA's compiler, which is most of what a rule weighs: a rule that is in force needs it for its plan alone, when it
+// is first asked. It is made again when it is needed.
+func (r *Rule) Release() {
+	r.compiling.Lock()
+	defer r.compiling.Unlock()
+	r.compiler = nil
 }
 
 // NewCompiler returns a compiler with the built-in functions that rules may use.
@@ -136,10 +156,10 @@ func Compile(mod *ast.Module, lib *Library) (*Rule, error) {
 // ground evaluates data.<package>.<name> without an input. The value is nil when it is undefined.
 func (r *Rule) ground(name string) (*ast.Term, error) {
 	ref := append(slices.Clone(r.Module.Package.Path), ast.StringTerm(name))
-	if len(r.compiler.GetRulesExact(ref)) == 0 {
+	if len(r.compiled().GetRulesExact(ref)) == 0 {
 		return nil, nil
 	}
-	return r.query(r.compiler, ref, nil, nil)
+	return r.query(r.compiled(), ref, nil, nil)
 }
 
 var answer = ast.Var("answer")

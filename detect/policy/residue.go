@@ -32,7 +32,7 @@ func (r *Rule) Residue() (*Residue, error) {
 	cancel := topdown.NewCancel()
 	defer time.AfterFunc(partialTimeout, cancel.Cancel).Stop()
 	body := ast.NewBody(ast.Equality.Expr(ast.VarTerm(string(answer)), ast.NewTerm(r.match)))
-	bodies, support, err := topdown.NewQuery(body).WithCompiler(r.compiler).WithStore(store).WithTransaction(txn).WithCancel(cancel).
+	bodies, support, err := topdown.NewQuery(body).WithCompiler(r.compiled()).WithStore(store).WithTransaction(txn).WithCancel(cancel).
 		WithUnknowns([]*ast.Term{ast.NewTerm(ast.InputRootRef)}).PartialRun(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("partial evaluation: %w", err)

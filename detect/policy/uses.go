@@ -15,7 +15,7 @@ type Use struct {
 // Uses returns where the rule reads arguments with get_tracee_argument, and the functions on text that it gives them to.
 func (r *Rule) Uses() []Use {
 	var uses []Use
-	for name, m := range r.compiler.Modules {
+	for name, m := range r.compiled().Modules {
 		if name != r.File {
 			continue
 		}
@@ -96,7 +96,7 @@ func usesOf(rule *ast.Rule) []Use {
 
 // Multi reports whether tracee_match is a set or a list of partial values, which is never a match.
 func (r *Rule) Multi() bool {
-	for _, x := range r.compiler.GetRulesExact(r.match) {
+	for _, x := range r.compiled().GetRulesExact(r.match) {
 		if x.Head.RuleKind() == ast.MultiValue {
 			return true
 		}
@@ -107,7 +107,7 @@ func (r *Rule) Multi() bool {
 // ReadsAddress reports whether the rule reads an argument that is a socket address.
 func (r *Rule) ReadsAddress() bool {
 	found := false
-	for _, m := range r.compiler.Modules {
+	for _, m := range r.compiled().Modules {
 		if m.Package.Location != nil && m.Package.Location.File != r.File {
 			continue
 		}

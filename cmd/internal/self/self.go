@@ -26,6 +26,21 @@ var (
 		description: "The kernel gives events, and the sensor handles none: it is stopped, or starved of CPU.",
 		response:    "Look at the sensor's process (state, priority, cgroup limits) and at who sent it SIGSTOP.",
 	}
+	FindingsLost = Kind{
+		id: "tocsin_findings_lost", name: "Findings are lost", severity: finding.High, technique: "T1562.006",
+		description: "The sensor finds more than NATS takes and its spool holds: findings are dropped, the least severe first.",
+		response:    "See whether NATS can be reached. Look for a rule that finds the same over and over (tocsin_rule_results_total); else give the spool more room (sensor.spool.max).",
+	}
+	Tampered = Kind{
+		id: "tocsin_sensor_tampered", name: "Sensor was tampered with", severity: finding.Critical, technique: "T1562.001",
+		description: "Somebody detached programs of the sensor, or changed its tables in the kernel. What could be put back was, but until then events may have gone unseen.",
+		response:    "Only who may load BPF programs, or debug the sensor, can do that: treat the host as taken over, and look at what ran in the minute before.",
+	}
+	Killed = Kind{
+		id: "tocsin_sensor_killed", name: "Sensor was killed", severity: finding.High, technique: "T1562.001",
+		description: "The sensor started again without having been stopped: it was killed, or crashed. In between its host was not watched.",
+		response:    "Find out who killed it (kernel log: out of memory; a signal; a crash in the sensor's own log), and what ran meanwhile.",
+	}
 	Silent = Kind{
 		id: "tocsin_sensor_silent", name: "Sensor went silent", severity: finding.High, technique: "T1562.001",
 		description: "A sensor gives no sign of life, and was not stopped as it should be. Its host is not watched.",

@@ -15,6 +15,7 @@ import (
 	"github.com/tocsin-io/tocsin/bus"
 	"github.com/tocsin-io/tocsin/cmd/internal/confine"
 	"github.com/tocsin-io/tocsin/cmd/internal/lifecycle"
+	"github.com/tocsin-io/tocsin/cmd/internal/memory"
 	"github.com/tocsin-io/tocsin/configs"
 	"github.com/tocsin-io/tocsin/detect/enrich"
 	"github.com/tocsin-io/tocsin/detect/enrich/runtimes"
@@ -84,6 +85,7 @@ func (p *Part) publish(context.Context) (lifecycle.Stop, error) {
 }
 
 func (p *Part) start(context.Context) (lifecycle.Stop, error) {
+	memory.Start()
 	kernel, err := bpf.Open(bpf.Options{RingBytes: int(p.Config.Sensor.RingBuffer)})
 	if err != nil {
 		return nil, err
@@ -132,6 +134,7 @@ func (p *Part) confine(context.Context) (lifecycle.Stop, error) {
 	if err := confine.Apply(confine.Options{WriteAnywhere: foreign}); err != nil {
 		p.Log.Warn("privileges are not dropped", "error", err)
 	}
+	memory.Settle()
 	return nil, nil
 }
 

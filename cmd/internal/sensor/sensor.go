@@ -6,10 +6,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
+	"github.com/tocsin-io/tocsin/cmd/internal/memory"
 	"github.com/tocsin-io/tocsin/detect"
 	"github.com/tocsin-io/tocsin/detect/enrich"
 	"github.com/tocsin-io/tocsin/event"
@@ -69,7 +69,6 @@ func New(opts Options) (*Sensor, error) {
 	opts.Enrich.Derive = engine.Handle
 	s.enricher = enrich.New(opts.Enrich)
 	s.choose(engine.Selections())
-	debug.FreeOSMemory() // compiling rules takes many times what they need afterwards
 	return s, nil
 }
 
@@ -139,7 +138,7 @@ func (s *Sensor) Reload() error {
 	s.rules.Store(&rules)
 	none := []error(nil)
 	s.problems.Store(&none)
-	debug.FreeOSMemory()
+	memory.Settle()
 	s.log.Info("rules reloaded", "rules", len(rules))
 	return nil
 }

@@ -3,7 +3,6 @@ package sensor
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/tocsin-io/tocsin/bpf"
@@ -24,8 +23,10 @@ const (
 type vitals struct {
 	stats            bpf.Stats
 	handled          uint64
-	losing, starving int // intervals in a row
+	queue            map[string]uint64 // findings lost, by cause
+	losing, starving int               // intervals in a row
 	lostAt, starveAt time.Time
+	queueAt          time.Time
 }
 
 // trouble is what vitals found.
@@ -36,7 +37,7 @@ type trouble struct {
 }
 
 // next compares the counters with those of the interval before, and returns what is to be reported.
-func (v *vitals) next(now time.Time, stats bpf.Stats, handled uint64) (found []trouble) {
+func (v *vitals) next(now time.Time, stats bpf.Stats, handled uint64, queue map[string]uint64) (found []trouble) {
 	lost, data := lossesSince(v.stats, stats)
 	v.losing++
 	if lost == 0 {
@@ -46,6 +47,17 @@ func (v *vitals) next(now time.Time, stats bpf.Stats, handled uint64) (found []t
 		v.lostAt = now
 		found = append(found, trouble{self.EventsLost, fmt.Sprintf("%d in the last %v", lost, bus.BeatEvery), data})
 	}
+	// A finding that is lost is lost for good: it is told at once.
+	shed, causes := uint64(0), map[string]uint64{}
+	for cause, n := range queue {
+		if d := n - v.queue[cause]; d > 0 {
+			causes[cause], shed = d, shed+d
+		}
+	}
+	if shed > 0 && now.Sub(v.queueAt) >= reportEvery {
+		v.queueAt = now
+		found = append(found, trouble{self.FindingsLost, fmt.Sprintf("%d in the last %v", shed, bus.BeatEvery), causes})
+	}
 	v.starving++
 	if handled != v.handled || stats.RingUsed == 0 {
 		v.starving = 0
@@ -54,7 +66,7 @@ func (v *vitals) next(now time.Time, stats bpf.Stats, handled uint64) (found []t
 		v.starveAt = now
 		found = append(found, trouble{self.Starved, fmt.Sprintf("%d bytes of events wait", stats.RingUsed), nil})
 	}
-	v.stats, v.handled = stats, handled
+	v.stats, v.handled, v.queue = stats, handled, queue
 	return found
 }
 
@@ -82,10 +94,68 @@ func lossesSince(before, after bpf.Stats) (uint64, map[string]map[string]uint64)
 	return total, data
 }
 
+// findingsLost counts the findings that were lost on their way to NATS, by cause.
+func (p *Part) findingsLost() map[string]uint64 {
+	out := map[string]uint64{"not taken by the publisher": p.sensor.unsent.Load()}
+	for severity, n := range p.spool.Stats().Shed {
+		out["spool full, severity "+severity.String()] = n
+	}
+	return out
+}
+
+// lookBack reports that the sensor of this host ended without having been told to: nobody else may have noticed, when it is
+// started again at once.
+func (p *Part) lookBack(ctx context.Context, started time.Time) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	last, err := p.Bus().LastBeat(ctx, p.Config.Cluster, p.Config.Host)
+	if err != nil {
+		p.Log.Debug("no earlier sign of life found", "error", err)
+		return
+	}
+	if last == nil || last.Stopped {
+		return
+	}
+	at := last.At.UTC().Format(time.RFC3339)
+	p.report(trouble{self.Killed, "its last sign of life was at " + at, map[string]any{"last_sign_of_life": at, "was_started": last.Started, "started_again": started, "version": last.Version}}, at)
+}
+
+func (p *Part) report(t trouble, seed string) {
+	f := self.Finding(t.kind, p.Config.Cluster, p.Config.Host, seed, t.message, t.data)
+	p.Log.Warn(f.Message, "rule", f.Rule.ID, "data", t.data)
+	p.sensor.publish(f)
+}
+
+// guard looks whether somebody has taken the sensor's programs and tables out of the kernel.
+func (p *Part) guard(now time.Time) {
+	wrong, left := p.kernel.Restore()
+	if len(wrong) == 0 {
+		return
+	}
+	data := map[string][]string{"changed": texts(wrong), "not_put_back": texts(left)}
+	message := fmt.Sprintf("%s, put back", wrong[0])
+	if len(left) > 0 {
+		message = fmt.Sprintf("%s, not put back: %s", wrong[0], left[0])
+	}
+	if len(wrong) > 1 {
+		message += fmt.Sprintf(" (and %d more)", len(wrong)-1)
+	}
+	p.report(trouble{self.Tampered, message, data}, now.UTC().Format(time.RFC3339))
+}
+
+func texts(errs []error) []string {
+	out := make([]string, len(errs))
+	for i, err := range errs {
+		out[i] = err.Error()
+	}
+	return out
+}
+
 // watch gives signs of life and reports trouble until ctx is done.
 func (p *Part) watch(ctx context.Context) error {
 	started := time.Now()
-	v := &vitals{}
+	p.lookBack(ctx, started)
+	v := &vitals{queue: p.findingsLost()}
 	if stats, err := p.kernel.Stats(); err == nil {
 		v.stats = stats
 	}
@@ -114,10 +184,10 @@ func (p *Part) watch(ctx context.Context) error {
 				p.Log.Error("read the kernel's counters", "error", err)
 				continue
 			}
-			for _, t := range v.next(now, stats, p.sensor.handled.Load()) {
-				p.Log.Warn(strings.ToLower(t.message), "data", t.data)
-				p.sensor.publish(self.Finding(t.kind, p.Config.Cluster, p.Config.Host, now.UTC().Format(time.RFC3339), t.message, t.data))
+			for _, t := range v.next(now, stats, p.sensor.handled.Load(), p.findingsLost()) {
+				p.report(t, now.UTC().Format(time.RFC3339))
 			}
+			p.guard(now)
 			beat(ctx, false)
 		}
 	}

@@ -14,9 +14,10 @@ func TestVitals(t *testing.T) {
 		return bpf.Stats{Events: map[string]bpf.EventStats{"openat": {LostRing: lost}}, RingUsed: used}
 	}
 	v := &vitals{}
+	var shed map[string]uint64
 	step := func(s bpf.Stats, handled uint64) []trouble {
 		now = now.Add(10 * time.Second)
-		return v.next(now, s, handled)
+		return v.next(now, s, handled, shed)
 	}
 	if got := step(stats(5, 0), 1); len(got) != 0 {
 		t.Errorf("one burst was reported: %v", got)
@@ -32,13 +33,21 @@ func TestVitals(t *testing.T) {
 	if got := step(stats(30, 0), 4); len(got) != 1 {
 		t.Errorf("what lasts is not reported again: %v", got)
 	}
+	// A single finding that is lost is told.
+	shed = map[string]uint64{"spool full, severity low": 3}
+	if got := step(stats(30, 0), 5); len(got) != 1 || got[0].kind != self.FindingsLost || got[0].data.(map[string]uint64)["spool full, severity low"] != 3 {
+		t.Errorf("%+v", got)
+	}
+	if got := step(stats(30, 0), 6); len(got) != 0 {
+		t.Errorf("what was told is told again: %+v", got)
+	}
 	// Events wait, and none is handled.
-	step(stats(30, 100), 4)
-	got = step(stats(30, 100), 4)
+	step(stats(30, 100), 6)
+	got = step(stats(30, 100), 6)
 	if len(got) != 1 || got[0].kind != self.Starved {
 		t.Errorf("%+v", got)
 	}
-	if got := step(stats(30, 0), 4); len(got) != 0 || v.starving != 0 {
+	if got := step(stats(30, 0), 6); len(got) != 0 || v.starving != 0 {
 		t.Errorf("an idle host: %+v", got)
 	}
 }
