@@ -59,6 +59,9 @@ func TestFilter(t *testing.T) {
 	}
 	clause := func(c ...event.Cond) event.Clause { return event.Clause{Conds: c} }
 	inDir := cond("pathname", event.OpPrefix, dir)
+	selectAll(t, r.Sensor, "security_file_open")
+	first := startTrigger(t, "open many", paths[0])
+	here := r.find(func(e *event.Event) bool { return int(e.HostPID) == first }).CgroupID
 	for name, tc := range map[string]struct {
 		clauses []event.Clause
 		want    []string
@@ -78,6 +81,10 @@ func TestFilter(t *testing.T) {
 		"negative flags":   {[]event.Clause{clause(inDir, num("flags", event.OpLess, ^uint64(0)))}, nil}, // an int: less than -1
 		"mount namespace":  {[]event.Clause{clause(inDir, num("@mntns", event.OpEqual, uint64(inodeOf("/proc/self/ns/mnt"))))}, names},
 		"pid namespace":    {[]event.Clause{clause(inDir, num("@pidns", event.OpEqual, 1))}, nil},
+		"another process":  {[]event.Clause{clause(inDir, num("@pid", event.OpEqual, 1))}, nil},
+		"another user":     {[]event.Clause{clause(inDir, num("@uid", event.OpEqual, 12345))}, nil},
+		"control group":    {[]event.Clause{clause(inDir, num("@cgroup", event.OpEqual, here))}, names},
+		"another cgroup":   {[]event.Clause{clause(inDir, num("@cgroup", event.OpEqual, here+1))}, nil},
 		"absent argument":  {[]event.Clause{clause(cond("remote_addr.sun_path", event.OpEqual, "x"))}, names}, // unknown: everything
 		"cannot be judged": {[]event.Clause{clause(cond("pathname", event.OpContains, "conf"))}, names},
 		"many clauses": {func() (out []event.Clause) {
@@ -93,10 +100,17 @@ func TestFilter(t *testing.T) {
 				if err := r.Select([]event.Selection{{Event: "security_file_open", Clauses: tc.clauses}}); err != nil {
 					t.Fatal(err)
 				}
+				before := attempted(t, r.Sensor)
 				pid := startTrigger(t, "open many", strings.Join(paths, ","))
 				r.find(func(e *event.Event) bool {
 					return int(e.HostPID) == pid && e.Name() == "sched_process_exit" && e.Uint(e.Arg("process_group_exit")) == 1
 				})
+				// Where paths of this test alone are wanted, nothing else is so much as attempted.
+				if len(tc.want) < len(names) && len(tc.clauses) > 0 && len(tc.clauses[0].Conds) > 0 && tc.clauses[0].Conds[0].Op == event.OpEqual {
+					if n := attempted(t, r.Sensor) - before; n != uint64(len(tc.want)) {
+						t.Errorf("%s: %d were attempted, %d wanted", kind.Kind, n, len(tc.want))
+					}
+				}
 				var got []string
 				r.mu.Lock()
 				for _, e := range r.events {
@@ -111,6 +125,15 @@ func TestFilter(t *testing.T) {
 			}
 		})
 	}
+}
+
+// attempted counts the occurrences that passed the filter in the kernel.
+func attempted(t *testing.T, s *Sensor) uint64 {
+	st, err := s.Stats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st.Events["security_file_open"].Attempted
 }
 
 func usableHooks(t *testing.T, name string) (out []*Hook) {

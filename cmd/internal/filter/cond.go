@@ -2,6 +2,7 @@ package filter
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,6 +34,7 @@ type cond struct {
 	part   string
 	op     op
 	signed bool
+	socket bool // the argument is a socket address
 	enc    event.Encoding
 	globs  []*glob.Pattern
 	text   []string // as written
@@ -59,7 +61,8 @@ func compile(def *event.Def, field, operator, value string) (cond, error) {
 		return cond{}, err
 	}
 	a := &def.Args[c.arg]
-	port := a.Kind == event.KindSockaddr && strings.HasSuffix(c.part, "_port")
+	c.socket = a.Kind == event.KindSockaddr
+	port := c.socket && strings.HasSuffix(c.part, "_port")
 	switch {
 	case port:
 		return c, c.numbers(&event.Arg{Kind: event.KindUint16}, values)
@@ -239,23 +242,83 @@ func (c *cond) compare(v uint64) bool {
 	return !less
 }
 
-// kernel returns the group as one condition for the sensor, when that is sound: it may let more through, never less.
-func (g *group) kernel() (event.Cond, bool) {
-	if len(g.conds) != 1 || g.conds[0].arg == retval || g.conds[0].op == opNotEqual {
-		return event.Cond{}, false
+// kernel returns conditions for the sensor of which one holds whenever the group does: it may let more through, never less. It
+// returns none when the kernel cannot judge the group.
+func (g *group) kernel() []event.Cond {
+	var out []event.Cond
+	for i := range g.conds {
+		c := &g.conds[i]
+		if c.arg == retval || c.op == opNotEqual {
+			continue // only narrows what the others let through
+		}
+		conds, ok := c.kernel(g.field)
+		switch {
+		case c.op != opEqual && ok:
+			return conds // all of these must hold: one is enough
+		case c.op == opEqual && !ok:
+			return nil // an alternative that the kernel cannot judge
+		}
+		out = append(out, conds...)
 	}
-	c := &g.conds[0]
+	return out
+}
+
+func (c *cond) kernel(field string) ([]event.Cond, bool) {
+	nums := func(op event.Op, v ...uint64) ([]event.Cond, bool) {
+		return []event.Cond{{Field: field, Op: op, Nums: v}}, true
+	}
 	switch {
-	case c.op == opEqual && len(c.text) > 0 && !strings.HasSuffix(g.field, "_addr"):
-		return textCond(g.field, c.text)
+	case c.op == opEqual && len(c.text) > 0:
+		return c.kernelText(field)
 	case c.op == opEqual && len(c.nums) > 0:
-		return event.Cond{Field: g.field, Nums: c.nums}, true
-	case c.op == opLess && len(c.nums) > 0:
-		return event.Cond{Field: g.field, Op: event.OpLess, Nums: c.nums}, true
-	case c.op == opGreater && len(c.nums) > 0:
-		return event.Cond{Field: g.field, Op: event.OpGreater, Nums: c.nums}, true
-	case len(c.bits) > 0 && len(c.globs) == 0:
-		return event.Cond{Field: g.field, Op: event.OpBits, Nums: c.bits}, true
+		return nums(event.OpEqual, c.nums...)
+	case c.op == opEqual && len(c.bits) > 0 && len(c.globs) == 0:
+		return nums(event.OpBits, c.bits...)
+	case len(c.nums) == 0:
+		return nil, false
+	case c.op == opLess:
+		return nums(event.OpLess, c.nums[0])
+	case c.op == opGreater:
+		return nums(event.OpGreater, c.nums[0])
+	case c.op == opLessEqual && c.nums[0]+1 != c.least():
+		return nums(event.OpLess, c.nums[0]+1)
+	case c.op == opGreaterEqual && c.nums[0] != c.least():
+		return nums(event.OpGreater, c.nums[0]-1)
 	}
-	return event.Cond{}, false
+	return nil, false
+}
+
+// least is the smallest number of the field's type.
+func (c *cond) least() uint64 {
+	if c.signed {
+		return 1 << 63
+	}
+	return 0
+}
+
+// kernelText turns values of a text, or of an address, into conditions.
+func (c *cond) kernelText(field string) ([]event.Cond, bool) {
+	if !c.socket {
+		return textConds(field, c.text)
+	}
+	switch {
+	case strings.HasSuffix(c.part, "_addr"):
+		for _, s := range c.text {
+			if _, err := netip.ParseAddr(s); err != nil {
+				return nil, false
+			}
+		}
+		return []event.Cond{{Field: field, Strs: c.text}}, true
+	case c.part == "sun_path":
+		return textConds(field, c.text)
+	case c.part != "":
+		return nil, false
+	}
+	// The whole address: only that of a Unix socket begins with a slash.
+	for _, s := range c.text {
+		if !strings.HasPrefix(s, "/") {
+			return nil, false
+		}
+	}
+	return textConds(field+".sun_path", c.text)
 }

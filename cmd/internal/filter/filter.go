@@ -18,10 +18,13 @@ import (
 // alternatives.
 type Scope struct {
 	Origins    []string // "host", "container", "container-init"
-	PIDs       []uint32 // in the initial pid namespace, or in the task's own
+	PIDs       []uint32 // in the initial pid namespace
 	UIDs       []uint32 // real user ids
 	Comms      []string // globs
 	Containers []string // ids, beginnings of ids, or globs on names
+	Cgroups    []uint64 // ids of control groups
+	MntNS      []uint32 // inode numbers of mount namespaces
+	PidNS      []uint32 // … of pid namespaces
 }
 
 // Filter chooses events.
@@ -201,10 +204,7 @@ func (f *Filter) inScope(ev *event.Event) bool {
 		return false
 	}
 	s := &f.scope
-	if len(s.PIDs) > 0 && !slices.Contains(s.PIDs, ev.HostPID) && !slices.Contains(s.PIDs, ev.PID) {
-		return false
-	}
-	if len(s.UIDs) > 0 && !slices.Contains(s.UIDs, ev.UID) {
+	if !allows(s.PIDs, ev.HostPID) || !allows(s.UIDs, ev.UID) || !allows(s.Cgroups, ev.CgroupID) || !allows(s.MntNS, ev.MntNS) || !allows(s.PidNS, ev.PidNS) {
 		return false
 	}
 	if len(f.comms) > 0 && !matchAny(f.comms, ev.CommString()) {
@@ -224,27 +224,60 @@ func (f *Filter) inScope(ev *event.Event) bool {
 	return ev.Container.Name != "" && matchAny(f.containers, ev.Container.Name)
 }
 
+// clausesMax bounds the alternatives of one event that the kernel is asked to tell apart.
+const clausesMax = 32
+
+func allows[T comparable](list []T, v T) bool { return len(list) == 0 || slices.Contains(list, v) }
+
 // Selections returns what the sensor must deliver, with as much of the filter as it may apply in the kernel.
 func (f *Filter) Selections() []event.Selection {
+	base := f.task()
 	out := make([]event.Selection, 0, len(f.order))
 	for _, name := range f.order {
-		clause := event.Clause{Origins: f.origins}
+		clauses := base
 		for _, g := range f.events[name] {
-			if c, ok := g.kernel(); ok {
-				clause.Conds = append(clause.Conds, c)
-			}
-		}
-		if c, ok := textCond("@comm", f.scope.Comms); ok {
-			clause.Conds = append(clause.Conds, c)
-		}
-		if len(f.scope.UIDs) > 0 {
-			clause.Conds = append(clause.Conds, event.Cond{Field: "@uid", Nums: widen(f.scope.UIDs)})
+			clauses = with(clauses, g.kernel())
 		}
 		s := event.Selection{Event: name}
-		if clause.Origins != 0 || len(clause.Conds) > 0 {
-			s.Clauses = []event.Clause{clause}
+		if len(clauses) > 1 || clauses[0].Origins != 0 || len(clauses[0].Conds) > 0 {
+			s.Clauses = clauses
 		}
 		out = append(out, s)
+	}
+	return out
+}
+
+// task returns the conditions on the task, which hold for all events.
+func (f *Filter) task() []event.Clause {
+	s := &f.scope
+	clause := event.Clause{Origins: f.origins}
+	if len(s.Containers) > 0 && clause.Origins == 0 {
+		clause.Origins = event.InContainer | event.InContainerInit
+	}
+	number := func(field string, values []uint64) {
+		if len(values) > 0 {
+			clause.Conds = append(clause.Conds, event.Cond{Field: field, Nums: values})
+		}
+	}
+	number("@uid", widen(s.UIDs))
+	number("@pid", widen(s.PIDs))
+	number("@cgroup", s.Cgroups)
+	number("@mntns", widen(s.MntNS))
+	number("@pidns", widen(s.PidNS))
+	comms, _ := textConds("@comm", s.Comms)
+	return with([]event.Clause{clause}, comms)
+}
+
+// with returns the clauses, each with one of the alternatives.
+func with(clauses []event.Clause, alternatives []event.Cond) []event.Clause {
+	if len(alternatives) == 0 || len(clauses)*len(alternatives) > clausesMax {
+		return clauses
+	}
+	out := make([]event.Clause, 0, len(clauses)*len(alternatives))
+	for _, c := range clauses {
+		for _, a := range alternatives {
+			out = append(out, event.Clause{Origins: c.Origins, Conds: append(slices.Clone(c.Conds), a)})
+		}
 	}
 	return out
 }
@@ -257,26 +290,29 @@ func widen(in []uint32) []uint64 {
 	return out
 }
 
-// textCond turns globs into one condition for the kernel, when they are of one simple kind.
-func textCond(field string, patterns []string) (event.Cond, bool) {
-	c := event.Cond{Field: field}
-	for i, p := range patterns {
+// textConds turns globs into conditions for the kernel, of which one holds whenever one of the globs does: the whole text, what
+// it begins with, or what it ends in. It reports false when a glob has neither.
+func textConds(field string, patterns []string) (out []event.Cond, ok bool) {
+	const meta = `*?[]{}\`
+	for _, p := range patterns {
 		op, text := event.OpEqual, p
-		head, tail := strings.HasSuffix(p, "*"), strings.HasPrefix(p, "*")
-		switch {
-		case head && tail && len(p) > 1:
-			op, text = event.OpContains, p[1:len(p)-1]
-		case head:
-			op, text = event.OpPrefix, p[:len(p)-1]
-		case tail:
-			op, text = event.OpSuffix, p[1:]
+		if i := strings.IndexAny(p, meta); i >= 0 {
+			op, text = event.OpPrefix, p[:i]
 		}
-		if text == "" || strings.ContainsAny(text, `*?[{\`) || i > 0 && op != c.Op {
-			return event.Cond{}, false
+		// The kernel compares a command's name from its beginning only.
+		if i := strings.LastIndexAny(p, meta); text == "" && field != "@comm" {
+			op, text = event.OpSuffix, p[i+1:]
 		}
-		c.Op, c.Strs = op, append(c.Strs, text)
+		if text == "" {
+			return nil, false
+		}
+		i := slices.IndexFunc(out, func(c event.Cond) bool { return c.Op == op })
+		if i < 0 {
+			i, out = len(out), append(out, event.Cond{Field: field, Op: op})
+		}
+		out[i].Strs = append(out[i].Strs, text)
 	}
-	return c, len(c.Strs) > 0
+	return out, len(out) > 0
 }
 
 func globs(patterns []string) ([]*glob.Pattern, error) {

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ func build(t testing.TB, name string, args map[string]any) *event.Event {
 	b := event.New(event.ByName(name))
 	b.Header().SetComm("nginx")
 	b.Header().HostPID, b.Header().PID, b.Header().UID, b.Header().Return = 4000, 7, 33, -13
+	b.Header().CgroupID, b.Header().MntNS, b.Header().PidNS = 99, 5, 6
 	for k, v := range args {
 		if err := b.Set(k, v); err != nil {
 			t.Fatal(err)
@@ -106,7 +108,12 @@ func TestScope(t *testing.T) {
 		{Scope{Origins: []string{"host"}}, true, false},
 		{Scope{Origins: []string{"container"}}, false, true},
 		{Scope{PIDs: []uint32{4000}}, true, true},
-		{Scope{PIDs: []uint32{7}}, true, true},
+		{Scope{PIDs: []uint32{7}}, false, false}, // its id in a namespace of its own
+		{Scope{Cgroups: []uint64{99}}, true, true},
+		{Scope{Cgroups: []uint64{98}}, false, false},
+		{Scope{MntNS: []uint32{98, 5}, PidNS: []uint32{6}}, true, true},
+		{Scope{MntNS: []uint32{98}}, false, false},
+		{Scope{PidNS: []uint32{98}}, false, false},
 		{Scope{PIDs: []uint32{8}}, false, false},
 		{Scope{UIDs: []uint32{33}}, true, true},
 		{Scope{Comms: []string{"ng*"}}, true, true},
@@ -158,8 +165,68 @@ func TestSelections(t *testing.T) {
 		t.Fatalf("%+v", s)
 	}
 	c := s[0].Clauses[0].Conds
-	if len(c) != 3 || c[0].Op != event.OpPrefix || !slices.Equal(c[0].Strs, []string{"/etc/"}) || c[1].Op != event.OpBits || c[2].Field != "@comm" {
+	if len(c) != 3 || c[0].Field != "@comm" || c[1].Op != event.OpPrefix || !slices.Equal(c[1].Strs, []string{"/etc/"}) || c[2].Op != event.OpBits {
 		t.Errorf("%+v", c)
+	}
+}
+
+// What the kernel is asked of one condition. It may let more through than the condition, never less.
+func TestKernelConditions(t *testing.T) {
+	cond := func(field string, op event.Op, strs ...string) event.Cond {
+		return event.Cond{Field: field, Op: op, Strs: strs}
+	}
+	num := func(field string, op event.Op, nums ...uint64) event.Cond {
+		return event.Cond{Field: field, Op: op, Nums: nums}
+	}
+	const addr = "remote_addr"
+	for expr, want := range map[string][]event.Cond{ // one clause each
+		"openat.pathname=/etc/shadow":                               {cond("pathname", event.OpEqual, "/etc/shadow")},
+		"openat.pathname=/etc/shadow,/etc/passwd":                   {cond("pathname", event.OpEqual, "/etc/shadow", "/etc/passwd")},
+		"openat.pathname=/etc/shadow,/root/*,*.pem":                 {cond("pathname", event.OpEqual, "/etc/shadow"), cond("pathname", event.OpPrefix, "/root/"), cond("pathname", event.OpSuffix, ".pem")},
+		"openat.pathname=/proc/*/mem":                               {cond("pathname", event.OpPrefix, "/proc/")},
+		"openat.pathname=*/.ssh/id_*":                               nil,
+		"openat.pathname=/a,*":                                      nil,
+		"openat.pathname!=/a":                                       nil,
+		"openat.mode=0644":                                          {num("mode", event.OpEqual, 0o644)},
+		"openat.mode<=0644":                                         {num("mode", event.OpLess, 0o645)},
+		"openat.mode>=1":                                            {num("mode", event.OpGreater, 0)},
+		"openat.mode>=0":                                            nil,
+		"openat.dirfd>=0":                                           {num("dirfd", event.OpGreater, ^uint64(0))},
+		"openat.dirfd<=-1":                                          {num("dirfd", event.OpLess, 0)},
+		"openat.flags=O_CREAT":                                      {num("flags", event.OpBits, 0o100, 0o100)},
+		"openat.flags=*CREAT*":                                      nil,
+		"openat.retval<0":                                           nil,
+		"security_socket_connect.remote_addr=/run/*":                {cond(addr+".sun_path", event.OpPrefix, "/run/")},
+		"security_socket_connect.remote_addr=10.*":                  nil,
+		"security_socket_connect.remote_addr=/a,b":                  nil,
+		"security_socket_connect.remote_addr.sin_port=443,80":       {num(addr+".sin_port", event.OpEqual, 443, 80)},
+		"security_socket_connect.remote_addr.sin_addr=10.0.0.1":     {cond(addr+".sin_addr", event.OpEqual, "10.0.0.1")},
+		"security_socket_connect.remote_addr.sin_addr=10.0.0.*":     nil,
+		"security_socket_connect.remote_addr.sa_family=AF_UNIX":     nil,
+		"security_socket_connect.remote_addr.sun_path=*docker.sock": {cond(addr+".sun_path", event.OpSuffix, "docker.sock")},
+	} {
+		f, err := Parse([]string{expr}, Scope{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []event.Cond
+		for _, c := range f.Selections()[0].Clauses {
+			got = append(got, c.Conds...)
+		}
+		if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
+			t.Errorf("%s: %+v, want %+v", expr, got, want)
+		}
+	}
+	f, err := Parse([]string{"openat.pathname=/a,/b*", "openat.flags=O_CREAT"}, Scope{PIDs: []uint32{1}, UIDs: []uint32{2}, Cgroups: []uint64{3}, MntNS: []uint32{4}, PidNS: []uint32{5}, Comms: []string{"a*"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	task := "{Field:@uid Op:0 Strs:[] Nums:[2] Not:false} {Field:@pid Op:0 Strs:[] Nums:[1] Not:false} {Field:@cgroup Op:0 Strs:[] Nums:[3] Not:false} " +
+		"{Field:@mntns Op:0 Strs:[] Nums:[4] Not:false} {Field:@pidns Op:0 Strs:[] Nums:[5] Not:false} {Field:@comm Op:1 Strs:[a] Nums:[] Not:false} "
+	flags := " {Field:flags Op:4 Strs:[] Nums:[64 64] Not:false}"
+	want := "[{Origins:0 Conds:[" + task + "{Field:pathname Op:0 Strs:[/a] Nums:[] Not:false}" + flags + "]} {Origins:0 Conds:[" + task + "{Field:pathname Op:1 Strs:[/b] Nums:[] Not:false}" + flags + "]}]"
+	if got := fmt.Sprintf("%+v", f.Selections()[0].Clauses); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 

@@ -26,6 +26,7 @@ const (
 	verdictOK      = "ok"
 	verdictWarning = "warning" // it works, with less
 	verdictMissing = "missing" // tocsin run would not work
+	verdictNone    = "none"    // there is nothing to check
 )
 
 // check is one line of the doctor's table.
@@ -55,6 +56,7 @@ func (c *doctorCmd) Run(e *env) error {
 		return err
 	}
 	d := diagnosis{OK: true, Checks: []check{checkKernel(), checkBTF(), checkPrivileges(), checkRunc(), checkDataDir(cfg.DataDir), checkListen(cfg.Server.Listen)}}
+	d.Checks = append(d.Checks, checkRunning(e.ctx, cfg)...)
 	d.Kinds = checkKinds()
 	for _, x := range d.Checks {
 		d.OK = d.OK && x.Verdict != verdictMissing
@@ -78,7 +80,7 @@ func (c *doctorCmd) Run(e *env) error {
 }
 
 func (c *doctorCmd) table(e *env, d diagnosis) error {
-	styles := map[string]table.Style{verdictOK: table.Green, verdictWarning: table.Yellow, verdictMissing: table.Red}
+	styles := map[string]table.Style{verdictOK: table.Green, verdictWarning: table.Yellow, verdictMissing: table.Red, verdictNone: table.Dim}
 	t := table.New(e.stdout, table.Column{Title: "CHECK"}, table.Column{Title: "RESULT"}, table.Column{Title: "DETAIL", Flex: true, Wrap: true})
 	for _, x := range slices.Concat(d.Checks, d.Kinds) {
 		text := x.Detail

@@ -9,7 +9,9 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"text/template"
 	"time"
 
@@ -25,10 +27,13 @@ type traceCmd struct {
 	Events    []string      `short:"e" sep:"none" placeholder:"NAME" help:"Events: a name, a glob, a set, several with commas; or a condition NAME.ARG=VALUE with = != < <= > >= and globs. May be repeated."`
 	List      bool          `short:"l" help:"List the events instead."`
 	Origin    []string      `help:"Only events of host, container or container-init."`
-	PID       []uint32      `name:"pid" help:"Only these processes, by their id on the host or in their namespace."`
+	PID       []uint32      `name:"pid" help:"Only these processes, by their id on the host."`
 	Comm      []string      `help:"Only tasks with these names; globs."`
 	Container []string      `help:"Only these containers, by (the beginning of) their id, or a glob on their name."`
 	UID       []uint32      `name:"uid" help:"Only tasks of these users."`
+	Cgroup    []string      `placeholder:"PATH|ID" help:"Only tasks in these control groups, not those below: the folder under /sys/fs/cgroup, or its inode number."`
+	MntNS     []uint32      `name:"mntns" placeholder:"INODE" help:"Only tasks in these mount namespaces (stat -Lc %i /proc/PID/ns/mnt)."`
+	PidNS     []uint32      `name:"pidns" placeholder:"INODE" help:"Only tasks in these pid namespaces (stat -Lc %i /proc/PID/ns/pid)."`
 	Output    string        `short:"o" default:"table" help:"Form of the output: table, json (one event a line), go-template=TEMPLATE over the JSON document, or none."`
 	Record    string        `placeholder:"FILE" help:"Also write the events to FILE, one JSON document a line, for tocsin replay."`
 	Duration  time.Duration `placeholder:"TIME" help:"Stop after that time, such as 10s or 5m."`
@@ -52,7 +57,13 @@ func (c *traceCmd) Run(e *env) error {
 	if len(c.Events) == 0 {
 		return usagef("name the events with -e (tocsin trace -l lists them)")
 	}
-	f, err := filter.Parse(c.Events, filter.Scope{Origins: c.Origin, PIDs: c.PID, UIDs: c.UID, Comms: c.Comm, Containers: c.Container})
+	cgroups, err := cgroupIDs(c.Cgroup)
+	if err != nil {
+		return usageError{err}
+	}
+	f, err := filter.Parse(c.Events, filter.Scope{
+		Origins: c.Origin, PIDs: c.PID, UIDs: c.UID, Comms: c.Comm, Containers: c.Container, Cgroups: cgroups, MntNS: c.MntNS, PidNS: c.PidNS,
+	})
 	if err != nil {
 		return usageError{err}
 	}
@@ -73,6 +84,23 @@ func (c *traceCmd) Run(e *env) error {
 		out.record = bufio.NewWriter(file)
 	}
 	return c.trace(e, f, out)
+}
+
+// cgroupIDs returns the ids of control groups that are given by their folders or ids.
+func cgroupIDs(names []string) ([]uint64, error) {
+	var out []uint64
+	for _, n := range names {
+		id, err := strconv.ParseUint(n, 10, 64)
+		if err != nil {
+			info, err := os.Stat(n)
+			if err != nil || !info.IsDir() {
+				return nil, fmt.Errorf("control group %q: give its folder, such as /sys/fs/cgroup/system.slice/ssh.service, or the inode number of that", n)
+			}
+			id = info.Sys().(*syscall.Stat_t).Ino
+		}
+		out = append(out, id)
+	}
+	return out, nil
 }
 
 func (c *traceCmd) trace(e *env, f *filter.Filter, out *eventWriter) (err error) {
