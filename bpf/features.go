@@ -126,6 +126,8 @@ func reason(err error) string {
 		return "the kernel does not support it"
 	case errors.Is(err, btf.ErrNotFound):
 		return "the kernel does not have it"
+	case strings.Contains(err.Error(), "neither debugfs nor tracefs are mounted"):
+		return "tracefs is not mounted (mount -t tracefs nodev /sys/kernel/tracing)"
 	}
 	return err.Error()
 }

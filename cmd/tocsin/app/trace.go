@@ -47,7 +47,11 @@ func (traceCmd) Help() string {
   tocsin trace -e 'security_socket_connect.remote_addr=*docker.sock*' --origin container
   tocsin trace -e 'security_file_open.pathname=/etc/*' -e 'security_file_open.flags=O_WRONLY'
   tocsin trace -e sched_process_exec -o 'go-template={{.processName}} {{.executable.path}}'
-  tocsin trace -e net --duration 30s --record events.jsonl`
+  tocsin trace -e openat --pid 1234 -o json
+  tocsin trace -e net --duration 30s --record events.jsonl
+
+The kernel itself applies what it can: events, origins, pids, users, commands, control groups, namespaces; whole texts, what they
+begin with or end in; numbers, flags, ports and addresses. The rest is looked at here, and counted as filtered out at the end.`
 }
 
 func (c *traceCmd) Run(e *env) error {
@@ -67,7 +71,7 @@ func (c *traceCmd) Run(e *env) error {
 	if err != nil {
 		return usageError{err}
 	}
-	out, err := newEventWriter(e.stdout, c.Output, f.Names())
+	out, err := newEventWriter(e.stdout, c.Output, f.Names(), c.Origin)
 	if err != nil {
 		return usageError{err}
 	}
@@ -119,7 +123,10 @@ func (c *traceCmd) trace(e *env, f *filter.Filter, out *eventWriter) (err error)
 		defer timer.Stop()
 	}
 	if out.table != nil {
-		fmt.Fprintf(e.stderr, "Watching %s. Ctrl-C ends it.\n", strings.Join(f.Names(), ", "))
+		fmt.Fprintf(e.stderr, "Watching %s. Ctrl-C ends it.\n", watched(f.Names()))
+		if err := out.table.Header(); err != nil {
+			return err
+		}
 	}
 	counts := map[string]uint64{}
 	var seen, shown uint64
@@ -172,6 +179,14 @@ func (c *traceCmd) trace(e *env, f *filter.Filter, out *eventWriter) (err error)
 	return nil
 }
 
+// watched names the events, or how many there are.
+func watched(names []string) string {
+	if len(names) > 4 {
+		return strings.Join(names[:3], ", ") + fmt.Sprintf(" and %d more events", len(names)-3)
+	}
+	return strings.Join(names, ", ")
+}
+
 // summary tells on standard error what was shown, and what was lost.
 func (c *traceCmd) summary(e *env, counts map[string]uint64, shown, filtered uint64, took time.Duration, stats bpf.Stats) {
 	names := make([]string, 0, len(counts))
@@ -211,12 +226,13 @@ type eventWriter struct {
 	json     bool
 	record   *bufio.Writer
 	name     bool // the events have different names: show them
+	place    bool // … and places
 	env      bool // show environments
 	buf      []byte
 }
 
-func newEventWriter(w io.Writer, form string, names []string) (*eventWriter, error) {
-	out := &eventWriter{w: bufio.NewWriter(w), name: len(names) > 1}
+func newEventWriter(w io.Writer, form string, names, origins []string) (*eventWriter, error) {
+	out := &eventWriter{w: bufio.NewWriter(w), name: len(names) > 1, place: !slices.Equal(origins, []string{"host"})}
 	text, isTemplate := strings.CutPrefix(form, "go-template=")
 	switch {
 	case isTemplate:
@@ -233,14 +249,14 @@ func newEventWriter(w io.Writer, form string, names []string) (*eventWriter, err
 		for _, n := range names {
 			width = max(width, len(n))
 		}
-		cols := []table.Column{{Title: "TIME", Width: 12}, {Title: "PID", Width: 7, Right: true}, {Title: "COMMAND", Width: 15}, {Title: "WHERE", Width: 12}}
+		cols := []table.Column{{Title: "TIME", Width: 12}, {Title: "PID", Width: 7, Right: true}, {Title: "COMMAND", Width: 15}}
+		if out.place {
+			cols = append(cols, table.Column{Title: "WHERE", Width: 12})
+		}
 		if out.name {
 			cols = append(cols, table.Column{Title: "EVENT", Width: min(width, 27)})
 		}
 		out.table = table.New(w, append(cols, table.Column{Title: "ARGUMENTS", Flex: true})...)
-		if err := out.table.Header(); err != nil {
-			return nil, err
-		}
 	default:
 		return nil, fmt.Errorf("output %q: use table, json, go-template=TEMPLATE or none", form)
 	}
@@ -292,7 +308,9 @@ func (w *eventWriter) row(ev *event.Event) error {
 		{Text: time.Unix(0, int64(ev.Timestamp)).Format("15:04:05.000"), Style: table.Dim},
 		{Text: fmt.Sprint(ev.HostPID)},
 		{Text: ev.CommString()},
-		{Text: place(ev)},
+	}
+	if w.place {
+		cells = append(cells, table.T(place(ev)))
 	}
 	if w.name {
 		cells = append(cells, table.Cell{Text: ev.Def.Name, Style: table.Cyan})
@@ -319,20 +337,49 @@ func place(ev *event.Event) string {
 	return ev.Container.ID[:min(12, len(ev.Container.ID))]
 }
 
+// leading arguments say most of what happened: they come first in a row, and without their names.
+var leading = []string{"pathname", "file_path", "path", "binary.path", "remote_addr", "local_addr", "addr", "argv"}
+
+// trailing arguments identify what the leading ones name, or are seldom looked at: they come last.
+var trailing = []string{"ctime", "dev", "inode", "dirfd", "sockfd", "_type", "_mode", "cmdpath", "from_kernel", "interp", "interpreter_pathname", "syscall"}
+
+// rowOrder returns the order in which a row shows an event's arguments, and how many of them lead.
+func rowOrder(def *event.Def) (order []int, lead int) {
+	for _, name := range leading {
+		if i := def.Arg(name); i >= 0 {
+			order = append(order, i)
+		}
+	}
+	lead = len(order)
+	var last []int
+	for i := range def.Args {
+		switch {
+		case slices.Contains(order[:lead], i):
+		case slices.ContainsFunc(trailing, func(s string) bool { return strings.HasSuffix(def.Args[i].Name, s) }):
+			last = append(last, i)
+		default:
+			order = append(order, i)
+		}
+	}
+	return append(order, last...), lead
+}
+
 // argsText writes the arguments for people. Environments drown the rest: they are left out unless asked for.
 func argsText(ev *event.Event, env bool) string {
 	var b strings.Builder
-	for i := range ev.Def.Args {
-		name := ev.Def.Args[i].Name
-		if !ev.Has(i) || !env && (name == "env" || name == "envp") {
+	order, lead := rowOrder(ev.Def)
+	for at, i := range order {
+		a := &ev.Def.Args[i]
+		if !ev.Has(i) || !env && a.Enc == event.EncEnviron {
 			continue
 		}
 		if b.Len() > 0 {
 			b.WriteByte(' ')
 		}
-		a := &ev.Def.Args[i]
-		b.WriteString(a.Name)
-		b.WriteByte('=')
+		if at >= lead {
+			b.WriteString(a.Name)
+			b.WriteByte('=')
+		}
 		switch a.Kind {
 		case event.KindSockaddr:
 			b.WriteString(filter.Address(ev.Sockaddr(i)))
