@@ -680,12 +680,7 @@ func stringMatcher(op Op, strs []string) func(string) bool {
 		}
 		return func(v string) bool { _, ok := set[v]; return ok }
 	case Prefix, Suffix, Contains:
-		ix := newTextIndex()
-		for _, c := range strs {
-			ix.add(op, c, 0)
-		}
-		ix.finish()
-		return ix.any
+		return sharedIndex(op, strs).any
 	case Regex:
 		res := make([]*regexp.Regexp, len(strs))
 		for i, c := range strs {

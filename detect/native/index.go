@@ -1,8 +1,11 @@
 package native
 
 import (
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"weak"
 )
 
 // textIndex finds, for one text, all the patterns that it relates to, in one pass for each relation.
@@ -68,6 +71,39 @@ func (x *textIndex) find(v string, dst []int32) []int32 {
 func (x *textIndex) any(v string) bool {
 	var buf [8]int32
 	return len(x.find(v, buf[:0])) > 0
+}
+
+// indexes are those of single conditions that are in use, by their texts: a condition comes once for each event and origin that its
+// rule selects.
+var indexes = struct {
+	sync.Mutex
+	of map[string]weak.Pointer[textIndex]
+}{of: map[string]weak.Pointer[textIndex]{}}
+
+// sharedIndex returns the index of one condition.
+func sharedIndex(op Op, strs []string) *textIndex {
+	key := string(rune(op)) + strings.Join(strs, "\x00")
+	indexes.Lock()
+	defer indexes.Unlock()
+	if ix := indexes.of[key].Value(); ix != nil {
+		return ix
+	}
+	ix := newTextIndex()
+	for _, s := range strs {
+		ix.add(op, s, 0)
+	}
+	ix.finish()
+	indexes.of[key] = weak.Make(ix)
+	runtime.AddCleanup(ix, forgetIndex, key)
+	return ix
+}
+
+func forgetIndex(key string) {
+	indexes.Lock()
+	defer indexes.Unlock()
+	if indexes.of[key].Value() == nil { // else it was made anew
+		delete(indexes.of, key)
+	}
 }
 
 // trie holds prefixes, or suffixes when it reads backwards. Its nodes are packed when it is finished: rules have hundreds of tries.

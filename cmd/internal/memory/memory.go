@@ -15,7 +15,7 @@ import (
 // Percentages of garbage beside what lives (GOGC). What events allocate is little, so a small heap costs few collections;
 // the start allocates much, but what it leaves in pieces can never be given back.
 const (
-	startPercent  = 40
+	startPercent  = 30
 	steadyPercent = 25
 )
 
