@@ -153,10 +153,18 @@ func (r *Router) connect(context.Context) (lifecycle.Stop, error) {
 		return nil, err
 	}
 	r.bus = b
-	r.ingest = b.NewPublisher(bus.PublisherOptions{Cluster: r.opts.Config.Cluster, Host: r.opts.Config.Host})
+	spool, err := r.ingestSpool()
+	if err != nil {
+		b.Close()
+		return nil, err
+	}
+	r.ingest = b.NewPublisher(bus.PublisherOptions{Cluster: r.opts.Config.Cluster, Host: r.opts.Config.Host, Spool: spool})
 	return func(ctx context.Context) error {
 		err := r.ingest.Close(ctx)
 		b.Close()
+		if spool != nil {
+			err = errors.Join(err, spool.Close())
+		}
 		return err
 	}, nil
 }
