@@ -115,6 +115,12 @@ bench-build: ## CPU time that the sensor, with all built-in rules, adds to a bui
 bench-detect: ## CPU per event of the detector, beside hand-written Go and plain OPA
 	$(GO) test -run='^$$' -bench=. -benchmem -benchtime=$(BENCHTIME) ./detect/...
 
+CHECKS ?= 3100000
+
+.PHONY: differential
+differential: ## hold the compiled rules equal to OPA's evaluator, CHECKS times (default 3100000: half an hour of CPU); CI does 8000
+	$(GO) test -v -count=1 -timeout=6h -run='^TestDifferential$$' ./detect -checks=$(CHECKS)
+
 .PHONY: bench-router
 bench-router: ## the router from publish to the receiver: 500 a second, and as many as it takes
 	$(GO) test -run='^$$' -bench=Router -benchtime=1x -timeout=10m ./test/faults

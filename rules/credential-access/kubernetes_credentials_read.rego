@@ -29,6 +29,16 @@ tracee_selected_events contains {"source": "tracee", "name": "security_inode_ren
 tracee_match := {"path": path} if {
 	path := touched
 	some file in data.tocsin.lists.kubernetes_credentials
+	startswith(path, file)
+	not endswith(path, ".crt")
+	not input.executable.path in data.tocsin.lists.kubernetes_programs
+}
+
+# The host's files, mounted somewhere in a container.
+tracee_match := {"path": path} if {
+	input.origin != "host"
+	path := touched
+	some file in data.tocsin.lists.kubernetes_credentials
 	contains(path, file)
 	not endswith(path, ".crt")
 	not input.executable.path in data.tocsin.lists.kubernetes_programs

@@ -30,6 +30,25 @@ tracee_selected_events contains {"source": "tracee", "name": "security_inode_sym
 
 tracee_match := {"path": path} if {
 	path := tocsin.changed_path
+	some file in data.tocsin.lists.pam_places
+	startswith(path, file)
+	not input.executable.path == "/usr/sbin/pam-auth-update"
+	not tocsin.package_manager
+}
+
+# A module for another architecture, or in a directory of its own.
+tracee_match := {"path": path} if {
+	path := tocsin.changed_path
+	endswith(path, ".so")
+	contains(path, "/security/pam_")
+	not input.executable.path == "/usr/sbin/pam-auth-update"
+	not tocsin.package_manager
+}
+
+# The host's files, mounted somewhere in a container.
+tracee_match := {"path": path} if {
+	input.origin != "host"
+	path := tocsin.changed_path
 	some file in data.tocsin.lists.pam_files
 	contains(path, file)
 	not input.executable.path == "/usr/sbin/pam-auth-update"

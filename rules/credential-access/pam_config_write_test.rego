@@ -32,3 +32,7 @@ test_near_miss_2 if not fires(testing.opened("/usr/lib/security/x", "O_WRONLY|O_
 test_near_miss_package_manager if not fires(testing.opened("/etc/pam.d/sshd", "O_WRONLY|O_CREAT", testing.by("/usr/bin/dpkg")))
 
 test_near_miss_package_script if not fires(testing.opened("/etc/pam.d/sshd", "O_WRONLY|O_CREAT", testing.child_of("/usr/bin/dpkg")))
+
+test_match_module_elsewhere if fires(testing.opened("/usr/lib/riscv64-linux-gnu/security/pam_unix.so", "O_WRONLY|O_CREAT", {}))
+
+test_evasion_host_mounted_in_container if fires(testing.opened("/mnt/host/etc/pam.d/sshd", "O_WRONLY|O_CREAT", testing.container))

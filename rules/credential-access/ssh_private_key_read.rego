@@ -25,7 +25,28 @@ tracee_selected_events contains {"source": "tracee", "name": "security_file_open
 
 tracee_selected_events contains {"source": "tracee", "name": "security_inode_rename", "origin": "*"}
 
+# By their usual names anywhere, which kernels can tell from all other files at once.
 tracee_match := {"path": path} if {
+	path := touched
+	some name in data.tocsin.lists.ssh_private_key_names
+	endswith(path, name)
+	not input.executable.path in data.tocsin.lists.ssh_programs
+}
+
+# By other names in the usual homes, and the keys of the machine.
+tracee_match := {"path": path} if {
+	path := touched
+	some place in {"/root/", "/home/", "/etc/ssh/"}
+	startswith(path, place)
+	some name in data.tocsin.lists.ssh_private_keys
+	contains(path, name)
+	not endswith(path, ".pub")
+	not input.executable.path in data.tocsin.lists.ssh_programs
+}
+
+# The host's files, mounted somewhere in a container.
+tracee_match := {"path": path} if {
+	input.origin != "host"
 	path := touched
 	some name in data.tocsin.lists.ssh_private_keys
 	contains(path, name)

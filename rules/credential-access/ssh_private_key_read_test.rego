@@ -24,3 +24,9 @@ test_near_miss_1 if not fires(testing.opened("/root/.ssh/known_hosts", "O_RDONLY
 test_evasion_moved_away if fires(testing.renamed("/root/.ssh/id_rsa", "/tmp/x", {}))
 
 test_near_miss_moved_public_key if not fires(testing.renamed("/root/.ssh/id_rsa.pub", "/tmp/x", {}))
+
+test_match_other_name if fires(testing.opened("/home/bob/.ssh/id_work", "O_RDONLY", testing.by("/usr/bin/cat")))
+
+test_match_unusual_home if fires(testing.opened("/var/lib/jenkins/.ssh/id_rsa", "O_RDONLY", testing.by("/usr/bin/cat")))
+
+test_evasion_host_mounted_in_container if fires(testing.opened("/mnt/host/srv/.ssh/id_work", "O_RDONLY", testing.container))

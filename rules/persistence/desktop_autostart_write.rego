@@ -29,6 +29,7 @@ tracee_selected_events contains {"source": "tracee", "name": "security_inode_sym
 
 tracee_match := {"path": path} if {
 	path := tocsin.changed_path
+	endswith(path, ".desktop") # desktops read no others
 	some file in data.tocsin.lists.autostart_directories
 	contains(path, file)
 	not tocsin.package_manager

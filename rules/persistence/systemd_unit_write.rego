@@ -38,6 +38,8 @@ tracee_match := {"path": path} if {
 # A user's own units.
 tracee_match := {"path": path} if {
 	path := tocsin.changed_path
+	some kind in {".service", ".timer", ".socket", ".path", ".target", ".mount", ".automount", ".slice", ".conf"}
+	endswith(path, kind) # systemd reads no others
 	contains(path, "/.config/systemd/user/")
 	not tocsin.package_manager
 }

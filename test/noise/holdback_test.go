@@ -123,8 +123,12 @@ func watchBuild(t *testing.T, filters bool) seen {
 		})
 	}()
 	c := exec.CommandContext(ctx, "/bin/sh", "-c", build)
-	c.Dir = t.TempDir()
-	c.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+	dir, err := os.MkdirTemp("/usr/src", "tocsin-build-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	c.Dir = dir
 	if text, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v: %s", err, text)
 	}
