@@ -107,6 +107,11 @@ bench: ## run all Go benchmarks
 bench-sensor: bin/vmtest ## instructions that the sensor adds to system calls, on Linux 6.1 under QEMU (ns/op = instructions)
 	$(GO) test -exec "$(CURDIR)/bin/vmtest -kernel 6.1 -icount -timeout 20m" -run='^$$' -bench=Watched -benchtime=1x ./bpf/
 
+.PHONY: bench-sensor-user
+bench-sensor-user: ## from the ring to the rules: bursts, 100,000 events a second for a minute, memory (needs root)
+	TOCSIN_PACED=60s $(GO) test -run='^$$' -bench='Burst|Paced' -benchtime=1000000x -timeout=20m ./bpf
+	$(GO) test -run='^$$' -bench=SensorMemory -benchtime=1x -timeout=20m ./test/e2e
+
 .PHONY: bench-build
 bench-build: ## CPU time that the sensor, with all built-in rules, adds to a build with two jobs; its own, and its memory (needs root)
 	$(GO) test -run='^$$' -bench=Build -benchtime=5x -timeout=30m ./test/e2e
