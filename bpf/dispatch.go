@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/cilium/ebpf"
 
@@ -210,11 +211,18 @@ func (l *loader) dispatch(attached map[attachment]bool) error {
 		SysExit:  {map[uint32]*ebpf.Program{}, map[uint32]*ebpf.Program{}},
 		SysEnter: {map[uint32]*ebpf.Program{}, map[uint32]*ebpf.Program{}},
 	}
+	first := map[Kind]tables{
+		SysExit:  {map[uint32]*ebpf.Program{}, map[uint32]*ebpf.Program{}},
+		SysEnter: {map[uint32]*ebpf.Program{}, map[uint32]*ebpf.Program{}},
+	}
 	exits, enters := l.programs["syscall_exit"], l.programs["syscall_enter"]
 	for a := range attached {
 		t, ok := want[a.kind]
 		if !ok {
 			continue
+		}
+		if firstStage[a.prog] {
+			t = first[a.kind]
 		}
 		p := l.programs[a.prog]
 		if p == nil {
@@ -232,12 +240,20 @@ func (l *loader) dispatch(attached map[attachment]bool) error {
 			set(t.compat, nr)
 		}
 	}
-	l.numbers = slices.Concat(numbers(want[SysExit].native, want[SysExit].compat), numbers(want[SysEnter].native, want[SysEnter].compat))
-	errs := []error{
-		l.fill("exit_table", want[SysExit].native), l.fill("exit_table_compat", want[SysExit].compat),
-		l.fill("enter_table", want[SysEnter].native), l.fill("enter_table_compat", want[SysEnter].compat),
-		l.maps[dispatchData].Put(uint32(0), l.numbers),
+	// Where there are two stages, the second is in tables of its own: filled before the first one calls it.
+	stage := func(table string, first, handlers map[uint32]*ebpf.Program) error {
+		second := map[uint32]*ebpf.Program{}
+		for nr, p := range first {
+			second[nr], handlers[nr] = handlers[nr], p
+		}
+		return errors.Join(l.fill(strings.Replace(table, "table", "second", 1), second), l.fill(table, handlers))
 	}
+	errs := []error{
+		stage("exit_table", first[SysExit].native, want[SysExit].native), stage("exit_table_compat", first[SysExit].compat, want[SysExit].compat),
+		stage("enter_table", first[SysEnter].native, want[SysEnter].native), stage("enter_table_compat", first[SysEnter].compat, want[SysEnter].compat),
+	}
+	l.numbers = slices.Concat(numbers(want[SysExit].native, want[SysExit].compat), numbers(want[SysEnter].native, want[SysEnter].compat))
+	errs = append(errs, l.maps[dispatchData].Put(uint32(0), l.numbers))
 	if exits != nil {
 		errs = append(errs, l.maps["after_handler"].Put(uint32(0), exits))
 	}

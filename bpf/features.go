@@ -179,6 +179,9 @@ func (f *Features) unusable(h *Hook) string {
 		if helper := neededHelpers[p.prog]; helper != "" && !f.hasFunction(helper) {
 			return "the kernel has no helper " + helper
 		}
+		if optional[p.to] {
+			continue
+		}
 		switch p.kind {
 		case Fentry, Fexit:
 			fn := p.to

@@ -12,3 +12,5 @@ package bpf
 //go:generate go tool bpf2go -strip llvm-strip -no-global-types -target amd64,arm64 -cflags "-O2 -g -Wall -Werror -mcpu=v2" -output-dir internal/objects -go-package objects Kernel kernel.bpf.c
 //go:generate go tool bpf2go -strip llvm-strip -no-global-types -target amd64,arm64 -cflags "-O2 -g -Wall -Werror -mcpu=v2" -output-dir internal/objects -go-package objects Creds creds.bpf.c
 //go:generate go tool bpf2go -strip llvm-strip -no-global-types -target amd64,arm64 -cflags "-O2 -g -Wall -Werror -mcpu=v2" -output-dir internal/objects -go-package objects Memory memory.bpf.c
+//go:generate go tool bpf2go -strip llvm-strip -no-global-types -target amd64,arm64 -cflags "-O2 -g -Wall -Werror -mcpu=v2" -output-dir internal/objects -go-package objects Content content.bpf.c
+//go:generate go tool bpf2go -strip llvm-strip -no-global-types -target amd64,arm64 -cflags "-O2 -g -Wall -Werror -mcpu=v2" -output-dir internal/objects -go-package objects Source source.bpf.c

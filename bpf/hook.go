@@ -3,6 +3,7 @@ package bpf
 import (
 	"runtime"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -55,6 +56,8 @@ const (
 	inKernel  = "kernel"
 	inCreds   = "creds"
 	inMemory  = "memory"
+	inContent = "content"
+	inSource  = "source"
 )
 
 // always are the programs that enrichment needs, whatever is selected; the first ones keep track of containers.
@@ -106,6 +109,11 @@ var hooks = map[string][]Hook{
 		mapping{call: "fchmod", args: args{"dirfd": {fromInt, 0}, "pathname": {fromFDPath, 0}, "mode": {fromU32, 1}, "flags": {fromZero, 0}}},
 		mapping{call: "fchmodat", args: args{"dirfd": {fromInt, 0}, "pathname": {fromString, 1}, "mode": {fromU32, 2}, "flags": {fromZero, 0}}},
 		mapping{call: "fchmodat2"}),
+	"file_modification": modifications,
+	"dirty_pipe_splice": {
+		{Kind: Fexit, Target: "do_splice", progs: []attachment{{inContent, "do_splice", Fexit, "do_splice", false}}},
+		handler(inContent, "splice_exit", "splice"),
+	},
 	"magic_write": {
 		{Kind: Fexit, Target: "vfs_write, writev", progs: []attachment{{inFile, "vfs_write", Fexit, "vfs_write", false}, {inFile, "write_exit", Fexit, "writev", true}}},
 		handler(inFile, "write_exit", "write", "pwrite64", "writev"),
@@ -133,6 +141,8 @@ var hooks = map[string][]Hook{
 	},
 
 	"security_kernel_read_file": append(security(inKernel, "security_kernel_read_file", "kernel_read_file"), handler(inKernel, "finit_module_exit", "finit_module")),
+	"suspicious_syscall_source": callSources,
+	"stack_pivot":               callSources,
 	"module_load":               {tracepoint(inKernel, "module_load")},
 	"do_init_module": append(fentry(inKernel, "do_init_module"),
 		Hook{Kind: Tracepoint, Target: "module_load", progs: []attachment{{inKernel, "do_init_module_tp", Tracepoint, "module_load", false}}}),
@@ -152,6 +162,59 @@ var mmapFile = []Hook{
 	{Kind: LSM, Target: "mmap_file", progs: []attachment{{inMemory, "mmap_file", LSM, "mmap_file", false}}},
 	kprobe(inMemory, "security_mmap_file"),
 }
+
+// modifications are the functions that set a file's times when it is written to.
+var modifications = []Hook{
+	{Kind: Fexit, Target: "file_update_time file_modified kiocb_modified", progs: []attachment{
+		{inContent, "file_modification_enter", Fentry, "file_update_time", false}, {inContent, "file_modification_exit", Fexit, "file_update_time", false},
+		{inContent, "file_modification_enter", Fentry, "file_modified", false}, {inContent, "file_modification_exit", Fexit, "file_modified", false},
+		{inContent, "kiocb_modification_enter", Fentry, "kiocb_modified", false}, {inContent, "file_modification_exit", Fexit, "kiocb_modified", false},
+	}},
+	{Kind: Kprobe, Target: "file_update_time file_modified kiocb_modified", progs: []attachment{
+		{inContent, "file_modification_enter_kprobe", Kprobe, "file_update_time", false}, {inContent, "file_modification_exit_kprobe", Kretprobe, "file_update_time", false},
+		{inContent, "file_modification_enter_kprobe", Kprobe, "file_modified", false}, {inContent, "file_modification_exit_kprobe", Kretprobe, "file_modified", false},
+		{inContent, "kiocb_modification_enter_kprobe", Kprobe, "kiocb_modified", false}, {inContent, "file_modification_exit_kprobe", Kretprobe, "kiocb_modified", false},
+	}},
+	handler(inContent, "modification_exit", "write", "pwrite64", "writev", "pwritev", "pwritev2", "sendfile", "splice", "copy_file_range", "ftruncate", "fallocate"),
+}
+
+// optional are functions that not every kernel has, beside others that do the same.
+var optional = map[string]bool{"kiocb_modified": true} // since 6.0
+
+// checkedCalls are the system calls that are checked for where they come from, unless a selection names others: those that an
+// exploit or injected code makes sooner or later, and that programs do not make all the time.
+var checkedCalls = []string{
+	"execve", "execveat", "mprotect", "pkey_mprotect", "mmap", "mmap2", "socket", "connect", "bind", "ptrace", "process_vm_writev", "memfd_create",
+	"setuid", "setresuid", "setgid", "setns", "unshare", "init_module", "finit_module", "bpf", "kill",
+}
+
+// checkedFunctions are what these system calls run into: a program there costs others nothing.
+var checkedFunctions = []string{
+	"security_bprm_creds_for_exec", "security_file_mprotect", "security_mmap_file", "security_socket_create", "security_socket_connect",
+	"security_socket_bind", "security_ptrace_access_check", "security_task_fix_setuid", "security_kernel_read_file", "security_bpf",
+}
+
+var callSources = func() []Hook {
+	fentry, kprobe := Hook{Kind: Fentry, Target: strings.Join(checkedFunctions, " ")}, Hook{Kind: Kprobe, Target: strings.Join(checkedFunctions, " ")}
+	for _, fn := range checkedFunctions {
+		fentry.progs = append(fentry.progs, attachment{inSource, "source_function", Fentry, fn, false})
+		kprobe.progs = append(kprobe.progs, attachment{inSource, "source_function_kprobe", Kprobe, fn, false})
+	}
+	return []Hook{fentry, kprobe, onEntry(inSource, "source_enter", checkedCalls...)}
+}()
+
+// on returns the hook for an event about system calls that a selection names: on their entry, unless it names none.
+func (h *Hook) on(calls []string) *Hook {
+	if len(calls) == 0 || h.progs[0].object != inSource {
+		return h
+	}
+	other := onEntry(inSource, "source_enter", calls...)
+	other.Usable = true
+	return &other
+}
+
+// firstStage are the programs that look at many system calls, before the handler of each (stages.h).
+var firstStage = map[string]bool{"source_enter": true, "modification_exit": true}
 
 // atExec stands in with the program on sched_process_exec, which is always attached.
 var atExec = Hook{Kind: Tracepoint, Target: "sched_process_exec", fallback: true}

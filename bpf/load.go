@@ -25,6 +25,8 @@ var objectFiles = map[string]func() (*ebpf.CollectionSpec, error){
 	inKernel:  objects.LoadKernel,
 	inCreds:   objects.LoadCreds,
 	inMemory:  objects.LoadMemory,
+	inContent: objects.LoadContent,
+	inSource:  objects.LoadSource,
 }
 
 // A loader loads programs one by one, all on the same maps.

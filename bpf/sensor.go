@@ -166,18 +166,21 @@ func (s *Sensor) selectLocked(selections []event.Selection) error {
 		if len(def.Derived) > 0 {
 			continue // whoever derives it selects its sources
 		}
-		if w := wanted[def.ID]; w != nil {
-			w.add(sel)
+		w := wanted[def.ID]
+		if w == nil {
+			w = &selected{def: def}
+			wanted[def.ID] = w
+		}
+		w.add(sel)
+	}
+	for id, w := range wanted {
+		var err error
+		if w.hook, err = s.attachBest(w); err != nil {
+			errs = append(errs, fmt.Errorf("select %s: %w", w.def.Name, err))
+			delete(wanted, id)
 			continue
 		}
-		hook, err := s.attachBest(sel.Event)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("select %s: %w", sel.Event, err))
-			continue
-		}
-		wanted[def.ID] = &selected{def: def, hook: hook}
-		s.counted[def.ID] = true
-		wanted[def.ID].add(sel)
+		s.counted[id] = true
 	}
 	// New programs come before anything is wanted of them, old ones go when nothing is any more.
 	progs := map[attachment]bool{}
@@ -226,19 +229,42 @@ func (w *selected) origins() uint16 {
 	return o
 }
 
+// calls returns the system calls that the clauses ask for by the argument "syscall"; none when any of them does not.
+func (w *selected) calls() []string {
+	if w.all {
+		return nil
+	}
+	var calls []string
+	for _, c := range w.clauses {
+		i := slices.IndexFunc(c.Conds, func(c event.Cond) bool {
+			return c.Field == "syscall" && c.Op == event.OpEqual && !c.Not && len(c.Nums) > 0
+		})
+		if i < 0 {
+			return nil
+		}
+		for _, nr := range c.Conds[i].Nums {
+			calls = append(calls, event.SyscallName(int32(nr)))
+		}
+	}
+	slices.Sort(calls)
+	return slices.Compact(calls)
+}
+
 // attachBest attaches the best hook of an event that can be attached.
-func (s *Sensor) attachBest(name string) (*Hook, error) {
-	if h := s.prefer[name]; h != nil {
+func (s *Sensor) attachBest(w *selected) (*Hook, error) {
+	if h := s.prefer[w.def.Name]; h != nil {
+		h = h.on(w.calls())
 		return h, errors.Join(s.attach(h.progs)...)
 	}
 	for {
-		choice := s.features.Hooks(name)
+		choice := s.features.Hooks(w.def.Name)
 		if choice.Hook == nil {
 			return nil, &unavailableError{choice.Reason}
 		}
-		errs := s.attach(choice.Hook.progs)
+		h := choice.Hook.on(w.calls())
+		errs := s.attach(h.progs)
 		if len(errs) == 0 {
-			return choice.Hook, nil
+			return h, nil
 		}
 		s.features.setBroken(choice.Hook, errors.Join(errs...).Error())
 	}
@@ -248,7 +274,7 @@ func (s *Sensor) attachBest(name string) (*Hook, error) {
 func (s *Sensor) attach(progs []attachment) []error {
 	var errs []error
 	for _, a := range progs {
-		if s.attached[a] != nil {
+		if s.attached[a] != nil || optional[a.to] && !s.features.hasFunction(a.to) {
 			continue
 		}
 		p, err := s.loader.attach(a)

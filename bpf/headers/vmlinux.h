@@ -86,6 +86,7 @@ struct thread_info {
 enum bpf_func_id {
 	BPF_FUNC_get_current_task_btf___x = 158,
 	BPF_FUNC_task_pt_regs___x = 175,
+	BPF_FUNC_find_vma___x = 180,
 };
 
 typedef struct {
@@ -363,6 +364,54 @@ struct trace_event_call {
 };
 struct perf_event {
 	struct trace_event_call *tp_event;
+};
+
+struct kiocb {
+	struct file *ki_filp;
+};
+struct pipe_buffer {
+	unsigned int offset, len, flags;
+};
+struct pipe_inode_info {
+	unsigned int head, ring_size;
+	struct pipe_buffer *bufs;
+};
+
+/* More of types above, for single programs. */
+struct vm_area_struct___ops {
+	const void *vm_ops;
+};
+struct mm_struct___areas {
+	unsigned long start_brk, brk, start_stack;
+};
+#if defined(__TARGET_ARCH_x86)
+struct thread_struct {
+	unsigned long fsbase;
+};
+#else
+struct thread_struct {
+	struct {
+		unsigned long tp_value;
+	} uw;
+};
+#endif
+struct task_struct___stacks {
+	unsigned long sas_ss_sp;
+	size_t sas_ss_size;
+	void *vfork_done;
+	struct thread_struct thread;
+};
+struct rb_node {
+	struct rb_node *rb_right, *rb_left;
+};
+struct rb_root {
+	struct rb_node *rb_node;
+};
+struct vm_area_struct___rb {
+	struct rb_node vm_rb;
+};
+struct mm_struct___rb { /* before 6.1 */
+	struct rb_root mm_rb;
 };
 
 #pragma clang attribute pop
