@@ -26,8 +26,19 @@ tracee_selected_events contains {"source": "tracee", "name": "security_file_open
 
 tracee_match := {"path": path, "asked": asked} if {
 	path := helpers.get_tracee_argument("pathname")
-	some place in {"/etc/passwd", "/etc/shadow", "/etc/group", "/etc/hosts", "/etc/ssh/", "/etc/ssl/private/", "/etc/crontab", "/root/", "/home/", "/proc/", "/var/log/auth", "/var/run/secrets/", "/run/secrets/"}
+	some place in {"/etc/passwd", "/etc/shadow", "/etc/group", "/etc/hosts", "/etc/ssh/", "/etc/ssl/private/", "/etc/crontab", "/root/", "/home/", "/var/log/auth", "/var/run/secrets/", "/run/secrets/"}
 	startswith(path, place)
+	asked := helpers.get_tracee_argument("syscall_pathname")
+	contains(asked, "../")
+	served
+}
+
+# Of processes, only what tells secrets: all else in /proc is read all the time, by every program of a build.
+tracee_match := {"path": path, "asked": asked} if {
+	path := helpers.get_tracee_argument("pathname")
+	some file in {"/environ", "/cmdline", "/maps", "/mem", "/status", "/stat", "/mountinfo", "/version"}
+	endswith(path, file)
+	contains(path, "/proc/")
 	asked := helpers.get_tracee_argument("syscall_pathname")
 	contains(asked, "../")
 	served
