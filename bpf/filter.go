@@ -326,7 +326,13 @@ func (f *filter) add(tests []filterTest, newTable func() uint32) []filterField {
 				if step == 2 {
 					c.B = t.cond.Nums[i+1]
 				}
-				out = append(out, c)
+				// Many clauses ask the same: there are not fields enough for each of them.
+				same := func(o filterField) bool { return o.A == c.A && o.B == c.B }
+				if i := slices.IndexFunc(out, same); i >= 0 {
+					out[i].Grants |= c.Grants
+				} else {
+					out = append(out, c)
+				}
 			}
 		}
 		return out
