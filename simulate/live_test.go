@@ -199,6 +199,10 @@ func TestSimulations(t *testing.T) {
 			fmt.Fprintf(&table, "%-36s ran %.2f s, detected %.3f s after the event", s.Rule, ran.Seconds(), f.at.Sub(f.Time).Seconds())
 			if others := slices.DeleteFunc(w.reset(), func(id string) bool { return id == s.Rule }); len(others) > 0 {
 				fmt.Fprintf(&table, ", also %s", strings.Join(others, " "))
+				// What the runtime does to start a container is nobody's attack. One simulation enters a namespace itself.
+				if s.Rule != "container_capability_use" && slices.Contains(others, "container_namespace_change") {
+					t.Error("starting a container raises container_namespace_change")
+				}
 			}
 			table.WriteByte('\n')
 			if s.Container != (f.Origin != "host") {
