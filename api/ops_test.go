@@ -167,7 +167,7 @@ func TestSilences(t *testing.T) {
 func TestRoutesTest(t *testing.T) {
 	w := open(t, nil)
 	var tr router.Trace
-	if w.do("GET", "/routes/test?severity=critical&technique=T1611.001", "", &tr); len(tr.Outputs) != 0 { // T1611 has no sub-techniques
+	if w.do("GET", "/routes/test?severity=critical&technique=T1611.001", "", &tr); fmt.Sprint(tr.Outputs) != "[pager]" { // a later version of ATT&CK may have it
 		t.Errorf("%+v", tr)
 	}
 	if w.do("GET", "/routes/test?severity=critical&technique=T1055.008", "", &tr); fmt.Sprint(tr.Outputs) != "[pager]" {

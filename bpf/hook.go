@@ -166,14 +166,20 @@ var mmapFile = []Hook{
 // modifications are the functions that set a file's times when it is written to.
 var modifications = []Hook{
 	{Kind: Fexit, Target: "file_update_time file_modified kiocb_modified", progs: []attachment{
-		{inContent, "file_modification_enter", Fentry, "file_update_time", false}, {inContent, "file_modification_exit", Fexit, "file_update_time", false},
-		{inContent, "file_modification_enter", Fentry, "file_modified", false}, {inContent, "file_modification_exit", Fexit, "file_modified", false},
-		{inContent, "kiocb_modification_enter", Fentry, "kiocb_modified", false}, {inContent, "file_modification_exit", Fexit, "kiocb_modified", false},
+		{inContent, "file_modification_enter", Fentry, "file_update_time", false},
+		{inContent, "file_modification_exit", Fexit, "file_update_time", false},
+		{inContent, "file_modification_enter", Fentry, "file_modified", false},
+		{inContent, "file_modification_exit", Fexit, "file_modified", false},
+		{inContent, "kiocb_modification_enter", Fentry, "kiocb_modified", false},
+		{inContent, "file_modification_exit", Fexit, "kiocb_modified", false},
 	}},
 	{Kind: Kprobe, Target: "file_update_time file_modified kiocb_modified", progs: []attachment{
-		{inContent, "file_modification_enter_kprobe", Kprobe, "file_update_time", false}, {inContent, "file_modification_exit_kprobe", Kretprobe, "file_update_time", false},
-		{inContent, "file_modification_enter_kprobe", Kprobe, "file_modified", false}, {inContent, "file_modification_exit_kprobe", Kretprobe, "file_modified", false},
-		{inContent, "kiocb_modification_enter_kprobe", Kprobe, "kiocb_modified", false}, {inContent, "file_modification_exit_kprobe", Kretprobe, "kiocb_modified", false},
+		{inContent, "file_modification_enter_kprobe", Kprobe, "file_update_time", false},
+		{inContent, "file_modification_exit_kprobe", Kretprobe, "file_update_time", false},
+		{inContent, "file_modification_enter_kprobe", Kprobe, "file_modified", false},
+		{inContent, "file_modification_exit_kprobe", Kretprobe, "file_modified", false},
+		{inContent, "kiocb_modification_enter_kprobe", Kprobe, "kiocb_modified", false},
+		{inContent, "file_modification_exit_kprobe", Kretprobe, "kiocb_modified", false},
 	}},
 	handler(inContent, "modification_exit", "write", "pwrite64", "writev", "pwritev", "pwritev2", "sendfile", "splice", "copy_file_range", "ftruncate", "fallocate"),
 }

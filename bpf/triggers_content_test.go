@@ -29,18 +29,20 @@ func statExpect(path string, more map[string]string) map[string]string {
 
 func init() {
 	triggers = append(triggers, []trigger{
-		{name: "write to a file", event: "file_modification", setup: tempFile, child: func(path string) {
-			time.Sleep(20 * time.Millisecond) // a tick of the clock of file times
-			f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
-			check("open", err)
-			_, err = f.WriteString("more")
-			check("write", err)
-		}, expect: func(path string, _ int) map[string]string { return statExpect(path, nil) },
+		{
+			name: "write to a file", event: "file_modification", setup: tempFile, child: func(path string) {
+				time.Sleep(20 * time.Millisecond) // a tick of the clock of file times
+				f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+				check("open", err)
+				_, err = f.WriteString("more")
+				check("write", err)
+			}, expect: func(path string, _ int) map[string]string { return statExpect(path, nil) },
 			header: func(t *testing.T, e *event.Event, _ int) {
 				if old := e.Arg("old_ctime"); e.Has(old) && e.Uint(old) >= e.Uint(e.Arg("new_ctime")) {
 					t.Errorf("old ctime %d is not before the new one", e.Uint(old))
 				}
-			}},
+			},
+		},
 		{name: "pwritev to a file", event: "file_modification", setup: tempFile, child: func(path string) {
 			time.Sleep(20 * time.Millisecond)
 			f, err := os.OpenFile(path, os.O_WRONLY, 0)

@@ -163,8 +163,12 @@ func (h *hand) match(ev *event.Event) {
 func (h *hand) changed(path string) {
 	guest := h.ev.Origin() != event.OriginHost
 	for _, r := range [...]struct{ id, list string }{
-		{"boot_script_write", "boot_scripts"}, {"kernel_module_autoload", "module_autoload_files"}, {"package_hook_write", "package_hooks"},
-		{"scheduled_task_write", "scheduled_tasks"}, {"udev_rule_write", "udev_rules"}, {"systemd_unit_write", "systemd_units"},
+		{"boot_script_write", "boot_scripts"},
+		{"kernel_module_autoload", "module_autoload_files"},
+		{"package_hook_write", "package_hooks"},
+		{"scheduled_task_write", "scheduled_tasks"},
+		{"udev_rule_write", "udev_rules"},
+		{"systemd_unit_write", "systemd_units"},
 	} {
 		if (anyPrefix(path, h.lists[r.list]) || guest && anyPart(path, h.lists[r.list])) && !h.packageManager() {
 			h.hit(r.id)

@@ -231,7 +231,9 @@ func (h *hand) execInContainer(p *program, shell bool) {
 		h.hit("secret_search")
 	}
 	for _, r := range [...]struct{ id, list string }{
-		{"compiler_in_container", "compilers"}, {"network_tool_in_container", "network_tools"}, {"container_client_in_container", "container_clients"},
+		{"compiler_in_container", "compilers"},
+		{"network_tool_in_container", "network_tools"},
+		{"container_client_in_container", "container_clients"},
 		{"package_manager_in_container", "package_tools"},
 	} {
 		if p.runs(l[r.list]...) {

@@ -124,7 +124,7 @@ func newGenerator(seed uint64, r *regoRule) *generator {
 	consts(r.condition())
 	g.strs = append(g.strs, "", "x", "/etc/passwd", "straße", "\xff\xfe", "a\xc3", "ABC")
 	g.nums = append(g.nums, 0, 1, -1, 2, 7, 1000)
-	defs := event.All()
+	defs := slices.Concat(event.All(), event.Syscalls())
 	for i := range defs {
 		o, ok := originsOf(r.Selectors(), defs[i].Name)
 		if !ok {

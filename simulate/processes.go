@@ -39,7 +39,8 @@ var processSimulations = []Simulation{
 	onHost("bpf_program_load", "Loads a BPF socket filter of two instructions, attaches it to nothing, and closes it.", "bpf-load", Root),
 	onHost("kernel_module_from_unusual_path", "Asks the kernel to load a module from a file in memory that is none.", "module-file", Root),
 	onHost("userfaultfd_by_user", "Asks to handle its own page faults as the user nobody, and lets go at once.", "userfaultfd", Root),
-	{Rule: "ssh_on_other_port", Does: "Connects, from this binary under the name ssh, to 203.0.113.1, which is its own address, in a network namespace of its own.",
+	{
+		Rule: "ssh_on_other_port", Does: "Connects, from this binary under the name ssh, to 203.0.113.1, which is its own address, in a network namespace of its own.",
 		Needs: []Need{Root}, run: func(e *env) error {
 			name := filepath.Join(e.dir, "ssh")
 			if err := os.Symlink(e.exe, name); err != nil {
@@ -48,7 +49,8 @@ var processSimulations = []Simulation{
 			c := command(name, "connect", "203.0.113.1", "8022")
 			c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 			return e.run(c)
-		}},
+		},
+	},
 	onHost("memory_made_executable", "Writes to a page of its own memory, and makes it executable.", "mprotect"),
 	inOwnNetwork("port_scan", "Connects to 150 ports of 127.0.0.1, where nobody listens, in a network namespace of its own.", "scan"),
 	inOwnNetwork("outbound_connection", "Connects to 203.0.113.1, which is its own address, in a network namespace of its own.", "connect", "203.0.113.1", "4444"),
