@@ -126,18 +126,14 @@ func newDifference(r *regoRule) *difference {
 	for _, s := range e.Selections() {
 		d.wanted[s.Event] = s
 	}
-	defs := event.All()
-	for i := range defs {
-		if _, ok := originsOf(r.Selectors(), defs[i].Name); !ok {
-			continue
-		}
+	for def := range selectedDefs(r) {
 		var p [3]*native.Program
 		for o := range p {
-			b := native.NewBuilder(&defs[i], event.Origin(o))
+			b := native.NewBuilder(def, event.Origin(o))
 			b.Add(0, r.condition(), r.policy.AddressText)
 			p[o] = b.Build()
 		}
-		d.programs[&defs[i]] = &p
+		d.programs[def] = &p
 	}
 	return d
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"maps"
 	"math/rand/v2"
 	"net/netip"
@@ -124,20 +125,32 @@ func newGenerator(seed uint64, r *regoRule) *generator {
 	consts(r.condition())
 	g.strs = append(g.strs, "", "x", "/etc/passwd", "straße", "\xff\xfe", "a\xc3", "ABC")
 	g.nums = append(g.nums, 0, 1, -1, 2, 7, 1000)
-	defs := slices.Concat(event.All(), event.Syscalls())
-	for i := range defs {
-		o, ok := originsOf(r.Selectors(), defs[i].Name)
-		if !ok {
-			continue
-		}
-		g.defs = append(g.defs, &defs[i])
-		g.orig[&defs[i]] = o
-		b := native.NewBuilder(&defs[i], event.OriginContainer)
+	for def, o := range selectedDefs(r) {
+		g.defs = append(g.defs, def)
+		g.orig[def] = o
+		b := native.NewBuilder(def, event.OriginContainer)
 		if c := b.Add(0, r.condition(), r.policy.AddressText); len(c.Any) > 0 {
-			g.bodies[&defs[i]] = c.Any
+			g.bodies[def] = c.Any
 		}
 	}
 	return g
+}
+
+// selectedDefs yields the events that the rule selects, with their origins. A plain system call is selected by its name alone.
+func selectedDefs(r *regoRule) iter.Seq2[*event.Def, event.Origins] {
+	named := func(name string) bool {
+		return slices.ContainsFunc(r.Selectors(), func(s Selector) bool { return s.Name == name })
+	}
+	return func(yield func(*event.Def, event.Origins) bool) {
+		for n, defs := range [][]event.Def{event.All(), event.Syscalls()} {
+			for i := range defs {
+				o, ok := originsOf(r.Selectors(), defs[i].Name)
+				if ok && (n == 0 || named(defs[i].Name)) && !yield(&defs[i], o) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // sample is a text that a pattern matches, unless it is subtle.
