@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -333,6 +334,12 @@ func cgroupParent(t *testing.T) string {
 	return path
 }
 
+func release() string {
+	var u unix.Utsname
+	_ = unix.Uname(&u)
+	return unix.ByteSliceToString(u.Release[:])
+}
+
 func selfComm() string {
 	b, _ := os.ReadFile("/proc/self/comm")
 	return strings.TrimSpace(string(b))
@@ -350,6 +357,7 @@ func testFeatures(t testing.TB) *Features {
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.keep = true
 	return f
 }
 
@@ -363,6 +371,7 @@ type recorder struct {
 func startRecorder(t testing.TB, o Options) *recorder {
 	t.Helper()
 	o.Features = testFeatures(t)
+	o.VerifierLog = os.Getenv("TOCSIN_VERIFIER_LOG") != ""
 	s, err := Open(o)
 	if err != nil {
 		t.Fatalf("%+v", err)
@@ -456,10 +465,15 @@ func startTrigger(t testing.TB, name, arg string) (pid int) {
 		t.Fatal(err)
 	}
 	cmd := &exec.Cmd{
-		Path: exe, Args: []string{"trigger", "one", "two"}, Stderr: os.Stderr,
+		Path: exe, Args: []string{"trigger", "one", "two"},
 		Env: append(os.Environ(), "TOCSIN_TRIGGER="+name, "TOCSIN_TRIGGER_ARG="+arg),
 	}
+	var said strings.Builder
+	cmd.Stderr = io.MultiWriter(os.Stderr, &said)
 	if err := cmd.Run(); err != nil && cmd.ProcessState.ExitCode() != 7 {
+		if cmd.ProcessState.ExitCode() == exitUnsupported {
+			t.Skip(strings.TrimSpace(said.String()))
+		}
 		t.Fatal(err)
 	}
 	return cmd.Process.Pid
@@ -469,6 +483,7 @@ func startTrigger(t testing.TB, name, arg string) (pid int) {
 // (event/hook/trigger) and the attributes, which say why a hook cannot be used, make the table of docs/events.md.
 func TestHooks(t *testing.T) {
 	f := testFeatures(t)
+	t.Attr("release", release())
 	r := startRecorder(t, Options{})
 	for _, def := range slices.Concat(event.All(), event.Syscalls()) {
 		name := def.Name
@@ -503,7 +518,10 @@ func forHooks(t *testing.T, f *Features, name string, test func(*testing.T, *Hoo
 	}
 	for i := range choice.Alternatives {
 		if h := &choice.Alternatives[i]; h.Usable {
-			t.Run(string(h.Kind), func(t *testing.T) { test(t, h) })
+			t.Run(string(h.Kind), func(t *testing.T) {
+				t.Attr("target", h.Target)
+				test(t, h)
+			})
 		}
 	}
 }
@@ -539,6 +557,11 @@ func runTrigger(t *testing.T, r *recorder, tr trigger, h *Hook) {
 	}
 	if age := time.Since(time.Unix(0, int64(e.Timestamp))); age < 0 || age > 10*time.Second {
 		t.Errorf("time stamp is %v old", age)
+	}
+	for i, a := range e.Def.Args {
+		if e.Has(i) && e.FromUser(i) {
+			t.Attr("user", a.Name)
+		}
 	}
 	if tr.header != nil {
 		tr.header(t, e, pid)

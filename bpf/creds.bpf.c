@@ -51,7 +51,7 @@ static __always_inline void send_creds(struct slim_cred *old, struct slim_cred *
 		return;
 	put_bytes(r.s, ARG_COMMIT_CREDS_OLD_CRED, old, sizeof(*old), 128, KERNEL);
 	put_bytes(r.s, ARG_COMMIT_CREDS_NEW_CRED, new, sizeof(*new), 128, KERNEL);
-	put_int(r.s, ARG_COMMIT_CREDS_SYSCALL, current_syscall(r.task, task_flags(r.task)));
+	put_int(r.s, ARG_COMMIT_CREDS_SYSCALL, native_syscall(r.task, current_syscall(r.task, task_flags(r.task))));
 	rec_send(&r);
 }
 
@@ -120,11 +120,11 @@ struct before {
 	struct namespaces ns;
 };
 
-/* What a thread was before its system call. */
+/* What a thread was before its system call; its number may change during execve. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
-	__type(key, u32);
+	__type(key, u64); /* address of the task */
 	__type(value, struct before);
 } before_call SEC(".maps");
 
@@ -133,11 +133,12 @@ int BPF_PROG(identity_enter, struct pt_regs *regs)
 {
 	struct before b = {};
 	struct task_struct *task = current_task();
-	u32 tid = bpf_get_current_pid_tgid();
+	u64 key = (u64)task;
 	slim(&b.cred, BPF_CORE_READ(task, real_cred));
 	read_namespaces(&b.ns, BPF_CORE_READ(task, nsproxy));
-	bpf_map_update_elem(&before_call, &tid, &b, BPF_ANY);
-	bpf_tail_call(ctx, &after_enter_handler, 0);
+	bpf_map_update_elem(&before_call, &key, &b, BPF_ANY);
+	bpf_tail_call(ctx, &after_enter_handler, SECOND_HANDLER);
+	bpf_tail_call(ctx, &after_enter_handler, RECORDER);
 	return 0;
 }
 
@@ -162,14 +163,15 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(identity_exit, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = current_task();
-	u32 tid = bpf_get_current_pid_tgid();
-	struct before *b = bpf_map_lookup_elem(&before_call, &tid);
+	u64 key = (u64)task;
+	struct before *b = bpf_map_lookup_elem(&before_call, &key);
 	if (b) {
 		compare_creds(task, b);
 		compare_namespaces(task, b);
-		bpf_map_delete_elem(&before_call, &tid);
+		bpf_map_delete_elem(&before_call, &key);
 	}
-	bpf_tail_call(ctx, &after_handler, 0);
+	bpf_tail_call(ctx, &after_handler, SECOND_HANDLER);
+	bpf_tail_call(ctx, &after_handler, RECORDER);
 	return 0;
 }
 
@@ -179,7 +181,7 @@ static __always_inline void send_capability(int cap)
 	if (!rec_begin(&r, EVENT_CAP_CAPABLE, ARGC_CAP_CAPABLE))
 		return;
 	put_int(r.s, ARG_CAP_CAPABLE_CAP, cap);
-	put_int(r.s, ARG_CAP_CAPABLE_SYSCALL, current_syscall(r.task, task_flags(r.task)));
+	put_int(r.s, ARG_CAP_CAPABLE_SYSCALL, native_syscall(r.task, current_syscall(r.task, task_flags(r.task))));
 	rec_send(&r);
 }
 

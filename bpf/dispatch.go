@@ -229,7 +229,7 @@ func (l *loader) dispatch(attached map[attachment]bool) error {
 			continue // could not be loaded
 		}
 		set := func(table map[uint32]*ebpf.Program, nr uint32) {
-			if table[nr] == nil || p != exits && p != enters {
+			if old := table[nr]; old == nil || old == exits || old == enters || p != exits && p != enters && !secondHandlers[a.prog] {
 				table[nr] = p
 			}
 		}
@@ -254,11 +254,12 @@ func (l *loader) dispatch(attached map[attachment]bool) error {
 	}
 	l.numbers = slices.Concat(numbers(want[SysExit].native, want[SysExit].compat), numbers(want[SysEnter].native, want[SysEnter].compat))
 	errs = append(errs, l.maps[dispatchData].Put(uint32(0), l.numbers))
-	if exits != nil {
-		errs = append(errs, l.maps["after_handler"].Put(uint32(0), exits))
-	}
-	if enters != nil {
-		errs = append(errs, l.maps["after_enter_handler"].Put(uint32(0), enters))
+	for slot, progs := range [][2]*ebpf.Program{{exits, enters}, {l.programs["execveat_exit"], l.programs["execveat_enter"]}} {
+		for i, table := range []string{"after_handler", "after_enter_handler"} {
+			if progs[i] != nil {
+				errs = append(errs, l.maps[table].Put(uint32(slot), progs[i]))
+			}
+		}
 	}
 	for _, d := range []struct {
 		kind Kind
@@ -289,6 +290,9 @@ func numbers(tables ...map[uint32]*ebpf.Program) []byte {
 	}
 	return out
 }
+
+// secondHandlers run after another handler of their system call, if it has one; that one calls them.
+var secondHandlers = map[string]bool{"execveat_enter": true, "execveat_exit": true}
 
 // fill makes a table of programs the given one.
 func (l *loader) fill(name string, want map[uint32]*ebpf.Program) error {

@@ -21,6 +21,7 @@ type Features struct {
 	// Missing says for each kind of hook why it cannot be used; a kind without an entry works.
 	Missing map[Kind]string
 
+	keep   bool // memory: tests select again and again
 	mu     sync.Mutex
 	cache  *btf.Cache        // the kernel's types, some 60 MB once they are decoded: see release
 	broken map[string]string // hooks that could not be attached although nothing seemed to be missing, and why
@@ -89,7 +90,9 @@ func (f *Features) find(name string, typ any) error {
 func (f *Features) release() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.cache = nil
+	if !f.keep {
+		f.cache = nil
+	}
 }
 
 // try loads and attaches a program that does nothing.
@@ -244,16 +247,40 @@ func (f *Features) hasTracepoint(name string) bool {
 	return f.hasFunction("__traceiter_"+name) || f.hasFunction("__probestub_"+name)
 }
 
-func (f *Features) hasFunction(name string) bool {
-	var fn *btf.Func
-	return f.find(name, &fn) == nil
+func (f *Features) hasFunction(name string) bool { return f.function(name) != nil }
+
+// function looks up one of the kernel's functions, or returns nil. Debian's 6.1 describes most functions of system calls twice:
+// the stubs that stand in for what is not compiled in (kernel/sys_ni.c) are among the types although they are not in the
+// kernel. They lose their name here, as the library attaches by name and refuses an ambiguous one.
+func (f *Features) function(name string) *btf.Func {
+	kernel, err := f.types().Kernel()
+	if err != nil {
+		return nil
+	}
+	types, err := kernel.AnyTypesByName(name)
+	if err != nil {
+		return nil
+	}
+	var found *btf.Func
+	for _, t := range types {
+		fn, ok := t.(*btf.Func)
+		if !ok {
+			continue
+		}
+		if proto, ok := fn.Type.(*btf.FuncProto); ok && len(types) > 1 && len(proto.Params) > 0 && proto.Params[0].Name == "__unused" {
+			fn.Name = ""
+			continue
+		}
+		found = fn
+	}
+	return found
 }
 
 // hasSyscallFunction reports whether programs on the function of a system call can read its registers: 5.10 does not
 // describe them for all.
 func (f *Features) hasSyscallFunction(name string) bool {
-	var fn *btf.Func
-	if f.find(name, &fn) != nil {
+	fn := f.function(name)
+	if fn == nil {
 		return false
 	}
 	proto, ok := fn.Type.(*btf.FuncProto)

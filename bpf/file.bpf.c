@@ -47,7 +47,7 @@ HOOK(security_file_open, struct file *file)
 	put(r.s, ARG_SECURITY_FILE_OPEN_INODE, FIELD(inode, i_ino));
 	put(r.s, ARG_SECURITY_FILE_OPEN_CTIME, typed ? typed_ctime(inode) : inode_ctime(inode));
 	s32 nr = current_syscall(r.task, task_flags(r.task));
-	put_int(r.s, ARG_SECURITY_FILE_OPEN_SYSCALL, nr);
+	put_int(r.s, ARG_SECURITY_FILE_OPEN_SYSCALL, native_syscall(r.task, nr));
 	put_open_path(&r, ARG_SECURITY_FILE_OPEN_SYSCALL_PATHNAME, nr, is_compat(r.task));
 	rec_send(&r);
 	return 0;
@@ -74,7 +74,7 @@ int BPF_PROG(open_exit, struct pt_regs *regs, long fd)
 		put(r.s, ARG_SECURITY_FILE_OPEN_INODE, BPF_CORE_READ(inode, i_ino));
 		put(r.s, ARG_SECURITY_FILE_OPEN_CTIME, inode_ctime(inode));
 		put_open_path(&r, ARG_SECURITY_FILE_OPEN_SYSCALL_PATHNAME, syscall_nr(regs), compat);
-		put_int(r.s, ARG_SECURITY_FILE_OPEN_SYSCALL, syscall_nr(regs));
+		put_int(r.s, ARG_SECURITY_FILE_OPEN_SYSCALL, native_syscall(r.task, syscall_nr(regs)));
 		rec_send(&r);
 	}
 out:

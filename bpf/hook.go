@@ -58,6 +58,7 @@ const (
 	inMemory  = "memory"
 	inContent = "content"
 	inSource  = "source"
+	inUring   = "uring"
 )
 
 // always are the programs that enrichment needs, whatever is selected; the first ones keep track of containers.
@@ -79,7 +80,8 @@ var hooks = map[string][]Hook{
 	"sched_process_fork":     {tracepoint(inProcess, "sched_process_fork")},
 	"sched_process_exec":     {tracepoint(inProcess, "sched_process_exec")},
 	"sched_process_exit":     {tracepoint(inProcess, "sched_process_exit")},
-	"execve":                 recorded(mapping{call: "execve", result: onFailure}), // the program on sched_process_exec sees the others
+	"execve":                 {execve(0), execve(1)},
+	"execveat":               {execveat(0, Fentry, Fexit), execveat(1, SysEnter, SysExit)},
 	"security_bprm_check":    append(security(inProcess, "security_bprm_check", "bprm_check_security"), atExec),
 	"process_execute_failed": recorded(failedExec("execve", "", "pathname", "argv", "envp"), failedExec("execveat", "dirfd", "pathname", "argv", "envp", "flags")),
 
@@ -90,7 +92,8 @@ var hooks = map[string][]Hook{
 	"cgroup_mkdir":   {tracepoint(inCgroup, "cgroup_mkdir")},
 	"cgroup_rmdir":   {tracepoint(inCgroup, "cgroup_rmdir")},
 
-	"security_file_open": append(security(inFile, "security_file_open", "file_open"), handler(inFile, "open_exit", "open", "creat", "openat", "openat2")),
+	"security_file_open": append(security(inFile, "security_file_open", "file_open"),
+		orWithout(handler(inFile, "open_exit", "open", "creat", "openat", "openat2", "open_by_handle_at"), ring("io_uring_submit_req", "io_uring_complete"))...),
 	"security_inode_unlink": append(security(inFile, "security_path_unlink", "path_unlink"), recorded(
 		succeeded("unlink", args{"pathname": {fromPath, 0}}),
 		mapping{call: "unlinkat", result: onSuccess, args: args{"pathname": {fromAtPath, 0}}, unlessReg: 2, unless: unix.AT_REMOVEDIR})[1]),
@@ -130,11 +133,13 @@ var hooks = map[string][]Hook{
 		both(onEntry(inMemory, "mprotect_enter", "mprotect", "pkey_mprotect"), handler(inMemory, "mmap_exit", "mmap", "mmap2")),
 	},
 
-	"security_socket_create":  append(security(inSocket, "security_socket_create", "socket_create"), recorded(mapping{call: "socket", args: args{"family": {fromInt, 0}, "type": {fromInt, 1}, "protocol": {fromInt, 2}, "kern": {fromZero, 0}}})[1]),
-	"security_socket_connect": append(security(inSocket, "security_socket_connect", "socket_connect"), handler(inSocket, "connect_exit", "connect")),
-	"security_socket_bind":    append(security(inSocket, "security_socket_bind", "socket_bind"), handler(inSocket, "bind_exit", "bind")),
-	"security_socket_listen":  append(security(inSocket, "security_socket_listen", "socket_listen"), handler(inSocket, "listen_exit", "listen")),
-	"security_socket_accept":  append(security(inSocket, "security_socket_accept", "socket_accept"), handler(inSocket, "accept_exit", "accept", "accept4")),
+	"security_socket_create": append(security(inSocket, "security_socket_create", "socket_create"), recorded(mapping{call: "socket", args: args{"family": {fromInt, 0}, "type": {fromInt, 1}, "protocol": {fromInt, 2}, "kern": {fromZero, 0}}})[1]),
+	"security_socket_connect": append(connectHooks, orWithout(
+		both(socketHandler("connect_exit", "connect"), handler(inSocket, "fastopen_exit", "sendto", "sendmsg")),
+		ring("io_uring_submit_req"))...),
+	"security_socket_bind":   append(security(inSocket, "security_socket_bind", "socket_bind"), socketHandler("bind_exit", "bind")),
+	"security_socket_listen": append(security(inSocket, "security_socket_listen", "socket_listen"), socketHandler("listen_exit", "listen")),
+	"security_socket_accept": append(security(inSocket, "security_socket_accept", "socket_accept"), socketHandler("accept_exit", "accept", "accept4")),
 	"socket_dup": {
 		onSyscalls(Fexit, inSocket, "dup_exit", "dup", "dup2", "dup3", "fcntl"),
 		handler(inSocket, "dup_exit", "dup", "dup2", "dup3", "fcntl"),
@@ -147,7 +152,7 @@ var hooks = map[string][]Hook{
 	"do_init_module": append(fentry(inKernel, "do_init_module"),
 		Hook{Kind: Tracepoint, Target: "module_load", progs: []attachment{{inKernel, "do_init_module_tp", Tracepoint, "module_load", false}}}),
 	"security_bpf": append(security(inKernel, "security_bpf", "bpf"), recorded(mapping{call: "bpf"})[1]),
-	"bpf_attach":   {handler(inKernel, "bpf_attach_exit", "bpf", "ioctl")}, // fexit of bpf(2) shows nothing on Debian's 6.1
+	"bpf_attach":   {onSyscalls(Fexit, inKernel, "bpf_attach_exit", "bpf", "ioctl"), handler(inKernel, "bpf_attach_exit", "bpf", "ioctl")},
 	"kprobe_attach": {
 		{Kind: Fexit, Target: "register_kprobe", progs: []attachment{{inKernel, "register_kprobe", Fexit, "register_kprobe", false}}},
 		{Kind: Kprobe, Target: "register_kprobe", progs: []attachment{
@@ -222,6 +227,14 @@ func (h *Hook) on(calls []string) *Hook {
 // firstStage are the programs that look at many system calls, before the handler of each (stages.h).
 var firstStage = map[string]bool{"source_enter": true, "modification_exit": true}
 
+// A connection has three places: the call, the peer of an AF_UNIX socket, and TCP Fast Open, which has no LSM hook.
+var connectHooks = func() []Hook {
+	call := security(inSocket, "security_socket_connect", "socket_connect")
+	peer := security(inSocket, "security_unix_stream_connect", "unix_stream_connect")
+	open := fentry(inSocket, "__inet_stream_connect")
+	return []Hook{both(both(call[0], peer[0]), open[0]), both(both(call[1], peer[1]), open[0]), both(both(call[2], peer[2]), open[1])}
+}()
+
 // atExec stands in with the program on sched_process_exec, which is always attached.
 var atExec = Hook{Kind: Tracepoint, Target: "sched_process_exec", fallback: true}
 
@@ -248,8 +261,31 @@ func failedExec(call string, names ...string) mapping {
 	return m
 }
 
+// execDone sees the executions that succeed.
+var execDone = Hook{Target: "sched_process_exec", progs: []attachment{{inProcess, "execve_done", Tracepoint, "sched_process_exec", false}}}
+
+// execve is seen at its exit when it failed.
+func execve(which int) Hook {
+	return both(recorded(mapping{call: "execve", result: onFailure})[which], execDone)
+}
+
+// execveat is the same; what is noted at its entry tells it from execve.
+func execveat(which int, enter, exit Kind) Hook {
+	return both(both(recorded(mapping{call: "execveat", result: onFailure})[which], execDone),
+		both(onSyscalls(enter, inProcess, "execveat_enter", "execveat"), onSyscalls(exit, inProcess, "execveat_exit", "execveat")))
+}
+
 // atEnter are the system calls that do not come back, or come back with other registers.
-var atEnter = map[string]bool{"execveat": true, "exit": true, "exit_group": true, "rt_sigreturn": true}
+var atEnter = map[string]bool{"exit": true, "exit_group": true, "rt_sigreturn": true}
+
+// Hooks returns the ways to see the named event, best first, whether or not this kernel has them.
+func Hooks(name string) []Hook {
+	def := event.ByName(name)
+	if def == nil || len(def.Derived) > 0 {
+		return nil
+	}
+	return hooksOf(def)
+}
 
 // hooksOf returns the ways to see the event, best first; none for an event made in user space.
 func hooksOf(def *event.Def) []Hook {
@@ -286,6 +322,11 @@ func handler(object, prog string, calls ...string) Hook {
 	return onSyscalls(SysExit, object, prog, calls...)
 }
 
+// socketHandler is one on a call that 32-bit programs also make through socketcall.
+func socketHandler(prog string, calls ...string) Hook {
+	return both(handler(inSocket, prog, calls...), handler(inSocket, "socketcall_exit", "socketcall"))
+}
+
 // onEntry is a program that runs at their entry.
 func onEntry(object, prog string, calls ...string) Hook {
 	return onSyscalls(SysEnter, object, prog, calls...)
@@ -305,6 +346,18 @@ func onSyscalls(kind Kind, object, prog string, calls ...string) Hook {
 	}
 	return h
 }
+
+// ring are the tracepoints of io_uring, whose requests are no system calls. Not every kernel has them.
+func ring(tracepoints ...string) Hook {
+	h := Hook{Kind: Tracepoint, Target: strings.Join(tracepoints, " ")}
+	for _, tp := range tracepoints {
+		h.progs = append(h.progs, attachment{inUring, tp, Tracepoint, tp, false})
+	}
+	return h
+}
+
+// orWithout is both hooks, or else the first one alone.
+func orWithout(h, more Hook) []Hook { return []Hook{both(h, more), h} }
 
 func hasSyscall(name string) bool {
 	_, compat := compatNumbers[name]

@@ -27,6 +27,7 @@ var objectFiles = map[string]func() (*ebpf.CollectionSpec, error){
 	inMemory:  objects.LoadMemory,
 	inContent: objects.LoadContent,
 	inSource:  objects.LoadSource,
+	inUring:   objects.LoadUring,
 }
 
 // A loader loads programs one by one, all on the same maps.
@@ -84,6 +85,7 @@ func newLoader(f *Features, h hierarchy, ringBytes int) (*loader, error) {
 		"cgroup_subsys":    h.subsys,
 		"cgroup_hierarchy": h.id,
 		"ring_bytes":       uint64(ringBytes),
+		"native_syscalls":  nativeNumbers(),
 	}
 	for object := range objectFiles {
 		spec, err := l.spec(object)
@@ -133,7 +135,11 @@ func (l *loader) spec(object string) (*ebpf.CollectionSpec, error) {
 }
 
 // release frees the memory that decoded objects take; they are decoded again when they are needed.
-func (l *loader) release() { clear(l.specs) }
+func (l *loader) release() {
+	if !l.features.keep {
+		clear(l.specs)
+	}
+}
 
 // load loads one program of an object, to be attached as said.
 func (l *loader) load(a attachment, to string) (*ebpf.Program, error) {

@@ -2,6 +2,7 @@ package bpf
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/tocsin-io/tocsin/event"
 )
@@ -104,6 +105,26 @@ func (m mapping) encode(def *event.Def, compat bool) (syscallMapping, error) {
 		out.Args[i].Source, out.Args[i].Reg = src.how, src.reg
 	}
 	return out, nil
+}
+
+// nativeNumbers returns the native number of each 32-bit system call, -1 where there is none.
+func nativeNumbers() (out [maxSyscalls]int16) {
+	for i := range out {
+		out[i] = -1
+	}
+	for name, nr := range compatNumbers {
+		if nr >= maxSyscalls {
+			continue
+		}
+		native := event.SyscallNumber(name)
+		for _, suffix := range []string{"64", "32", "2"} { // fstat64, setuid32, mmap2: wider types than the oldest calls had
+			if base, ok := strings.CutSuffix(name, suffix); ok && native < 0 {
+				native = event.SyscallNumber(base)
+			}
+		}
+		out[nr] = int16(native)
+	}
+	return out
 }
 
 // sources says how an argument of a kind is read from a register.

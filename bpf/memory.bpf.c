@@ -30,7 +30,7 @@ static __always_inline void map_events(struct file *file, u32 prot, u32 flags)
 		put(r.s, ARG_SECURITY_MMAP_FILE_CTIME, inode_ctime(inode));
 		put_int(r.s, ARG_SECURITY_MMAP_FILE_PROT, prot);
 		put_int(r.s, ARG_SECURITY_MMAP_FILE_MMAP_FLAGS, flags);
-		put_int(r.s, ARG_SECURITY_MMAP_FILE_SYSCALL, current_syscall(r.task, task_flags(r.task)));
+		put_int(r.s, ARG_SECURITY_MMAP_FILE_SYSCALL, native_syscall(r.task, current_syscall(r.task, task_flags(r.task))));
 		rec_send(&r);
 	}
 	if ((prot & (WRITE | EXEC)) != EXEC)
@@ -81,26 +81,47 @@ int BPF_PROG(mmap_file, struct file *file, unsigned long requested, unsigned lon
 	return 0;
 }
 
-static __always_inline void mmap_alert(struct pt_regs *regs, long ret, bool compat)
+struct mmap_call {
+	u32 prot, flags, fd;
+	u64 len;
+};
+
+/* In registers, but for the oldest 32-bit call, which has them in memory. */
+static __always_inline struct mmap_call mmap_call(struct pt_regs *regs)
 {
-	u32 prot = syscall_arg(regs, 2, compat);
-	if ((prot & (WRITE | EXEC)) == (WRITE | EXEC))
-		send_alert(MMAP_WRITE_EXEC, ret, syscall_arg(regs, 1, compat), prot, 0, NULL);
+	bool compat = is_compat(current_task());
+	struct mmap_call c = {
+		.len = syscall_arg(regs, 1, compat), .prot = syscall_arg(regs, 2, compat),
+		.flags = syscall_arg(regs, 3, compat), .fd = syscall_arg(regs, 4, compat),
+	};
+	if (compat && syscall_nr(regs) == NR32_mmap) {
+		u32 args[6] = {};
+		bpf_probe_read_user(args, sizeof(args), (void *)syscall_arg(regs, 0, compat));
+		c.len = args[1];
+		c.prot = args[2];
+		c.flags = args[3];
+		c.fd = args[4];
+	}
+	return c;
+}
+
+static __always_inline void mmap_alert(struct mmap_call *c, long ret)
+{
+	if ((c->prot & (WRITE | EXEC)) == (WRITE | EXEC))
+		send_alert(MMAP_WRITE_EXEC, ret, c->len, c->prot, 0, NULL);
 }
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(mmap_exit, struct pt_regs *regs, long ret)
 {
-	struct task_struct *task = current_task();
-	bool compat = is_compat(task);
-	u32 prot = syscall_arg(regs, 2, compat), flags = syscall_arg(regs, 3, compat);
 	if (ret < 0 && ret > -4096)
 		goto out;
-	mmap_alert(regs, ret, compat);
-	if (!(flags & MAP_ANONYMOUS)) {
-		struct file *file = fd_file(task, syscall_arg(regs, 4, compat));
+	struct mmap_call c = mmap_call(regs);
+	mmap_alert(&c, ret);
+	if (!(c.flags & MAP_ANONYMOUS)) {
+		struct file *file = fd_file(current_task(), c.fd);
 		if (file)
-			map_events(file, prot, flags);
+			map_events(file, c.prot, c.flags);
 	}
 out:
 	bpf_tail_call(ctx, &after_handler, 0);
@@ -111,8 +132,10 @@ out:
 SEC("tp_btf/sys_exit")
 int BPF_PROG(mmap_alert_exit, struct pt_regs *regs, long ret)
 {
-	if (!(ret < 0 && ret > -4096))
-		mmap_alert(regs, ret, is_compat(current_task()));
+	if (!(ret < 0 && ret > -4096)) {
+		struct mmap_call c = mmap_call(regs);
+		mmap_alert(&c, ret);
+	}
 	return 0;
 }
 

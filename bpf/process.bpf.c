@@ -149,63 +149,123 @@ static __always_inline void exec_args(struct rec *r, struct task_struct *task, s
 	put_typed_path(r, ARG_SCHED_PROCESS_EXEC_PWD, fs->pwd.dentry, fs->pwd.mnt);
 }
 
-/*
- * A system call execve that succeeded, seen here because at its entry the caller's pages may not have been touched yet, and
- * at its exit they are gone. Failed ones are seen at the exit.
- */
-static __always_inline void record_execve(struct task_struct *task, struct linux_binprm *bprm)
+/* What execveat was given besides texts, by task: its number changes when it is not the leader. */
+struct execveat_call {
+	s32 dirfd, flags;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u64);
+	__type(value, struct execveat_call);
+} execveat_calls SEC(".maps");
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(execveat_enter, struct pt_regs *regs)
 {
-	struct rec r;
+	struct task_struct *task = current_task();
+	u64 key = (u64)task;
+	bool compat = is_compat(task);
+	struct execveat_call c = {.dirfd = syscall_arg(regs, 0, compat), .flags = syscall_arg(regs, 4, compat)};
+	if (syscall_nr(regs) == SYSCALL(execveat, compat)) /* as a second handler it comes after others */
+		bpf_map_update_elem(&execveat_calls, &key, &c, BPF_ANY);
+	bpf_tail_call(ctx, &after_enter_handler, 0);
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(execveat_exit, struct pt_regs *regs, long ret)
+{
+	u64 key = (u64)current_task();
+	bpf_map_delete_elem(&execveat_calls, &key); /* it failed, or sched_process_exec has done so */
+	bpf_tail_call(ctx, &after_handler, 0);
+	return 0;
+}
+
+/* Decimal digits. Global: what the verifier does not know of the result need not be followed. */
+__noinline int digits(u32 n)
+{
+	int d;
+	for (d = 1; d < 10 && n >= 10; d++)
+		n /= 10;
+	return d;
+}
+
+/* The path relative to a descriptor is in the kernel's as /dev/fd/<descriptor>/<path>. */
+static __always_inline const char *without_fd(const char *path, s32 fd)
+{
+	u32 len = sizeof("/dev/fd/") - 1 + digits(fd);
+	char c = 0;
+	bpf_probe_read_kernel(&c, 1, path + len);
+	return path + len + (c == '/');
+}
+
+/* The kernel has just written these to the new stack, and nobody else runs there yet. */
+static __always_inline void put_new_args(struct scratch *s, u32 argv, u32 envp, struct task_struct *task)
+{
 	struct mm_struct *mm;
 	unsigned long start, end;
-	if (current_syscall(task, task_flags(task)) != SYSCALL(execve, is_compat(task)))
-		return;
-	if (!rec_begin(&r, EVENT_EXECVE, ARGC_EXECVE))
-		return;
-	put_str(r.s, ARG_EXECVE_PATHNAME, bprm->filename, KERNEL);
 	LOAD(mm, task, mm);
 	LOAD(start, mm, arg_start);
 	LOAD(end, mm, arg_end);
-	put_bytes(r.s, ARG_EXECVE_ARGV, (void *)start, end - start, PATH_MAX, USER);
+	put_bytes(s, argv, (void *)start, end - start, PATH_MAX, USER);
 	LOAD(start, mm, env_start);
 	LOAD(end, mm, env_end);
-	put_bytes(r.s, ARG_EXECVE_ENVP, (void *)start, end - start, PATH_MAX, USER);
-	HDR(r.s)->user = 0;
+	put_bytes(s, envp, (void *)start, end - start, PATH_MAX, USER);
+	HDR(s)->user = 0;
+}
+
+/*
+ * A system call execve or execveat that succeeded, seen here because at its entry the caller's pages may not have been
+ * touched yet, and at its exit they are gone. Failed ones are seen at the exit. The kernel pretends that execveat was execve.
+ */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(execve_done, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+{
+	struct rec r;
+	u64 key = (u64)task;
+	struct execveat_call *at = bpf_map_lookup_elem(&execveat_calls, &key);
+	const char *path = bprm->filename;
+	bool relative = bpf_core_field_exists(bprm->fdpath) && BPF_CORE_READ(bprm, fdpath);
+	if (at) {
+		struct execveat_call c = *at;
+		bpf_map_delete_elem(&execveat_calls, &key);
+		if (!rec_begin(&r, EVENT_EXECVEAT, ARGC_EXECVEAT))
+			return 0;
+		put_int(r.s, ARG_EXECVEAT_DIRFD, c.dirfd);
+		put_int(r.s, ARG_EXECVEAT_FLAGS, c.flags);
+		put_str(r.s, ARG_EXECVEAT_PATHNAME, relative ? without_fd(path, c.dirfd) : path, KERNEL);
+		put_new_args(r.s, ARG_EXECVEAT_ARGV, ARG_EXECVEAT_ENVP, task);
+		rec_send(&r);
+		return 0;
+	}
+	if (relative || current_syscall(task, task_flags(task)) != SYSCALL(execve, is_compat(task)))
+		return 0;
+	if (!rec_begin(&r, EVENT_EXECVE, ARGC_EXECVE))
+		return 0;
+	put_str(r.s, ARG_EXECVE_PATHNAME, path, KERNEL);
+	put_new_args(r.s, ARG_EXECVE_ARGV, ARG_EXECVE_ENVP, task);
 	rec_send(&r);
+	return 0;
 }
 
 /* Where security_bprm_check and call_usermodehelper cannot be attached, their programs are seen when they start. */
 static __always_inline void exec_fallbacks(struct task_struct *task, struct linux_binprm *bprm)
 {
 	struct rec r;
-	struct mm_struct *mm;
-	unsigned long start, end;
 	if (rec_begin_fallback(&r, EVENT_SECURITY_BPRM_CHECK, ARGC_SECURITY_BPRM_CHECK)) {
 		struct file *file = bprm->file;
 		put_path(&r, ARG_SECURITY_BPRM_CHECK_PATHNAME, file->f_path.dentry, file->f_path.mnt);
 		put(r.s, ARG_SECURITY_BPRM_CHECK_DEV, BPF_CORE_READ(file, f_inode, i_sb, s_dev));
 		put(r.s, ARG_SECURITY_BPRM_CHECK_INODE, BPF_CORE_READ(file, f_inode, i_ino));
-		LOAD(mm, task, mm);
-		LOAD(start, mm, arg_start);
-		LOAD(end, mm, arg_end);
-		put_bytes(r.s, ARG_SECURITY_BPRM_CHECK_ARGV, (void *)start, end - start, PATH_MAX, USER);
-		LOAD(start, mm, env_start);
-		LOAD(end, mm, env_end);
-		put_bytes(r.s, ARG_SECURITY_BPRM_CHECK_ENVP, (void *)start, end - start, PATH_MAX, USER);
-		HDR(r.s)->user = 0;
+		put_new_args(r.s, ARG_SECURITY_BPRM_CHECK_ARGV, ARG_SECURITY_BPRM_CHECK_ENVP, task);
 		rec_send(&r);
 	}
 	if ((BPF_CORE_READ(task, real_parent, flags) & PF_KTHREAD) &&
 	    rec_begin_fallback(&r, EVENT_CALL_USERMODEHELPER, ARGC_CALL_USERMODEHELPER)) {
 		put_str(r.s, ARG_CALL_USERMODEHELPER_PATHNAME, bprm->filename, KERNEL);
-		LOAD(mm, task, mm);
-		LOAD(start, mm, arg_start);
-		LOAD(end, mm, arg_end);
-		put_bytes(r.s, ARG_CALL_USERMODEHELPER_ARGV, (void *)start, end - start, PATH_MAX, USER);
-		LOAD(start, mm, env_start);
-		LOAD(end, mm, env_end);
-		put_bytes(r.s, ARG_CALL_USERMODEHELPER_ENVP, (void *)start, end - start, PATH_MAX, USER);
-		HDR(r.s)->user = 0;
+		put_new_args(r.s, ARG_CALL_USERMODEHELPER_ARGV, ARG_CALL_USERMODEHELPER_ENVP, task);
 		rec_send(&r);
 	}
 }
@@ -236,7 +296,6 @@ int BPF_PROG(sched_process_exec, struct task_struct *task, pid_t old_pid, struct
 {
 	struct rec r;
 	container_start(task, bprm->file);
-	record_execve(task, bprm);
 	exec_fallbacks(task, bprm);
 	if (!rec_begin(&r, EVENT_SCHED_PROCESS_EXEC, ARGC_SCHED_PROCESS_EXEC))
 		return 0;

@@ -75,7 +75,6 @@ enum source {
 
 #define MAX_MAPPED_ARGS 16
 #define MAX_MAPPINGS 4096
-#define AT_FDCWD -100
 
 enum result { ANY_RESULT, ON_SUCCESS, ON_FAILURE };
 
@@ -107,48 +106,6 @@ struct {
 	__type(key, u32);
 	__type(value, u32);
 } syscall_events SEC(".maps");
-
-/*
- * Saves the path that a caller gave for a directory's descriptor, made absolute, but not resolved: links and dots stay.
- */
-static __always_inline void put_at_path(struct scratch *s, u32 slot, u32 arg, s32 dirfd, const void *user)
-{
-	struct task_struct *task = current_task();
-	struct dentry *dentry;
-	struct vfsmount *mnt;
-	char first = 0;
-	u32 start = data_pos(s);
-
-	bpf_probe_read_user(&first, 1, user);
-	if (first == '/' || start >= REC_LIMIT) {
-		put_str(s, arg, user, USER);
-		return;
-	}
-	if (dirfd == AT_FDCWD) {
-		dentry = BPF_CORE_READ(task, fs, pwd.dentry);
-		mnt = BPF_CORE_READ(task, fs, pwd.mnt);
-	} else {
-		struct file *dir = fd_file(task, dirfd);
-		if (!dir)
-			return;
-		dentry = BPF_CORE_READ(dir, f_path.dentry);
-		mnt = BPF_CORE_READ(dir, f_path.mnt);
-	}
-	walk(s, slot, arg, dentry, mnt);
-	u64 at = s->pos;
-	if (!at || at >= REC_LIMIT)
-		return;
-	BOUND(at, 16383);
-	if (s->path_len > 1) /* not the root itself */
-		s->rec[at++] = '/';
-	long n = bpf_probe_read_user_str(s->rec + at, PATH_MAX, user);
-	if (n <= 0) {
-		HDR(s)->present &= ~(1u << (arg & 31));
-		return;
-	}
-	put_data(s, arg, start, at + n - 1 - start);
-	HDR(s)->user |= 1u << (arg & 31);
-}
 
 #define COMPAT 0x100
 
@@ -199,10 +156,10 @@ __noinline int put_syscall_arg(u32 slot_compat, u32 arg, u32 source, u64 value, 
 		put_int(s, arg, AT_FDCWD);
 		break;
 	case FROM_PATH:
-		put_at_path(s, slot, arg, AT_FDCWD, (void *)value);
+		put_at_path(s, slot, arg, AT_FDCWD, (void *)value, USER);
 		break;
 	case FROM_AT_PATH:
-		put_at_path(s, slot, arg, value, (void *)next);
+		put_at_path(s, slot, arg, value, (void *)next, USER);
 		break;
 	case FROM_FD_PATH: {
 		struct file *file = fd_file(current_task(), value);

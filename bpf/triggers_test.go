@@ -240,6 +240,16 @@ func init() {
 			expect: func(string, int) map[string]string { return map[string]string{"uid": "4321"} },
 		},
 		{
+			name: "setresuid call", event: "setresuid", child: func(string) { _, _ = raw(unix.SYS_SETRESUID, 4321, 4322, 4323) },
+			expect: func(string, int) map[string]string {
+				return map[string]string{"ruid": "4321", "euid": "4322", "suid": "4323"}
+			},
+		},
+		{
+			name: "setgid call", event: "setgid", child: func(string) { _, _ = raw(unix.SYS_SETGID, 4321) },
+			expect: func(string, int) map[string]string { return map[string]string{"gid": "4321"} },
+		},
+		{
 			name: "process_vm_readv", event: "process_vm_readv", child: func(string) { _, _ = raw(unix.SYS_PROCESS_VM_READV, 1<<22) },
 			expect: func(string, int) map[string]string { return map[string]string{"pid": "4194304"} },
 		},

@@ -39,6 +39,16 @@ var encodings = map[string]Encoding{
 	"progtype": EncBPFProgType, "signal": EncSignal, "environ": EncEnviron,
 }
 
+// Name returns the name of the encoding in prototypes ("open", "cap"), or "" of EncNone.
+func (e Encoding) Name() string {
+	for name, enc := range encodings {
+		if enc == e {
+			return name
+		}
+	}
+	return ""
+}
+
 type name struct {
 	value uint64
 	text  string

@@ -243,4 +243,52 @@ static __always_inline struct file *fd_file(struct task_struct *task, u32 fd)
 	return file;
 }
 
+#define AT_FDCWD -100
+
+/*
+ * Saves the path that a caller gave for a directory's descriptor, made absolute, but not resolved: links and dots stay.
+ */
+static __always_inline void put_at_path(struct scratch *s, u32 slot, u32 arg, s32 dirfd, const void *name, enum memory from)
+{
+	struct task_struct *task = current_task();
+	struct dentry *dentry;
+	struct vfsmount *mnt;
+	char first = 0;
+	u32 start = data_pos(s);
+
+	if (from == USER)
+		bpf_probe_read_user(&first, 1, name);
+	else
+		bpf_probe_read_kernel(&first, 1, name);
+	if (first == '/' || start >= REC_LIMIT) {
+		put_str(s, arg, name, from);
+		return;
+	}
+	if (dirfd == AT_FDCWD) {
+		dentry = BPF_CORE_READ(task, fs, pwd.dentry);
+		mnt = BPF_CORE_READ(task, fs, pwd.mnt);
+	} else {
+		struct file *dir = fd_file(task, dirfd);
+		if (!dir)
+			return;
+		dentry = BPF_CORE_READ(dir, f_path.dentry);
+		mnt = BPF_CORE_READ(dir, f_path.mnt);
+	}
+	walk(s, slot, arg, dentry, mnt);
+	u64 at = s->pos;
+	if (!at || at >= REC_LIMIT)
+		return;
+	BOUND(at, 16383);
+	if (s->path_len > 1) /* not the root itself */
+		s->rec[at++] = '/';
+	long n = from == USER ? bpf_probe_read_user_str(s->rec + at, PATH_MAX, name) : bpf_probe_read_kernel_str(s->rec + at, PATH_MAX, name);
+	if (n <= 0) {
+		HDR(s)->present &= ~(1u << (arg & 31));
+		return;
+	}
+	put_data(s, arg, start, at + n - 1 - start);
+	if (from == USER)
+		HDR(s)->user |= 1u << (arg & 31);
+}
+
 #endif

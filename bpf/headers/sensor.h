@@ -30,6 +30,10 @@ const volatile s32 cgroup_subsys = -1; /* index of the version-1 controller whos
 const volatile u32 cgroup_hierarchy; /* its hierarchy id; 0: version 2 */
 const volatile u64 ring_bytes = 16 << 20; /* size of the ring */
 
+/* Native number of a 32-bit system call, or -1: what records show and filters compare. */
+#define COMPAT_CALLS 512
+const volatile s16 native_syscalls[COMPAT_CALLS];
+
 #define TEXT_MAX 248
 
 /* Key of the tries of a filter. */

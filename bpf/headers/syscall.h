@@ -100,8 +100,14 @@ static __always_inline u64 current_arg(struct task_struct *task, u32 n)
 #define NR_mmap2 -1
 #define NR_mprotect 10
 #define NR_pkey_mprotect 329
+#define NR_sendto 44
+#define NR_sendmsg 46
+#define NR_connect 42
+#define NR_bind 49
+#define NR_listen 50
 #define NR_accept 43
 #define NR_accept4 288
+#define NR_socketcall -1
 #define NR_bpf 321
 #define NR_ioctl 16
 #define NR_setns 308
@@ -124,12 +130,18 @@ static __always_inline u64 current_arg(struct task_struct *task, u32 n)
 #define NR32_finit_module 350
 #define NR32_pwrite64 181
 #define NR32_writev 146
-#define NR32_mmap -1
+#define NR32_mmap 90 /* its arguments are in memory */
 #define NR32_mmap2 192
 #define NR32_mprotect 125
 #define NR32_pkey_mprotect 380
+#define NR32_sendto 369
+#define NR32_sendmsg 370
+#define NR32_connect 362
+#define NR32_bind 361
+#define NR32_listen 363
 #define NR32_accept -1
 #define NR32_accept4 364
+#define NR32_socketcall 102
 #define NR32_bpf 357
 #define NR32_ioctl 54
 #define NR32_setns 346
@@ -149,8 +161,14 @@ static __always_inline u64 current_arg(struct task_struct *task, u32 n)
 #define NR_mmap2 -1
 #define NR_mprotect 226
 #define NR_pkey_mprotect 288
+#define NR_sendto 206
+#define NR_sendmsg 211
+#define NR_connect 203
+#define NR_bind 200
+#define NR_listen 201
 #define NR_accept 202
 #define NR_accept4 242
+#define NR_socketcall -1
 #define NR_bpf 280
 #define NR_ioctl 29
 #define NR_setns 268
@@ -177,8 +195,14 @@ static __always_inline u64 current_arg(struct task_struct *task, u32 n)
 #define NR32_mmap2 192
 #define NR32_mprotect 125
 #define NR32_pkey_mprotect 394
+#define NR32_sendto 290
+#define NR32_sendmsg 296
+#define NR32_connect 283
+#define NR32_bind 282
+#define NR32_listen 284
 #define NR32_accept 285
 #define NR32_accept4 366
+#define NR32_socketcall 102 /* of the old ABI */
 #define NR32_bpf 386
 #define NR32_ioctl 54
 #define NR32_setns 375
@@ -186,11 +210,12 @@ static __always_inline u64 current_arg(struct task_struct *task, u32 n)
 #endif
 #define SYSCALL(name, compat) ((compat) ? NR32_##name : NR_##name)
 
-/* After the handler of a system call, the program that records the call itself. */
+/* After the handler of a system call, the program that records the call itself; before that, a second handler of some. */
+enum { RECORDER, SECOND_HANDLER };
 #define NEXT_PROGRAM(name)                             \
 	struct {                                       \
 		__uint(type, BPF_MAP_TYPE_PROG_ARRAY); \
-		__uint(max_entries, 1);                \
+		__uint(max_entries, 2);                \
 		__type(key, u32);                      \
 		__type(value, u32);                    \
 	} name SEC(".maps")

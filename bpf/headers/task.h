@@ -126,6 +126,18 @@ static __always_inline s32 current_syscall(struct task_struct *task, u32 task_fl
 #endif
 }
 
+/* The same as a native number, whichever way the call came. */
+static __always_inline s32 native_syscall(struct task_struct *task, s32 nr)
+{
+	u64 at = (u32)nr;
+	if (!is_compat(task))
+		return nr;
+	if (at >= COMPAT_CALLS)
+		return -1;
+	BOUND(at, 511);
+	return native_syscalls[at];
+}
+
 /* The number of pid in the pid namespace at the given depth; 0 when it is not visible there. */
 static __always_inline u32 pid_at(struct pid *pid, u32 level)
 {
@@ -188,7 +200,7 @@ static __always_inline void fill_identity(struct event_header *h, struct task_st
 	flags = task_flags(task);
 	if (flags & PF_KTHREAD)
 		h->flags |= FLAG_KTHREAD;
-	h->syscall = current_syscall(task, flags);
+	h->syscall = native_syscall(task, current_syscall(task, flags));
 	if (is_compat(task))
 		h->flags |= FLAG_COMPAT;
 

@@ -21,6 +21,7 @@ typedef __u32 __be32;
 typedef __u32 __wsum;
 typedef __u8 u8;
 typedef __u16 u16;
+typedef __s16 s16;
 typedef __u32 u32;
 typedef __s32 s32;
 typedef __u64 u64;
@@ -262,6 +263,7 @@ struct linux_binprm {
 	struct file *file;
 	const char *filename;
 	const char *interp;
+	const char *fdpath; /* since 5.10 */
 	int argc, envc;
 };
 struct signal_struct {
@@ -320,6 +322,42 @@ struct unix_address {
 struct unix_sock {
 	struct unix_address *addr;
 	struct sock *peer;
+};
+
+struct open_how {
+	u64 flags;
+};
+struct filename {
+	const char *name;
+};
+struct io_cqe {
+	s32 res;
+	int fd;
+};
+struct io_cmd_data {
+	struct file *file;
+};
+struct io_kiocb {
+	struct io_cmd_data cmd;
+	u8 opcode;
+	u32 flags;
+	struct io_cqe cqe;
+	void *async_data;
+};
+struct io_open {
+	int dfd;
+	u32 file_slot;
+	struct filename *filename;
+	struct open_how how;
+};
+struct io_connect {
+	void *addr;
+	int addr_len;
+};
+struct io_async_msghdr {
+	struct {
+		u16 ss_family;
+	} addr;
 };
 
 struct list_head {

@@ -31,6 +31,7 @@ const (
 	CgroupVarCgroupSubsys         = "cgroup_subsys"
 	CgroupVarContainersGeneration = "containers_generation"
 	CgroupVarHostMntNs            = "host_mnt_ns"
+	CgroupVarNativeSyscalls       = "native_syscalls"
 	CgroupVarRingBytes            = "ring_bytes"
 	CgroupVarSelfTgid             = "self_tgid"
 )
@@ -104,6 +105,7 @@ type CgroupVariableSpecs struct {
 	CgroupSubsys         *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
 	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
+	NativeSyscalls       *ebpf.VariableSpec `ebpf:"native_syscalls"`
 	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
@@ -161,6 +163,7 @@ type CgroupVariables struct {
 	CgroupSubsys         *ebpf.Variable `ebpf:"cgroup_subsys"`
 	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
+	NativeSyscalls       *ebpf.Variable `ebpf:"native_syscalls"`
 	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 }

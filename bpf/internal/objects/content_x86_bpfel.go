@@ -47,6 +47,7 @@ const (
 	ContentVarContainersGeneration          = "containers_generation"
 	ContentVarHostMntNs                     = "host_mnt_ns"
 	ContentVarMergeFlag                     = "merge_flag"
+	ContentVarNativeSyscalls                = "native_syscalls"
 	ContentVarRingBytes                     = "ring_bytes"
 	ContentVarSelfTgid                      = "self_tgid"
 )
@@ -136,6 +137,7 @@ type ContentVariableSpecs struct {
 	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
 	MergeFlag            *ebpf.VariableSpec `ebpf:"merge_flag"`
+	NativeSyscalls       *ebpf.VariableSpec `ebpf:"native_syscalls"`
 	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
@@ -210,6 +212,7 @@ type ContentVariables struct {
 	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
 	MergeFlag            *ebpf.Variable `ebpf:"merge_flag"`
+	NativeSyscalls       *ebpf.Variable `ebpf:"native_syscalls"`
 	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 }

@@ -41,6 +41,7 @@ const (
 	CredsVarCgroupSubsys                = "cgroup_subsys"
 	CredsVarContainersGeneration        = "containers_generation"
 	CredsVarHostMntNs                   = "host_mnt_ns"
+	CredsVarNativeSyscalls              = "native_syscalls"
 	CredsVarRingBytes                   = "ring_bytes"
 	CredsVarSelfTgid                    = "self_tgid"
 )
@@ -124,6 +125,7 @@ type CredsVariableSpecs struct {
 	CgroupSubsys         *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
 	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
+	NativeSyscalls       *ebpf.VariableSpec `ebpf:"native_syscalls"`
 	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
@@ -187,6 +189,7 @@ type CredsVariables struct {
 	CgroupSubsys         *ebpf.Variable `ebpf:"cgroup_subsys"`
 	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
+	NativeSyscalls       *ebpf.Variable `ebpf:"native_syscalls"`
 	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 }

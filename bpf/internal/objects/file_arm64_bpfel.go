@@ -44,6 +44,7 @@ const (
 	FileVarCgroupSubsys               = "cgroup_subsys"
 	FileVarContainersGeneration       = "containers_generation"
 	FileVarHostMntNs                  = "host_mnt_ns"
+	FileVarNativeSyscalls             = "native_syscalls"
 	FileVarRingBytes                  = "ring_bytes"
 	FileVarSelfTgid                   = "self_tgid"
 )
@@ -130,6 +131,7 @@ type FileVariableSpecs struct {
 	CgroupSubsys         *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
 	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
+	NativeSyscalls       *ebpf.VariableSpec `ebpf:"native_syscalls"`
 	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
@@ -191,6 +193,7 @@ type FileVariables struct {
 	CgroupSubsys         *ebpf.Variable `ebpf:"cgroup_subsys"`
 	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
+	NativeSyscalls       *ebpf.Variable `ebpf:"native_syscalls"`
 	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 }

@@ -51,6 +51,7 @@ const (
 	KernelVarCgroupSubsys                  = "cgroup_subsys"
 	KernelVarContainersGeneration          = "containers_generation"
 	KernelVarHostMntNs                     = "host_mnt_ns"
+	KernelVarNativeSyscalls                = "native_syscalls"
 	KernelVarRingBytes                     = "ring_bytes"
 	KernelVarSelfTgid                      = "self_tgid"
 )
@@ -144,6 +145,7 @@ type KernelVariableSpecs struct {
 	CgroupSubsys         *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
 	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
+	NativeSyscalls       *ebpf.VariableSpec `ebpf:"native_syscalls"`
 	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
@@ -207,6 +209,7 @@ type KernelVariables struct {
 	CgroupSubsys         *ebpf.Variable `ebpf:"cgroup_subsys"`
 	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
+	NativeSyscalls       *ebpf.Variable `ebpf:"native_syscalls"`
 	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 }

@@ -39,6 +39,7 @@ const (
 	MemoryVarCgroupSubsys                = "cgroup_subsys"
 	MemoryVarContainersGeneration        = "containers_generation"
 	MemoryVarHostMntNs                   = "host_mnt_ns"
+	MemoryVarNativeSyscalls              = "native_syscalls"
 	MemoryVarRingBytes                   = "ring_bytes"
 	MemoryVarSelfTgid                    = "self_tgid"
 )
@@ -120,6 +121,7 @@ type MemoryVariableSpecs struct {
 	CgroupSubsys         *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
 	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
+	NativeSyscalls       *ebpf.VariableSpec `ebpf:"native_syscalls"`
 	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
@@ -181,6 +183,7 @@ type MemoryVariables struct {
 	CgroupSubsys         *ebpf.Variable `ebpf:"cgroup_subsys"`
 	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
+	NativeSyscalls       *ebpf.Variable `ebpf:"native_syscalls"`
 	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 }

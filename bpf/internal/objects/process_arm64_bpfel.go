@@ -21,6 +21,7 @@ const (
 	ProcessMapBudgets                  = "budgets"
 	ProcessMapContainers               = "containers"
 	ProcessMapEventConfigs             = "event_configs"
+	ProcessMapExecveatCalls            = "execveat_calls"
 	ProcessMapFilters                  = "filters"
 	ProcessMapNumberFilters            = "number_filters"
 	ProcessMapPreviousNames            = "previous_names"
@@ -28,6 +29,9 @@ const (
 	ProcessMapScratches                = "scratches"
 	ProcessMapStats                    = "stats"
 	ProcessMapTextFilters              = "text_filters"
+	ProcessProgExecveDone              = "execve_done"
+	ProcessProgExecveatEnter           = "execveat_enter"
+	ProcessProgExecveatExit            = "execveat_exit"
 	ProcessProgSchedProcessExec        = "sched_process_exec"
 	ProcessProgSchedProcessExit        = "sched_process_exit"
 	ProcessProgSchedProcessFork        = "sched_process_fork"
@@ -38,6 +42,7 @@ const (
 	ProcessVarCgroupSubsys             = "cgroup_subsys"
 	ProcessVarContainersGeneration     = "containers_generation"
 	ProcessVarHostMntNs                = "host_mnt_ns"
+	ProcessVarNativeSyscalls           = "native_syscalls"
 	ProcessVarRingBytes                = "ring_bytes"
 	ProcessVarSelfTgid                 = "self_tgid"
 )
@@ -84,6 +89,9 @@ type ProcessSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ProcessProgramSpecs struct {
+	ExecveDone              *ebpf.ProgramSpec `ebpf:"execve_done"`
+	ExecveatEnter           *ebpf.ProgramSpec `ebpf:"execveat_enter"`
+	ExecveatExit            *ebpf.ProgramSpec `ebpf:"execveat_exit"`
 	SchedProcessExec        *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
 	SchedProcessExit        *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
 	SchedProcessFork        *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
@@ -101,6 +109,7 @@ type ProcessMapSpecs struct {
 	Budgets           *ebpf.MapSpec `ebpf:"budgets"`
 	Containers        *ebpf.MapSpec `ebpf:"containers"`
 	EventConfigs      *ebpf.MapSpec `ebpf:"event_configs"`
+	ExecveatCalls     *ebpf.MapSpec `ebpf:"execveat_calls"`
 	Filters           *ebpf.MapSpec `ebpf:"filters"`
 	NumberFilters     *ebpf.MapSpec `ebpf:"number_filters"`
 	PreviousNames     *ebpf.MapSpec `ebpf:"previous_names"`
@@ -118,6 +127,7 @@ type ProcessVariableSpecs struct {
 	CgroupSubsys         *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
 	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
+	NativeSyscalls       *ebpf.VariableSpec `ebpf:"native_syscalls"`
 	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
@@ -147,6 +157,7 @@ type ProcessMaps struct {
 	Budgets           *ebpf.Map `ebpf:"budgets"`
 	Containers        *ebpf.Map `ebpf:"containers"`
 	EventConfigs      *ebpf.Map `ebpf:"event_configs"`
+	ExecveatCalls     *ebpf.Map `ebpf:"execveat_calls"`
 	Filters           *ebpf.Map `ebpf:"filters"`
 	NumberFilters     *ebpf.Map `ebpf:"number_filters"`
 	PreviousNames     *ebpf.Map `ebpf:"previous_names"`
@@ -163,6 +174,7 @@ func (m *ProcessMaps) Close() error {
 		m.Budgets,
 		m.Containers,
 		m.EventConfigs,
+		m.ExecveatCalls,
 		m.Filters,
 		m.NumberFilters,
 		m.PreviousNames,
@@ -181,6 +193,7 @@ type ProcessVariables struct {
 	CgroupSubsys         *ebpf.Variable `ebpf:"cgroup_subsys"`
 	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
+	NativeSyscalls       *ebpf.Variable `ebpf:"native_syscalls"`
 	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 }
@@ -189,6 +202,9 @@ type ProcessVariables struct {
 //
 // It can be passed to LoadProcessObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ProcessPrograms struct {
+	ExecveDone              *ebpf.Program `ebpf:"execve_done"`
+	ExecveatEnter           *ebpf.Program `ebpf:"execveat_enter"`
+	ExecveatExit            *ebpf.Program `ebpf:"execveat_exit"`
 	SchedProcessExec        *ebpf.Program `ebpf:"sched_process_exec"`
 	SchedProcessExit        *ebpf.Program `ebpf:"sched_process_exit"`
 	SchedProcessFork        *ebpf.Program `ebpf:"sched_process_fork"`
@@ -199,6 +215,9 @@ type ProcessPrograms struct {
 
 func (p *ProcessPrograms) Close() error {
 	return _ProcessClose(
+		p.ExecveDone,
+		p.ExecveatEnter,
+		p.ExecveatExit,
 		p.SchedProcessExec,
 		p.SchedProcessExit,
 		p.SchedProcessFork,

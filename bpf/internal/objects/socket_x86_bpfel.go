@@ -16,38 +16,46 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	SocketMapAfterEnterHandler            = "after_enter_handler"
-	SocketMapAfterHandler                 = "after_handler"
-	SocketMapBudgets                      = "budgets"
-	SocketMapContainers                   = "containers"
-	SocketMapEventConfigs                 = "event_configs"
-	SocketMapFilters                      = "filters"
-	SocketMapNumberFilters                = "number_filters"
-	SocketMapRing                         = "ring"
-	SocketMapScratches                    = "scratches"
-	SocketMapStats                        = "stats"
-	SocketMapTextFilters                  = "text_filters"
-	SocketProgAcceptExit                  = "accept_exit"
-	SocketProgBindExit                    = "bind_exit"
-	SocketProgConnectExit                 = "connect_exit"
-	SocketProgDupExit                     = "dup_exit"
-	SocketProgListenExit                  = "listen_exit"
-	SocketProgSecuritySocketAccept        = "security_socket_accept"
-	SocketProgSecuritySocketAcceptKprobe  = "security_socket_accept_kprobe"
-	SocketProgSecuritySocketBind          = "security_socket_bind"
-	SocketProgSecuritySocketBindKprobe    = "security_socket_bind_kprobe"
-	SocketProgSecuritySocketConnect       = "security_socket_connect"
-	SocketProgSecuritySocketConnectKprobe = "security_socket_connect_kprobe"
-	SocketProgSecuritySocketCreate        = "security_socket_create"
-	SocketProgSecuritySocketCreateKprobe  = "security_socket_create_kprobe"
-	SocketProgSecuritySocketListen        = "security_socket_listen"
-	SocketProgSecuritySocketListenKprobe  = "security_socket_listen_kprobe"
-	SocketVarCgroupHierarchy              = "cgroup_hierarchy"
-	SocketVarCgroupSubsys                 = "cgroup_subsys"
-	SocketVarContainersGeneration         = "containers_generation"
-	SocketVarHostMntNs                    = "host_mnt_ns"
-	SocketVarRingBytes                    = "ring_bytes"
-	SocketVarSelfTgid                     = "self_tgid"
+	SocketMapAfterEnterHandler                = "after_enter_handler"
+	SocketMapAfterHandler                     = "after_handler"
+	SocketMapBudgets                          = "budgets"
+	SocketMapConnecting                       = "connecting"
+	SocketMapContainers                       = "containers"
+	SocketMapEventConfigs                     = "event_configs"
+	SocketMapFilters                          = "filters"
+	SocketMapNumberFilters                    = "number_filters"
+	SocketMapRing                             = "ring"
+	SocketMapScratches                        = "scratches"
+	SocketMapStats                            = "stats"
+	SocketMapTextFilters                      = "text_filters"
+	SocketProgInetStreamConnect               = "__inet_stream_connect"
+	SocketProgInetStreamConnectKprobe         = "__inet_stream_connect_kprobe"
+	SocketProgAcceptExit                      = "accept_exit"
+	SocketProgBindExit                        = "bind_exit"
+	SocketProgConnectExit                     = "connect_exit"
+	SocketProgDupExit                         = "dup_exit"
+	SocketProgFastopenExit                    = "fastopen_exit"
+	SocketProgListenExit                      = "listen_exit"
+	SocketProgSecuritySocketAccept            = "security_socket_accept"
+	SocketProgSecuritySocketAcceptKprobe      = "security_socket_accept_kprobe"
+	SocketProgSecuritySocketBind              = "security_socket_bind"
+	SocketProgSecuritySocketBindKprobe        = "security_socket_bind_kprobe"
+	SocketProgSecuritySocketConnect           = "security_socket_connect"
+	SocketProgSecuritySocketConnectKprobe     = "security_socket_connect_kprobe"
+	SocketProgSecuritySocketCreate            = "security_socket_create"
+	SocketProgSecuritySocketCreateKprobe      = "security_socket_create_kprobe"
+	SocketProgSecuritySocketListen            = "security_socket_listen"
+	SocketProgSecuritySocketListenKprobe      = "security_socket_listen_kprobe"
+	SocketProgSecurityUnixStreamConnect       = "security_unix_stream_connect"
+	SocketProgSecurityUnixStreamConnectKprobe = "security_unix_stream_connect_kprobe"
+	SocketProgSocketcallExit                  = "socketcall_exit"
+	SocketVarCgroupHierarchy                  = "cgroup_hierarchy"
+	SocketVarCgroupSubsys                     = "cgroup_subsys"
+	SocketVarContainersGeneration             = "containers_generation"
+	SocketVarHostMntNs                        = "host_mnt_ns"
+	SocketVarNativeSyscalls                   = "native_syscalls"
+	SocketVarRingBytes                        = "ring_bytes"
+	SocketVarSelfTgid                         = "self_tgid"
 )
 
 // LoadSocket returns the embedded CollectionSpec for Socket.
@@ -92,21 +100,27 @@ type SocketSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SocketProgramSpecs struct {
-	AcceptExit                  *ebpf.ProgramSpec `ebpf:"accept_exit"`
-	BindExit                    *ebpf.ProgramSpec `ebpf:"bind_exit"`
-	ConnectExit                 *ebpf.ProgramSpec `ebpf:"connect_exit"`
-	DupExit                     *ebpf.ProgramSpec `ebpf:"dup_exit"`
-	ListenExit                  *ebpf.ProgramSpec `ebpf:"listen_exit"`
-	SecuritySocketAccept        *ebpf.ProgramSpec `ebpf:"security_socket_accept"`
-	SecuritySocketAcceptKprobe  *ebpf.ProgramSpec `ebpf:"security_socket_accept_kprobe"`
-	SecuritySocketBind          *ebpf.ProgramSpec `ebpf:"security_socket_bind"`
-	SecuritySocketBindKprobe    *ebpf.ProgramSpec `ebpf:"security_socket_bind_kprobe"`
-	SecuritySocketConnect       *ebpf.ProgramSpec `ebpf:"security_socket_connect"`
-	SecuritySocketConnectKprobe *ebpf.ProgramSpec `ebpf:"security_socket_connect_kprobe"`
-	SecuritySocketCreate        *ebpf.ProgramSpec `ebpf:"security_socket_create"`
-	SecuritySocketCreateKprobe  *ebpf.ProgramSpec `ebpf:"security_socket_create_kprobe"`
-	SecuritySocketListen        *ebpf.ProgramSpec `ebpf:"security_socket_listen"`
-	SecuritySocketListenKprobe  *ebpf.ProgramSpec `ebpf:"security_socket_listen_kprobe"`
+	InetStreamConnect               *ebpf.ProgramSpec `ebpf:"__inet_stream_connect"`
+	InetStreamConnectKprobe         *ebpf.ProgramSpec `ebpf:"__inet_stream_connect_kprobe"`
+	AcceptExit                      *ebpf.ProgramSpec `ebpf:"accept_exit"`
+	BindExit                        *ebpf.ProgramSpec `ebpf:"bind_exit"`
+	ConnectExit                     *ebpf.ProgramSpec `ebpf:"connect_exit"`
+	DupExit                         *ebpf.ProgramSpec `ebpf:"dup_exit"`
+	FastopenExit                    *ebpf.ProgramSpec `ebpf:"fastopen_exit"`
+	ListenExit                      *ebpf.ProgramSpec `ebpf:"listen_exit"`
+	SecuritySocketAccept            *ebpf.ProgramSpec `ebpf:"security_socket_accept"`
+	SecuritySocketAcceptKprobe      *ebpf.ProgramSpec `ebpf:"security_socket_accept_kprobe"`
+	SecuritySocketBind              *ebpf.ProgramSpec `ebpf:"security_socket_bind"`
+	SecuritySocketBindKprobe        *ebpf.ProgramSpec `ebpf:"security_socket_bind_kprobe"`
+	SecuritySocketConnect           *ebpf.ProgramSpec `ebpf:"security_socket_connect"`
+	SecuritySocketConnectKprobe     *ebpf.ProgramSpec `ebpf:"security_socket_connect_kprobe"`
+	SecuritySocketCreate            *ebpf.ProgramSpec `ebpf:"security_socket_create"`
+	SecuritySocketCreateKprobe      *ebpf.ProgramSpec `ebpf:"security_socket_create_kprobe"`
+	SecuritySocketListen            *ebpf.ProgramSpec `ebpf:"security_socket_listen"`
+	SecuritySocketListenKprobe      *ebpf.ProgramSpec `ebpf:"security_socket_listen_kprobe"`
+	SecurityUnixStreamConnect       *ebpf.ProgramSpec `ebpf:"security_unix_stream_connect"`
+	SecurityUnixStreamConnectKprobe *ebpf.ProgramSpec `ebpf:"security_unix_stream_connect_kprobe"`
+	SocketcallExit                  *ebpf.ProgramSpec `ebpf:"socketcall_exit"`
 }
 
 // SocketMapSpecs contains maps before they are loaded into the kernel.
@@ -116,6 +130,7 @@ type SocketMapSpecs struct {
 	AfterEnterHandler *ebpf.MapSpec `ebpf:"after_enter_handler"`
 	AfterHandler      *ebpf.MapSpec `ebpf:"after_handler"`
 	Budgets           *ebpf.MapSpec `ebpf:"budgets"`
+	Connecting        *ebpf.MapSpec `ebpf:"connecting"`
 	Containers        *ebpf.MapSpec `ebpf:"containers"`
 	EventConfigs      *ebpf.MapSpec `ebpf:"event_configs"`
 	Filters           *ebpf.MapSpec `ebpf:"filters"`
@@ -134,6 +149,7 @@ type SocketVariableSpecs struct {
 	CgroupSubsys         *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
 	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
+	NativeSyscalls       *ebpf.VariableSpec `ebpf:"native_syscalls"`
 	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
@@ -161,6 +177,7 @@ type SocketMaps struct {
 	AfterEnterHandler *ebpf.Map `ebpf:"after_enter_handler"`
 	AfterHandler      *ebpf.Map `ebpf:"after_handler"`
 	Budgets           *ebpf.Map `ebpf:"budgets"`
+	Connecting        *ebpf.Map `ebpf:"connecting"`
 	Containers        *ebpf.Map `ebpf:"containers"`
 	EventConfigs      *ebpf.Map `ebpf:"event_configs"`
 	Filters           *ebpf.Map `ebpf:"filters"`
@@ -176,6 +193,7 @@ func (m *SocketMaps) Close() error {
 		m.AfterEnterHandler,
 		m.AfterHandler,
 		m.Budgets,
+		m.Connecting,
 		m.Containers,
 		m.EventConfigs,
 		m.Filters,
@@ -195,6 +213,7 @@ type SocketVariables struct {
 	CgroupSubsys         *ebpf.Variable `ebpf:"cgroup_subsys"`
 	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
+	NativeSyscalls       *ebpf.Variable `ebpf:"native_syscalls"`
 	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 }
@@ -203,29 +222,38 @@ type SocketVariables struct {
 //
 // It can be passed to LoadSocketObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SocketPrograms struct {
-	AcceptExit                  *ebpf.Program `ebpf:"accept_exit"`
-	BindExit                    *ebpf.Program `ebpf:"bind_exit"`
-	ConnectExit                 *ebpf.Program `ebpf:"connect_exit"`
-	DupExit                     *ebpf.Program `ebpf:"dup_exit"`
-	ListenExit                  *ebpf.Program `ebpf:"listen_exit"`
-	SecuritySocketAccept        *ebpf.Program `ebpf:"security_socket_accept"`
-	SecuritySocketAcceptKprobe  *ebpf.Program `ebpf:"security_socket_accept_kprobe"`
-	SecuritySocketBind          *ebpf.Program `ebpf:"security_socket_bind"`
-	SecuritySocketBindKprobe    *ebpf.Program `ebpf:"security_socket_bind_kprobe"`
-	SecuritySocketConnect       *ebpf.Program `ebpf:"security_socket_connect"`
-	SecuritySocketConnectKprobe *ebpf.Program `ebpf:"security_socket_connect_kprobe"`
-	SecuritySocketCreate        *ebpf.Program `ebpf:"security_socket_create"`
-	SecuritySocketCreateKprobe  *ebpf.Program `ebpf:"security_socket_create_kprobe"`
-	SecuritySocketListen        *ebpf.Program `ebpf:"security_socket_listen"`
-	SecuritySocketListenKprobe  *ebpf.Program `ebpf:"security_socket_listen_kprobe"`
+	InetStreamConnect               *ebpf.Program `ebpf:"__inet_stream_connect"`
+	InetStreamConnectKprobe         *ebpf.Program `ebpf:"__inet_stream_connect_kprobe"`
+	AcceptExit                      *ebpf.Program `ebpf:"accept_exit"`
+	BindExit                        *ebpf.Program `ebpf:"bind_exit"`
+	ConnectExit                     *ebpf.Program `ebpf:"connect_exit"`
+	DupExit                         *ebpf.Program `ebpf:"dup_exit"`
+	FastopenExit                    *ebpf.Program `ebpf:"fastopen_exit"`
+	ListenExit                      *ebpf.Program `ebpf:"listen_exit"`
+	SecuritySocketAccept            *ebpf.Program `ebpf:"security_socket_accept"`
+	SecuritySocketAcceptKprobe      *ebpf.Program `ebpf:"security_socket_accept_kprobe"`
+	SecuritySocketBind              *ebpf.Program `ebpf:"security_socket_bind"`
+	SecuritySocketBindKprobe        *ebpf.Program `ebpf:"security_socket_bind_kprobe"`
+	SecuritySocketConnect           *ebpf.Program `ebpf:"security_socket_connect"`
+	SecuritySocketConnectKprobe     *ebpf.Program `ebpf:"security_socket_connect_kprobe"`
+	SecuritySocketCreate            *ebpf.Program `ebpf:"security_socket_create"`
+	SecuritySocketCreateKprobe      *ebpf.Program `ebpf:"security_socket_create_kprobe"`
+	SecuritySocketListen            *ebpf.Program `ebpf:"security_socket_listen"`
+	SecuritySocketListenKprobe      *ebpf.Program `ebpf:"security_socket_listen_kprobe"`
+	SecurityUnixStreamConnect       *ebpf.Program `ebpf:"security_unix_stream_connect"`
+	SecurityUnixStreamConnectKprobe *ebpf.Program `ebpf:"security_unix_stream_connect_kprobe"`
+	SocketcallExit                  *ebpf.Program `ebpf:"socketcall_exit"`
 }
 
 func (p *SocketPrograms) Close() error {
 	return _SocketClose(
+		p.InetStreamConnect,
+		p.InetStreamConnectKprobe,
 		p.AcceptExit,
 		p.BindExit,
 		p.ConnectExit,
 		p.DupExit,
+		p.FastopenExit,
 		p.ListenExit,
 		p.SecuritySocketAccept,
 		p.SecuritySocketAcceptKprobe,
@@ -237,6 +265,9 @@ func (p *SocketPrograms) Close() error {
 		p.SecuritySocketCreateKprobe,
 		p.SecuritySocketListen,
 		p.SecuritySocketListenKprobe,
+		p.SecurityUnixStreamConnect,
+		p.SecurityUnixStreamConnectKprobe,
+		p.SocketcallExit,
 	)
 }
 

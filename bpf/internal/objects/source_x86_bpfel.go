@@ -38,6 +38,7 @@ const (
 	SourceVarCgroupSubsys          = "cgroup_subsys"
 	SourceVarContainersGeneration  = "containers_generation"
 	SourceVarHostMntNs             = "host_mnt_ns"
+	SourceVarNativeSyscalls        = "native_syscalls"
 	SourceVarRingBytes             = "ring_bytes"
 	SourceVarSelfTgid              = "self_tgid"
 )
@@ -118,6 +119,7 @@ type SourceVariableSpecs struct {
 	CgroupSubsys         *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
 	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
+	NativeSyscalls       *ebpf.VariableSpec `ebpf:"native_syscalls"`
 	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
@@ -187,6 +189,7 @@ type SourceVariables struct {
 	CgroupSubsys         *ebpf.Variable `ebpf:"cgroup_subsys"`
 	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
+	NativeSyscalls       *ebpf.Variable `ebpf:"native_syscalls"`
 	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 }

@@ -41,6 +41,7 @@ const (
 	SyscallVarCgroupSubsys         = "cgroup_subsys"
 	SyscallVarContainersGeneration = "containers_generation"
 	SyscallVarHostMntNs            = "host_mnt_ns"
+	SyscallVarNativeSyscalls       = "native_syscalls"
 	SyscallVarRingBytes            = "ring_bytes"
 	SyscallVarSelfTgid             = "self_tgid"
 	SyscallVarWantedCalls          = "wanted_calls"
@@ -125,6 +126,7 @@ type SyscallVariableSpecs struct {
 	CgroupSubsys         *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
 	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
+	NativeSyscalls       *ebpf.VariableSpec `ebpf:"native_syscalls"`
 	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 	WantedCalls          *ebpf.VariableSpec `ebpf:"wanted_calls"`
@@ -199,6 +201,7 @@ type SyscallVariables struct {
 	CgroupSubsys         *ebpf.Variable `ebpf:"cgroup_subsys"`
 	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
+	NativeSyscalls       *ebpf.Variable `ebpf:"native_syscalls"`
 	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 	WantedCalls          *ebpf.Variable `ebpf:"wanted_calls"`
