@@ -49,22 +49,37 @@ var ErrTimeout = errors.New("test kernel ran into its time-out")
 
 // Check returns an error that wraps [ErrMissing] if a tool that [Run] needs is absent.
 func Check() error {
-	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
-		return fmt.Errorf("%w: qemu-system-x86_64 not found: install the package qemu-system-x86", ErrMissing)
+	if _, err := find(""); err != nil {
+		return err
 	}
 	_, err := busybox()
 	return err
 }
 
+// find returns the emulator of an architecture.
+func find(arch string) (string, error) {
+	qemu, pkg := "qemu-system-x86_64", "qemu-system-x86"
+	if arch == "arm64" {
+		qemu, pkg = "qemu-system-aarch64", "qemu-system-arm"
+	}
+	if _, err := exec.LookPath(qemu); err != nil {
+		return "", fmt.Errorf("%w: %s not found: install the package %s", ErrMissing, qemu, pkg)
+	}
+	return qemu, nil
+}
+
 // Run boots img and returns the exit code of the job's program. An error means that the
 // program did not run to its end: no QEMU, a panic, a time-out.
 func Run(ctx context.Context, img Image, job Job) (code int, err error) {
-	if err := Check(); err != nil {
-		return 0, err
-	}
-	box, err := busybox()
+	qemu, err := find(img.Arch)
 	if err != nil {
 		return 0, err
+	}
+	box := img.Busybox
+	if box == "" {
+		if box, err = busybox(); err != nil {
+			return 0, err
+		}
 	}
 	dir, err := os.MkdirTemp("", "vmtest-")
 	if err != nil {
@@ -94,7 +109,7 @@ func Run(ctx context.Context, img Image, job Job) (code int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", arguments(img, job, ramfs)...)
+	cmd := exec.CommandContext(ctx, qemu, arguments(img, job, ramfs)...)
 	cmd.Stdout, cmd.Stderr = console, console
 	cmd.ExtraFiles = []*os.File{in}
 	cmd.WaitDelay = 5 * time.Second
@@ -138,14 +153,22 @@ func arguments(img Image, job Job, ramfs string) []string {
 	if job.ICount {
 		accel = []string{"-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"}
 	}
-	return append(accel,
-		"-cpu", "max", "-smp", "1", "-m", strconv.Itoa(memory),
+	args := append(accel,
+		"-smp", "1", "-m", strconv.Itoa(memory),
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-kernel", img.Vmlinuz, "-initrd", ramfs,
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
-		"-chardev", "file,id=out,path=/dev/fd/3", "-serial", "chardev:out",
-		"-append", strings.TrimSpace("console=ttyS0 quiet panic=-1 audit=0 lsm="+LSMs+" "+job.Cmdline),
+		"-chardev", "file,id=out,path=/dev/fd/3",
 	)
+	console, output := "ttyS0", "ttyS1"
+	if img.Arch == "arm64" { // its machine has one serial port
+		console, output = "ttyAMA0", "ttyS0"
+		args = append(args, "-machine", "virt", "-cpu", "cortex-a72", "-device", "pci-serial,chardev=out")
+	} else {
+		args = append(args, "-cpu", "max", "-serial", "chardev:out")
+	}
+	// What the kernel does not know becomes the init's environment.
+	return append(args, "-append", strings.TrimSpace("console="+console+" vmtest_output="+output+" quiet panic=-1 audit=0 lsm="+LSMs+" "+job.Cmdline))
 }
 
 // console keeps the end of what the kernel and the init print.

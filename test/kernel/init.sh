@@ -36,8 +36,8 @@ hostname vmtest
 ulimit -l unlimited
 HOME=/root
 export HOME
-stty -F /dev/ttyS1 raw -echo 115200
-/bin/sh /vmtest/run </dev/null >/dev/ttyS1 2>&1
+stty -F /dev/$vmtest_output raw -echo 115200
+/bin/sh /vmtest/run </dev/null >/dev/$vmtest_output 2>&1
 code=$?
 # Closing waits until the last byte has left the port.
 sync

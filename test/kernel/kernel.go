@@ -13,6 +13,7 @@ import (
 	"archive/tar"
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -35,29 +37,48 @@ var ErrMissing = errors.New("cannot boot a test kernel here")
 // A Release is a kernel that [Fetch] knows how to get.
 type Release struct {
 	Name  string // what the -kernel flag says
-	Suite string // Debian suite whose linux-image-cloud-amd64 it is
+	Suite string // Debian suite that has it
+	// Series is its version, of which the newest is taken; "" is what linux-image-cloud-amd64 depends on.
+	Series string
+	Arch   string // "" is x86-64; "arm64"
 }
 
-// Releases are the kernels of the test matrix, oldest first.
+// Releases are the kernels of the test matrix, oldest first: all that Debian has, and of 7 the newest; then another architecture.
 var Releases = []Release{
-	{"5.10", "bullseye"},
-	{"6.1", "bookworm"},
-	{"6.12", "trixie"},
-	{"7", "trixie-backports"}, // whatever is the newest there
+	{"5.10", "bullseye", "", ""},
+	{"6.1", "bookworm", "", ""},
+	{"6.12", "trixie", "", ""},
+	{"6.16", "trixie-backports", "6.16", ""},
+	{"6.17", "trixie-backports", "6.17", ""},
+	{"6.18", "trixie-backports", "6.18", ""},
+	{"6.19", "trixie-backports", "6.19", ""},
+	{"7", "trixie-backports", "", ""},
+	{"6.1-arm64", "bookworm", "", "arm64"},
+}
+
+// Names returns the names of the releases.
+func Names() []string {
+	var names []string
+	for _, r := range Releases {
+		names = append(names, r.Name)
+	}
+	return names
 }
 
 // An Image is a kernel on disk.
 type Image struct {
 	Vmlinuz string
-	// Package is the Debian package that it came from and that holds its modules; empty for
-	// an image the user named.
-	Package string
+	// Modules is the Debian package that holds its modules; empty for an image the user named.
+	Modules string
+	Arch    string // as in [Release]
+	// Busybox is a static one for the architecture, when that is not this machine's.
+	Busybox string
 }
 
 const (
 	mirror   = "http://deb.debian.org/debian" // apt checks signatures, so plain HTTP is safe
 	keyring  = "/usr/share/keyrings/debian-archive-keyring.gpg"
-	metaName = "linux-image-cloud-amd64"
+	metaName = "linux-image-cloud-"
 )
 
 // Fetch returns the image of name, which is one of [Releases] or a path to a vmlinuz. The
@@ -67,11 +88,7 @@ func Fetch(ctx context.Context, name, cache string, log io.Writer) (Image, error
 	i := slices.IndexFunc(Releases, func(r Release) bool { return r.Name == name })
 	if i < 0 {
 		if _, err := os.Stat(name); err != nil {
-			var names []string
-			for _, r := range Releases {
-				names = append(names, r.Name)
-			}
-			return Image{}, fmt.Errorf("%w: kernel %q is neither a file nor one of %s", ErrMissing, name, strings.Join(names, ", "))
+			return Image{}, fmt.Errorf("%w: kernel %q is neither a file nor one of %s", ErrMissing, name, strings.Join(Names(), ", "))
 		}
 		return Image{Vmlinuz: name}, nil
 	}
@@ -85,24 +102,32 @@ func Fetch(ctx context.Context, name, cache string, log io.Writer) (Image, error
 	}
 	defer unlock()
 
-	if img, err := cached(dir); err == nil {
+	if img, err := cached(dir, Releases[i].Arch); err == nil {
 		return img, nil
 	}
 	fmt.Fprintf(log, "vmtest: downloading Linux %s (Debian %s) into %s\n", name, Releases[i].Suite, dir)
-	if err := download(ctx, Releases[i].Suite, dir, log); err != nil {
+	if err := download(ctx, Releases[i], dir, log); err != nil {
 		return Image{}, fmt.Errorf("%w: download Linux %s: %w", ErrMissing, name, err)
 	}
-	return cached(dir)
+	return cached(dir, Releases[i].Arch)
 }
 
-func cached(dir string) (Image, error) {
+func cached(dir, arch string) (Image, error) {
 	vmlinuz := filepath.Join(dir, "vmlinuz")
 	if _, err := os.Stat(vmlinuz); err != nil {
 		return Image{}, err
 	}
-	img := Image{Vmlinuz: vmlinuz}
-	if found := debs(dir); len(found) > 0 {
-		img.Package = found[0]
+	img := Image{Vmlinuz: vmlinuz, Arch: arch}
+	for _, deb := range debs(dir) {
+		if base := filepath.Base(deb); strings.HasPrefix(base, "linux-") && !strings.HasPrefix(base, "linux-binary-") {
+			img.Modules = deb
+		}
+	}
+	if arch != "" {
+		img.Busybox = filepath.Join(dir, "busybox")
+		if _, err := os.Stat(img.Busybox); err != nil {
+			return Image{}, err
+		}
 	}
 	return img, nil
 }
@@ -114,7 +139,7 @@ func debs(dir string) []string {
 
 // download gets the package that holds the kernel by a private apt root, so that neither
 // root nor the machine's own package lists are needed.
-func download(ctx context.Context, suite, dir string, log io.Writer) error {
+func download(ctx context.Context, r Release, dir string, log io.Writer) error {
 	for _, tool := range []string{"apt-get", "apt-cache", "dpkg-deb"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return fmt.Errorf("%s not found: kernels come from Debian packages; elsewhere name a kernel by -kernel /path/to/vmlinuz", tool)
@@ -134,7 +159,8 @@ func download(ctx context.Context, suite, dir string, log io.Writer) error {
 		}
 	}
 	sources := filepath.Join(root, "sources.list")
-	line := fmt.Sprintf("deb [arch=amd64 signed-by=%s] %s %s main\n", keyring, mirror, suite)
+	arch := cmp.Or(r.Arch, "amd64")
+	line := fmt.Sprintf("deb [arch=%s signed-by=%s] %s %s main\n", arch, keyring, mirror, r.Suite)
 	if err := os.WriteFile(sources, []byte(line), 0o644); err != nil {
 		return err
 	}
@@ -145,7 +171,7 @@ func download(ctx context.Context, suite, dir string, log io.Writer) error {
 		args = append([]string{
 			"-q", "-o", "Dir::Etc::SourceList=" + sources, "-o", "Dir::Etc::SourceParts=/dev/null",
 			"-o", "Dir::State=" + root, "-o", "Dir::State::status=/dev/null", "-o", "Dir::Cache=" + root,
-			"-o", "APT::Architecture=amd64", "-o", "APT::Sandbox::User=", "-o", "Acquire::Languages=none",
+			"-o", "APT::Architecture=" + arch, "-o", "APT::Architectures=" + arch, "-o", "APT::Sandbox::User=", "-o", "Acquire::Languages=none",
 			"-o", "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false", "-o", "Acquire::Retries=3",
 		}, args...)
 		cmd := exec.CommandContext(ctx, tool, args...)
@@ -160,10 +186,20 @@ func download(ctx context.Context, suite, dir string, log io.Writer) error {
 	if _, err := apt("apt-get", "update"); err != nil {
 		return err
 	}
-	// The meta package depends on the image; since 7.0 that one depends on another which
-	// holds the kernel itself.
+	// The meta package depends on the image; since 6.19 that one depends on two others, which
+	// hold the kernel itself and its modules.
 	depends := regexp.MustCompile(`^Depends:.*?\b(linux-(?:image|binary)-[^ ,]*[0-9][^ ,]*)`)
-	for pkg := metaName; ; {
+	pkg := metaName + arch
+	if r.Series != "" {
+		found, err := apt("apt-cache", "search", "--names-only", "^linux-image-"+regexp.QuoteMeta(r.Series)+`\.[^ ]*-cloud-`+arch+"$")
+		if err != nil {
+			return err
+		}
+		if pkg = newest(found); pkg == "" {
+			return fmt.Errorf("%s has no Linux %s", r.Suite, r.Series)
+		}
+	}
+	for {
 		shown, err := apt("apt-cache", "show", "--no-all-versions", pkg)
 		if err != nil {
 			return err
@@ -183,9 +219,26 @@ func download(ctx context.Context, suite, dir string, log io.Writer) error {
 		}
 		pkg = next
 	}
-	found := debs(dir)
+	if release, split := strings.CutPrefix(pkg, "linux-binary-"); split {
+		if _, err := apt("apt-get", "download", "linux-modules-"+release); err != nil {
+			fmt.Fprintf(log, "vmtest: no modules: %v\n", err) // Debian removes those of superseded kernels
+		}
+	}
+	if r.Arch != "" {
+		if _, err := apt("apt-get", "download", "busybox-static"); err != nil {
+			return err
+		}
+		for _, deb := range debs(dir) {
+			if strings.HasPrefix(filepath.Base(deb), "busybox") {
+				if err := extract(ctx, deb, func(name string) bool { return name == "bin/busybox" }, filepath.Join(dir, "busybox")); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	found, _ := filepath.Glob(filepath.Join(dir, pkg+"_*.deb"))
 	if len(found) != 1 {
-		return fmt.Errorf("expected one package in %s, found %d", dir, len(found))
+		return fmt.Errorf("expected one package %s in %s, found %d", pkg, dir, len(found))
 	}
 	return extract(ctx, found[0], func(name string) bool {
 		// /boot, or in newer packages /usr/lib/modules/<release>/vmlinuz.
@@ -193,15 +246,32 @@ func download(ctx context.Context, suite, dir string, log io.Writer) error {
 	}, filepath.Join(dir, "vmlinuz"))
 }
 
+// newest returns the first word of the line with the highest version: apt-cache search prints a package a line.
+func newest(lines string) (pkg string) {
+	var best []int
+	for line := range strings.Lines(lines) {
+		name, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		var version []int
+		for _, digits := range regexp.MustCompile(`\d+`).FindAllString(name, -1) {
+			n, _ := strconv.Atoi(digits)
+			version = append(version, n)
+		}
+		if slices.Compare(version, best) > 0 {
+			pkg, best = name, version
+		}
+	}
+	return pkg
+}
+
 // Module extracts a kernel module by name ("dummy") out of the image's package, unpacked if
 // it is compressed, and returns its path in dir.
 func (i Image) Module(ctx context.Context, name, dir string) (string, error) {
-	if i.Package == "" {
+	if i.Modules == "" {
 		return "", fmt.Errorf("%w: modules come from the kernel's package, and %s has none", ErrMissing, i.Vmlinuz)
 	}
 	ko := filepath.Join(dir, name+".ko")
 	var ext string // ".xz" of dummy.ko.xz
-	err := extract(ctx, i.Package, func(file string) bool {
+	err := extract(ctx, i.Modules, func(file string) bool {
 		base, rest, ok := strings.Cut(path.Base(file), ".ko")
 		if ok && base == name {
 			ext = rest
@@ -209,7 +279,7 @@ func (i Image) Module(ctx context.Context, name, dir string) (string, error) {
 		return ok && base == name
 	}, ko)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("%w: %s holds no module %q", ErrMissing, filepath.Base(i.Package), name)
+		return "", fmt.Errorf("%w: %s holds no module %q", ErrMissing, filepath.Base(i.Modules), name)
 	}
 	if err != nil || ext == "" {
 		return ko, err

@@ -19,7 +19,7 @@ func image(t *testing.T) Image {
 		t.Skip(err)
 	}
 	for _, r := range Releases {
-		if img, err := cached(filepath.Join("..", "..", ".cache", "kernels", r.Name)); err == nil {
+		if img, err := cached(filepath.Join("..", "..", ".cache", "kernels", r.Name), r.Arch); err == nil && r.Arch == "" {
 			return img
 		}
 	}

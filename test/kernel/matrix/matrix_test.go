@@ -1,6 +1,3 @@
-// Package matrix runs the tests that load BPF in other kernels than the one at hand, under
-// QEMU, and reports each of them as a test of its own. TOCSIN_TEST_KERNELS names the kernels
-// (default 6.1; "make test-kernels" takes all).
 package matrix
 
 import (
@@ -8,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"io"
 	"os"
 	"os/exec"
@@ -18,6 +16,8 @@ import (
 
 	"github.com/tocsin-io/tocsin/test/kernel"
 )
+
+var update = flag.Bool("update", false, "keep what the kernels showed: results/*.jsonl, from which docs/events.md is generated")
 
 // A suite is one test package and what it needs in the guest.
 type suite struct {
@@ -52,6 +52,9 @@ func TestKernels(t *testing.T) {
 	if !long {
 		names = "6.1"
 	}
+	if names == "all" {
+		names = strings.Join(kernel.Names(), ",")
+	}
 	for _, name := range strings.Split(names, ",") {
 		t.Run(name, func(t *testing.T) {
 			cache := os.Getenv("TOCSIN_CACHE")
@@ -67,6 +70,12 @@ func TestKernels(t *testing.T) {
 			for _, s := range suites {
 				if s.long && !long {
 					continue
+				}
+				if *update {
+					if s.pkg != "bpf" {
+						continue
+					}
+					s.only = "^(TestHooks|TestEvasions|TestUsermodeHelper)$"
 				}
 				t.Run(s.pkg, func(t *testing.T) { run(t, root, name, img, s) })
 			}
@@ -117,10 +126,37 @@ func run(t *testing.T, root, name string, img kernel.Image, s suite) {
 	code, err := kernel.Run(t.Context(), img, job)
 	results := decode(t, &out)
 	results.report(t)
+	if *update && s.pkg == "bpf" {
+		if err := results.save(filepath.Join(root, "test/kernel/matrix/results", name+".jsonl"), name); err != nil {
+			t.Error(err)
+		}
+	}
 	if err != nil {
 		t.Error(err)
 	} else if code != 0 && results.failed == 0 {
 		t.Errorf("exit code %d, though no test failed:\n%s", code, results.rest.String())
+	}
+}
+
+// TestThisKernel runs the same test of every hook on the kernel at hand, where what it shows is to be kept.
+func TestThisKernel(t *testing.T) {
+	if !*update {
+		t.Skip("./bpf tests it; with -update its results are kept")
+	}
+	root, err := filepath.Abs("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-json", "-count=1", "-run=^(TestHooks|TestEvasions)$", "./bpf")
+	cmd.Dir = root
+	out, err := cmd.Output()
+	if err != nil {
+		t.Errorf("go test: %v", err)
+	}
+	r := decodeJSON(t, out)
+	r.report(t)
+	if err := r.save(filepath.Join(root, "test/kernel/matrix/results/this.jsonl"), "this"); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -151,6 +187,7 @@ type result struct {
 	action string
 	output strings.Builder
 	parent bool
+	attrs  map[string][]string
 }
 
 // decode reads what a test binary printed with -test.v=test2json.
@@ -164,9 +201,14 @@ func decode(t *testing.T, raw io.Reader) *results {
 	if err != nil {
 		t.Fatalf("go tool test2json: %v", err)
 	}
+	return decodeJSON(t, text)
+}
+
+func decodeJSON(t *testing.T, text []byte) *results {
+	t.Helper()
 	r := &results{tests: map[string]*result{}}
 	for dec := json.NewDecoder(bytes.NewReader(text)); ; {
-		var e struct{ Action, Test, Output string }
+		var e struct{ Action, Test, Output, Key, Value string }
 		if err := dec.Decode(&e); errors.Is(err, io.EOF) {
 			return r
 		} else if err != nil {
@@ -178,7 +220,7 @@ func decode(t *testing.T, raw io.Reader) *results {
 		}
 		one := r.tests[e.Test]
 		if one == nil {
-			one = &result{}
+			one = &result{attrs: map[string][]string{}}
 			r.tests[e.Test] = one
 			r.order = append(r.order, e.Test)
 			if i := strings.LastIndexByte(e.Test, '/'); i > 0 && r.tests[e.Test[:i]] != nil {
@@ -186,6 +228,8 @@ func decode(t *testing.T, raw io.Reader) *results {
 			}
 		}
 		switch e.Action {
+		case "attr":
+			one.attrs[e.Key] = append(one.attrs[e.Key], e.Value)
 		case "output":
 			one.output.WriteString(e.Output)
 		case "pass", "fail", "skip":
@@ -219,6 +263,58 @@ func (r *results) report(t *testing.T) {
 	if len(r.order) == 0 {
 		t.Errorf("no test ran:\n%s", r.rest.String())
 	}
+}
+
+// save keeps what the tests of hooks and evasions showed, for docs/events.md.
+func (r *results) save(file, kernelName string) error {
+	k := Kernel{Name: kernelName}
+	if top := r.tests["TestHooks"]; top != nil && len(top.attrs["release"]) > 0 {
+		k.Release = top.attrs["release"][0]
+	}
+	at := map[string]int{} // by test of a hook
+	for _, name := range r.order {
+		one, parts := r.tests[name], strings.SplitN(name, "/", 4)
+		evasion := parts[0] == "TestEvasions"
+		if parts[0] != "TestHooks" && parts[0] != "TestUsermodeHelper" && !evasion {
+			continue
+		}
+		switch len(parts) {
+		case 2: // an event: why hooks cannot be used
+			for kind, why := range one.attrs {
+				if !evasion {
+					k.Results = append(k.Results, Result{Event: parts[1], Hook: kind, Outcome: Unusable, Reason: why[0]})
+				}
+			}
+		case 3: // a hook
+			hook, _, _ := strings.Cut(parts[2], "#")
+			res := Result{Event: parts[1], Hook: hook, Outcome: one.action, Target: first(one.attrs["target"]), User: one.attrs["user"]}
+			if evasion {
+				of := r.tests[parts[0]+"/"+parts[1]].attrs
+				res.Event, res.Attack, res.Seen = first(of["event"]), first(of["attack"]), first(of["seen"])
+				res.Evasion = strings.ReplaceAll(parts[1], "_", " ")
+			}
+			if one.action == "skip" {
+				res.Reason = said(one.output.String())
+			}
+			at[name] = len(k.Results)
+			k.Results = append(k.Results, res)
+		case 4: // a trigger
+			if i, ok := at[strings.Join(parts[:3], "/")]; ok {
+				k.Results[i].User = append(k.Results[i].User, one.attrs["user"]...)
+				if one.action == "skip" {
+					k.Results[i].Reason = said(one.output.String())
+				}
+			}
+		}
+	}
+	return k.write(file)
+}
+
+func first(s []string) string {
+	if len(s) == 0 {
+		return ""
+	}
+	return s[0]
 }
 
 // said is the reason that a test gave for being skipped.

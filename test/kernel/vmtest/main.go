@@ -58,7 +58,7 @@ func main() {
 func run(ctx context.Context) (int, error) {
 	var add, env, modules list
 	fs := flag.NewFlagSet("vmtest", flag.ExitOnError)
-	name := fs.String("kernel", "6.1", "kernel: 5.10, 6.1, 6.12, 7, or the path of a vmlinuz")
+	name := fs.String("kernel", "6.1", "kernel: "+strings.Join(kernel.Names(), ", ")+", or the path of a vmlinuz")
 	fs.Var(&add, "add", "copy a file or folder `SRC[:DST]` into the guest, with its shared libraries; may repeat")
 	fs.Var(&modules, "module", "put the kernel's module `NAME` at /modules/NAME.ko; may repeat")
 	fs.Var(&env, "env", "pass the environment variable `NAME[=VALUE]`; may repeat; TOCSIN_* always pass")
