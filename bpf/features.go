@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -25,6 +26,8 @@ type Features struct {
 	mu     sync.Mutex
 	cache  *btf.Cache        // the kernel's types, some 60 MB once they are decoded: see release
 	broken map[string]string // hooks that could not be attached although nothing seemed to be missing, and why
+
+	calls func() map[string]bool // the functions of system calls that the kernel has, whether BTF describes them or not
 }
 
 // Choice is how an event is seen on this kernel.
@@ -41,7 +44,7 @@ type Choice struct {
 // Probe finds out what the running kernel offers, by loading and attaching programs that do nothing.
 // It needs the privileges of CheckPrivileges.
 func Probe() (*Features, error) {
-	f := &Features{Missing: map[Kind]string{}, broken: map[string]string{}}
+	f := &Features{Missing: map[Kind]string{}, broken: map[string]string{}, calls: sync.OnceValue(syscallSymbols)}
 	if _, err := f.types().Kernel(); err != nil {
 		return nil, fmt.Errorf("read the kernel's type information: %w", err)
 	}
@@ -195,10 +198,13 @@ func (f *Features) unusable(h *Hook) string {
 				}
 			}
 			if p.call && !f.hasSyscallFunction(fn) || !f.hasFunction(fn) {
-				if p.call && h.has(p.prog, f) {
-					continue // a system call that this kernel does not have, among others
+				switch {
+				case !p.call || !h.has(p.prog, f):
+					return "the kernel has no function " + fn
+				case f.calls()[fn]:
+					return "the kernel does not describe the registers of " + fn // without it the event would be seen in part
 				}
-				return "the kernel has no function " + fn
+				continue // a system call that this kernel does not have, among others
 			}
 		case Kprobe, Kretprobe:
 			if !f.hasFunction(p.to) {
@@ -274,6 +280,23 @@ func (f *Features) function(name string) *btf.Func {
 		found = fn
 	}
 	return found
+}
+
+// syscallSymbols reads which functions of system calls are among the kernel's symbols.
+func syscallSymbols() map[string]bool {
+	calls := map[string]bool{}
+	file, err := os.Open("/proc/kallsyms")
+	if err != nil {
+		return calls
+	}
+	defer file.Close()
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		fields := strings.Fields(lines.Text()) // address, type, name, and for some the module
+		if len(fields) >= 3 && strings.Contains(fields[2], "_sys_") {
+			calls[fields[2]] = true
+		}
+	}
+	return calls
 }
 
 // hasSyscallFunction reports whether programs on the function of a system call can read its registers: 5.10 does not
