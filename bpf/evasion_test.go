@@ -143,12 +143,13 @@ var evasions = []evasion{
 	// Names.
 	{
 		attack: "renames itself to look like a kernel thread", seen: "the new name, and in the exec before it the real program",
-		trigger: trigger{name: "renamed", event: "security_file_open", setup: tempFile, child: func(path string) {
-			rename("kworker/0:1")
-			fd, err := unix.Open(path, unix.O_RDONLY, 0)
-			check("open", err)
-			unix.Close(fd)
-		}, expect: func(path string, _ int) map[string]string { return map[string]string{"pathname": path} },
+		trigger: trigger{
+			name: "renamed", event: "security_file_open", setup: tempFile, child: func(path string) {
+				rename("kworker/0:1")
+				fd, err := unix.Open(path, unix.O_RDONLY, 0)
+				check("open", err)
+				unix.Close(fd)
+			}, expect: func(path string, _ int) map[string]string { return map[string]string{"pathname": path} },
 			header: func(t *testing.T, e *event.Event, _ int) {
 				if e.CommString() != "kworker/0:1" {
 					t.Errorf("command name %q", e.CommString())
@@ -156,7 +157,8 @@ var evasions = []evasion{
 				if e.Flags&event.FlagKthread != 0 {
 					t.Error("marked as a kernel thread")
 				}
-			}},
+			},
+		},
 	},
 	{
 		attack: "renames itself, then executes a program", seen: "the program's path, not a name that it gave itself, and the name that it had",
@@ -299,17 +301,19 @@ var evasions = []evasion{
 	},
 	{
 		attack: "executes a setuid program from a thread that is not the leader", seen: "the change of credentials",
-		trigger: trigger{name: "setuid exec by a thread", event: "commit_creds", setup: tempDir, child: byThread(func(dir string) {
-			program := filepath.Join(dir, "program")
-			check("chown", os.Chown(program, 4321, 4321))
-			check("chmod", os.Chmod(program, 0o755|os.ModeSetuid))
-			check("exec", unix.Exec(program, []string{"x"}, nil))
-		}), expect: func(string, int) map[string]string { return map[string]string{"new_cred": "*", "syscall": "execve"} },
+		trigger: trigger{
+			name: "setuid exec by a thread", event: "commit_creds", setup: tempDir, child: byThread(func(dir string) {
+				program := filepath.Join(dir, "program")
+				check("chown", os.Chown(program, 4321, 4321))
+				check("chmod", os.Chmod(program, 0o755|os.ModeSetuid))
+				check("exec", unix.Exec(program, []string{"x"}, nil))
+			}), expect: func(string, int) map[string]string { return map[string]string{"new_cred": "*", "syscall": "execve"} },
 			header: func(t *testing.T, e *event.Event, _ int) {
 				if cred, _ := argText(e, "new_cred"); !json.Valid([]byte(cred)) || !containsAll(cred, `"Uid":0,`, `"Euid":4321,`) {
 					t.Error(cred)
 				}
-			}},
+			},
+		},
 	},
 	{
 		attack: "executes from a thread that is not the leader", seen: "the process's end once, when the program ends",

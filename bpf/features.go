@@ -174,7 +174,9 @@ func (f *Features) Hooks(name string) Choice {
 }
 
 // neededHelpers are functions for programs that not every supported kernel has.
-var neededHelpers = map[string]string{"mprotect_enter": "bpf_find_vma"} // since 5.17
+var neededHelpers = map[string]string{ // bpf_find_vma is there since 5.17
+	"mprotect_enter": "bpf_find_vma", "source_function": "bpf_find_vma", "source_function_kprobe": "bpf_find_vma", "source_enter": "bpf_find_vma",
+}
 
 // unusable returns why the hook cannot be used, or "".
 func (f *Features) unusable(h *Hook) string {

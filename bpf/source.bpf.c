@@ -11,7 +11,6 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define VM_GROWSDOWN 0x100
-#define MAX_DEPTH 40 /* of a tree of mappings: more than any number of them needs */
 
 #if defined(__TARGET_ARCH_x86)
 #define USER_IP ip
@@ -43,32 +42,9 @@ static long on_area(struct task_struct *task, struct vm_area_struct *vma, struct
 	return 0;
 }
 
-/* Before 5.17 BPF has no helper for this; before 6.1 mappings are in a red-black tree. */
-static __always_inline void find_in_tree(struct area *a, struct task_struct *task, u64 addr)
-{
-	struct mm_struct___rb *mm = (void *)BPF_CORE_READ(task, mm);
-	struct rb_node *node = BPF_CORE_READ(mm, mm_rb.rb_node);
-	for (int i = 0; i < MAX_DEPTH && node; i++) {
-		struct vm_area_struct___rb *vma = (void *)node - bpf_core_field_offset(struct vm_area_struct___rb, vm_rb);
-		struct vm_area_struct *plain = (void *)vma;
-		u64 start = BPF_CORE_READ(plain, vm_start), end = BPF_CORE_READ(plain, vm_end);
-		if (addr < start) {
-			node = BPF_CORE_READ(node, rb_left);
-		} else if (addr >= end) {
-			node = BPF_CORE_READ(node, rb_right);
-		} else {
-			describe(a, plain);
-			return;
-		}
-	}
-}
-
 static __always_inline void find_area(struct area *a, struct task_struct *task, u64 addr)
 {
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma___x))
-		bpf_find_vma(task, addr, on_area, a, 0); /* fails while another thread changes mappings */
-	else if (bpf_core_field_exists(((struct mm_struct___rb *)0)->mm_rb))
-		find_in_tree(a, task, addr);
+	bpf_find_vma(task, addr, on_area, a, 0); /* fails while another thread changes mappings */
 }
 
 enum kind { OTHER, STACK, THREAD_STACK, HEAP, ANONYMOUS };

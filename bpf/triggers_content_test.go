@@ -177,8 +177,9 @@ func TestDirtyPipe(t *testing.T) {
 			fixed := startTrigger(t, "splice of a file", path)
 			selectAll(t, r.Sensor)
 			delete(r.loader.programs, "splice_exit") // loaded once
+			clear(r.loader.specs)                    // which have their constants
 			r.loader.consts["merge_flag"] = uint32(0)
-			defer delete(r.loader.consts, "merge_flag")
+			defer func() { delete(r.loader.consts, "merge_flag"); clear(r.loader.specs) }()
 			selectAll(t, r.Sensor, name)
 			pid := startTrigger(t, "splice of a file", path)
 			e := r.find(func(e *event.Event) bool { return int(e.HostPID) == pid && e.Name() == name })

@@ -121,7 +121,7 @@ var catalogue = []Def{
 		Proto: "const char* pathname, bytes bytes, dev_t dev, unsigned long inode",
 	},
 	{
-		ID: 47, Name: "file_modification", Sets: []string{"fs"}, Doc: "A file's content was changed; once per file and open.",
+		ID: 47, Name: "file_modification", Sets: []string{"fs"}, Doc: "A file's content was changed; told at most once a second for an open file and process.",
 		Proto: "const char* file_path, dev_t dev, unsigned long inode, unsigned long old_ctime, unsigned long new_ctime",
 	},
 	{

@@ -87,7 +87,6 @@ struct thread_info {
 enum bpf_func_id {
 	BPF_FUNC_get_current_task_btf___x = 158,
 	BPF_FUNC_task_pt_regs___x = 175,
-	BPF_FUNC_find_vma___x = 180,
 };
 
 typedef struct {
@@ -438,18 +437,6 @@ struct task_struct___stacks {
 	size_t sas_ss_size;
 	void *vfork_done;
 	struct thread_struct thread;
-};
-struct rb_node {
-	struct rb_node *rb_right, *rb_left;
-};
-struct rb_root {
-	struct rb_node *rb_node;
-};
-struct vm_area_struct___rb {
-	struct rb_node vm_rb;
-};
-struct mm_struct___rb { /* before 6.1 */
-	struct rb_root mm_rb;
 };
 
 #pragma clang attribute pop
