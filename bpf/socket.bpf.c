@@ -90,29 +90,25 @@ HOOK(security_socket_connect, struct socket *sock, void *address, int addrlen)
 #define EINTR 4
 
 /*
- * Whether two names of a socket are the same, but for /var before /run, which is a link everywhere. They lie in s->path, the
- * second one SUN_PATH_MAX later.
+ * Whether two paths of a socket are the same (2), or end in the same name (1): it may be mounted in another place, as a container's docker.sock mostly
+ * is, and /var/run is a link. They lie in s->path, the second one SUN_PATH_MAX later.
  */
 __noinline int same_name(u32 slot, u32 len_a, u32 len_b)
 {
 	struct scratch *s = scratch_at(slot);
-	u32 i;
+	u32 i, alike = 0;
 	if (!s)
 		return 0;
 	for (i = 0; i < SUN_PATH_MAX; i++) {
 		if (i >= len_a || i >= len_b)
 			break;
-		if (s->path[(len_a - 1 - i) & 127] != s->path[SUN_PATH_MAX + ((len_b - 1 - i) & 127)])
-			return 0;
+		u8 c = s->path[(len_a - 1 - i) & 127];
+		if (c != s->path[SUN_PATH_MAX + ((len_b - 1 - i) & 127)])
+			return alike;
+		if (c == '/')
+			alike = 1;
 	}
-	u8 *rest = s->path;
-	if (len_a == len_b)
-		return 1;
-	if (len_b == len_a + 4)
-		rest += SUN_PATH_MAX;
-	else if (len_a != len_b + 4)
-		return 0;
-	return rest[0] == '/' && rest[1] == 'v' && rest[2] == 'a' && rest[3] == 'r' && rest[4] == '/';
+	return len_a == len_b ? 2 : 1; /* one may be relative to the working directory */
 }
 
 /* Puts the path that a socket is bound to beside s->path; returns its length with the NUL, or at most 1 when it has none. */
@@ -175,15 +171,19 @@ static __always_inline enum match match_peer(struct rec *r, struct sock *peer, s
 		size = SUN_PATH_MAX;
 	BOUND(size, 127);
 	long asked_len = bpf_probe_read_user_str(r->s->path, size, (void *)c->addr + sizeof(u16));
-	if (asked_len <= 1 || !same_name(r->slot, asked_len - 1, bound_len - 1))
-		return OTHER;
-	return asked_len == bound_len ? SAME : ALIKE;
+	switch (asked_len > 1 ? same_name(r->slot, asked_len - 1, bound_len - 1) : 0) {
+	case 2:
+		return SAME;
+	case 1:
+		return ALIKE;
+	}
+	return OTHER;
 }
 
 /*
  * The address is the peer's. A connection to an AF_UNIX socket has two names: the path that the caller gave, which may be a
  * link or may have been changed by another thread since, and the one that the peer is bound to, perhaps in another mount
- * namespace. When they differ, each has a record; the caller's is marked as read from its memory.
+ * namespace. When they end in different names, each has a record; the caller's is marked as read from its memory.
  */
 static __noinline int connect_event(struct socket_call *c, long ret)
 {
