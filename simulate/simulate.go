@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"time"
 )
@@ -64,6 +65,12 @@ var (
 		return static()
 	}}
 	Static = Need{"static binary", static}
+	AMD64  = Need{"x86-64", func() error {
+		if runtime.GOARCH != "amd64" {
+			return errors.New("needs an x86-64 machine: its machine code is for that")
+		}
+		return nil
+	}}
 )
 
 // All returns the simulations, ordered by rule.

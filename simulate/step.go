@@ -107,6 +107,8 @@ func init() {
 		"map-library":         stepMapLibrary,
 		"open-by-handle":      stepOpenByHandle,
 		"userfaultfd":         stepUserfaultfd,
+		"call-from-memory":    stepCallFromMemory,
+		"call-on-heap":        stepCallOnHeap,
 		"write-and-run":       stepWriteAndRun,
 		"attach-probe":        stepAttachProbe,
 		"module-file":         stepModuleFile,
