@@ -38,8 +38,8 @@ var processSimulations = []Simulation{
 	onHost("anti_debugging", "Starts a child of its own that asks to be traced.", "traceme"),
 	onHost("bpf_program_load", "Loads a BPF socket filter of two instructions, attaches it to nothing, and closes it.", "bpf-load", Root),
 	onHost("kernel_module_from_unusual_path", "Asks the kernel to load a module from a file in memory that is none.", "module-file", Root),
-	onHost("system_call_from_data", "Sends no signal (number 0) to itself from code in a page of its own memory.", "call-from-memory", AMD64),
-	onHost("stack_on_heap", "Sends no signal (number 0) to itself with the stack in a page of its own heap.", "call-on-heap", AMD64),
+	onHost("system_call_from_data", "Makes a socket by code in a page of its own memory.", "call-from-memory", AMD64),
+	onHost("stack_on_heap", "Makes a socket with the stack in a page of its own heap.", "call-on-heap", AMD64),
 	{Rule: "dirty_pipe", Does: "Nothing.", Untriggerable: "it takes a kernel with the hole, 5.8 to 5.16.10"},
 	onHost("userfaultfd_by_user", "Asks to handle its own page faults as the user nobody, and lets go at once.", "userfaultfd", Root),
 	{
