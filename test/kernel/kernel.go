@@ -12,7 +12,6 @@ package kernel
 import (
 	"archive/tar"
 	"bufio"
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -25,7 +24,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 )
@@ -67,6 +65,7 @@ func Names() []string {
 
 // An Image is a kernel on disk.
 type Image struct {
+	name    string // as in [Release]; empty for an image the user named
 	Vmlinuz string
 	// Modules is the Debian package that holds its modules; empty for an image the user named.
 	Modules string
@@ -117,7 +116,7 @@ func cached(dir, arch string) (Image, error) {
 	if _, err := os.Stat(vmlinuz); err != nil {
 		return Image{}, err
 	}
-	img := Image{Vmlinuz: vmlinuz, Arch: arch}
+	img := Image{name: filepath.Base(dir), Vmlinuz: vmlinuz, Arch: arch}
 	for _, deb := range debs(dir) {
 		if base := filepath.Base(deb); strings.HasPrefix(base, "linux-") && !strings.HasPrefix(base, "linux-binary-") {
 			img.Modules = deb
@@ -137,54 +136,16 @@ func debs(dir string) []string {
 	return found
 }
 
-// download gets the package that holds the kernel by a private apt root, so that neither
-// root nor the machine's own package lists are needed.
+// download gets the package that holds the kernel.
 func download(ctx context.Context, r Release, dir string, log io.Writer) error {
-	for _, tool := range []string{"apt-get", "apt-cache", "dpkg-deb"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			return fmt.Errorf("%s not found: kernels come from Debian packages; elsewhere name a kernel by -kernel /path/to/vmlinuz", tool)
-		}
-	}
-	if _, err := os.Stat(keyring); err != nil {
-		return fmt.Errorf("%s not found: install debian-archive-keyring, or name a kernel by -kernel /path/to/vmlinuz", keyring)
-	}
-	root, err := os.MkdirTemp(dir, "apt-")
+	arch := cmp.Or(r.Arch, "amd64")
+	apt, done, err := openApt(ctx, r, dir)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(root)
-	for _, d := range []string{"lists/partial", "archives/partial"} {
-		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
-			return err
-		}
-	}
-	sources := filepath.Join(root, "sources.list")
-	arch := cmp.Or(r.Arch, "amd64")
-	line := fmt.Sprintf("deb [arch=%s signed-by=%s] %s %s main\n", arch, keyring, mirror, r.Suite)
-	if err := os.WriteFile(sources, []byte(line), 0o644); err != nil {
-		return err
-	}
+	defer done()
 	for _, stale := range debs(dir) {
 		os.Remove(stale) // of a download that was cut off
-	}
-	apt := func(tool string, args ...string) (string, error) {
-		args = append([]string{
-			"-q", "-o", "Dir::Etc::SourceList=" + sources, "-o", "Dir::Etc::SourceParts=/dev/null",
-			"-o", "Dir::State=" + root, "-o", "Dir::State::status=/dev/null", "-o", "Dir::Cache=" + root,
-			"-o", "APT::Architecture=" + arch, "-o", "APT::Architectures=" + arch, "-o", "APT::Sandbox::User=", "-o", "Acquire::Languages=none",
-			"-o", "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false", "-o", "Acquire::Retries=3",
-		}, args...)
-		cmd := exec.CommandContext(ctx, tool, args...)
-		cmd.Dir = dir
-		var out, diag bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &out, &diag
-		if err := cmd.Run(); err != nil {
-			return "", fmt.Errorf("%s: %w\n%s%s", tool, err, out.String(), diag.String())
-		}
-		return out.String(), nil
-	}
-	if _, err := apt("apt-get", "update"); err != nil {
-		return err
 	}
 	// The meta package depends on the image; since 6.19 that one depends on two others, which
 	// hold the kernel itself and its modules.
@@ -244,23 +205,6 @@ func download(ctx context.Context, r Release, dir string, log io.Writer) error {
 		// /boot, or in newer packages /usr/lib/modules/<release>/vmlinuz.
 		return strings.HasPrefix(path.Base(name), "vmlinuz")
 	}, filepath.Join(dir, "vmlinuz"))
-}
-
-// newest returns the first word of the line with the highest version: apt-cache search prints a package a line.
-func newest(lines string) (pkg string) {
-	var best []int
-	for line := range strings.Lines(lines) {
-		name, _, _ := strings.Cut(strings.TrimSpace(line), " ")
-		var version []int
-		for _, digits := range regexp.MustCompile(`\d+`).FindAllString(name, -1) {
-			n, _ := strconv.Atoi(digits)
-			version = append(version, n)
-		}
-		if slices.Compare(version, best) > 0 {
-			pkg, best = name, version
-		}
-	}
-	return pkg
 }
 
 // Module extracts a kernel module by name ("dummy") out of the image's package, unpacked if

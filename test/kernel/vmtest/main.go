@@ -56,11 +56,12 @@ func main() {
 }
 
 func run(ctx context.Context) (int, error) {
-	var add, env, modules list
+	var add, env, modules, sources list
 	fs := flag.NewFlagSet("vmtest", flag.ExitOnError)
 	name := fs.String("kernel", "6.1", "kernel: "+strings.Join(kernel.Names(), ", ")+", or the path of a vmlinuz")
 	fs.Var(&add, "add", "copy a file or folder `SRC[:DST]` into the guest, with its shared libraries; may repeat")
 	fs.Var(&modules, "module", "put the kernel's module `NAME` at /modules/NAME.ko; may repeat")
+	fs.Var(&sources, "build", "compile the kernel module in the folder `DIR` and put it at /modules; may repeat")
 	fs.Var(&env, "env", "pass the environment variable `NAME[=VALUE]`; may repeat; TOCSIN_* always pass")
 	cmdline := fs.String("cmdline", "", "append to the kernel command line")
 	memory := fs.Int("memory", 1024, "guest memory in MiB")
@@ -113,7 +114,7 @@ func run(ctx context.Context) (int, error) {
 		}
 		job.Files[dst] = src
 	}
-	if len(modules) > 0 {
+	if len(modules)+len(sources) > 0 {
 		dir, err := os.MkdirTemp("", "vmtest-modules-")
 		if err != nil {
 			return exitStopped, err
@@ -125,6 +126,13 @@ func run(ctx context.Context) (int, error) {
 				return exitMissing, err
 			}
 			job.Files["/modules/"+m+".ko"] = ko
+		}
+		for _, src := range sources {
+			ko, err := img.Build(ctx, src, dir, os.Stderr)
+			if err != nil {
+				return exitMissing, err
+			}
+			job.Files["/modules/"+filepath.Base(ko)] = ko
 		}
 	}
 	code, err := kernel.Run(ctx, img, job)

@@ -1,0 +1,113 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Build compiles the one kernel module in the folder source (a Kbuild file and C) for the image, and returns the path of the .ko in dir. It
+// needs make and gcc, and the headers of the kernel, which the first call downloads beside the image (some 14 MB).
+func (i Image) Build(ctx context.Context, source, dir string, log io.Writer) (string, error) {
+	headers, err := i.headers(ctx, log)
+	if err != nil {
+		return "", err
+	}
+	for _, tool := range []string{"make", "gcc"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return "", fmt.Errorf("%w: build a kernel module: %s not found: install the package %[2]s", ErrMissing, tool)
+		}
+	}
+	work := filepath.Join(dir, filepath.Base(source))
+	if err := os.CopyFS(work, os.DirFS(source)); err != nil {
+		return "", fmt.Errorf("build kernel module: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, "make", "-C", headers, "M="+work, "CC=gcc", "modules")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build kernel module %s: %w\n%s", source, err, out)
+	}
+	built, _ := filepath.Glob(filepath.Join(work, "*.ko"))
+	if len(built) != 1 {
+		return "", fmt.Errorf("build kernel module %s: %d modules came out of it", source, len(built))
+	}
+	return built[0], nil
+}
+
+// headers returns the folder to build modules for the image in.
+func (i Image) headers(ctx context.Context, log io.Writer) (string, error) {
+	at := slices.IndexFunc(Releases, func(r Release) bool { return r.Name == i.name })
+	if at < 0 || i.Modules == "" || i.Arch != "" {
+		return "", fmt.Errorf("%w: build a kernel module: no headers are known for %s", ErrMissing, i.Vmlinuz)
+	}
+	// linux-image-6.1.0-50-cloud-amd64_6.1.176-1_amd64.deb
+	version, _, _ := strings.Cut(filepath.Base(i.Modules), "_")
+	_, version, _ = strings.Cut(strings.TrimPrefix(version, "linux-"), "-")
+	cache := filepath.Dir(i.Vmlinuz)
+	unlock, err := lock(filepath.Join(cache, ".lock"))
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	dir := filepath.Join(cache, "headers")
+	headers := filepath.Join(dir, "usr/src/linux-headers-"+version)
+	if exists(headers) {
+		return headers, nil
+	}
+	fmt.Fprintf(log, "vmtest: downloading the headers of Linux %s into %s\n", version, dir)
+	// Whole or not at all.
+	part, err := os.MkdirTemp(cache, "headers-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(part)
+	if err := downloadHeaders(ctx, Releases[at], version, part, dir); err != nil {
+		return "", fmt.Errorf("%w: download the headers of Linux %s: %w", ErrMissing, version, err)
+	}
+	if err := errors.Join(os.RemoveAll(dir), os.Rename(part, dir)); err != nil {
+		return "", err
+	}
+	return headers, nil
+}
+
+var headerPackages = regexp.MustCompile(`\blinux-(?:headers-[^ ,]*-common|kbuild-[^ ,]*)`)
+
+// downloadHeaders unpacks the headers and what builds with them into part, to be used in dir.
+func downloadHeaders(ctx context.Context, r Release, version, part, dir string) error {
+	apt, done, err := openApt(ctx, r, part)
+	if err != nil {
+		return err
+	}
+	defer done()
+	shown, err := apt("apt-cache", "show", "--no-all-versions", "linux-headers-"+version)
+	if err != nil {
+		return err
+	}
+	_, depends, _ := strings.Cut(shown, "\nDepends:")
+	depends, _, _ = strings.Cut(depends, "\n")
+	packages := append(headerPackages.FindAllString(depends, -1), "linux-headers-"+version)
+	if _, err := apt("apt-get", append([]string{"download"}, packages...)...); err != nil {
+		return err
+	}
+	for _, deb := range debs(part) {
+		if out, err := exec.CommandContext(ctx, "dpkg-deb", "-x", deb, part).CombinedOutput(); err != nil {
+			return fmt.Errorf("unpack %s: %w: %s", deb, err, out)
+		}
+		if err := os.Remove(deb); err != nil {
+			return err
+		}
+	}
+	// They expect to be in /usr.
+	makefile := filepath.Join(part, "usr/src/linux-headers-"+version, "Makefile")
+	text, err := os.ReadFile(makefile)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(makefile, []byte(strings.ReplaceAll(string(text), " /usr/src/", " "+dir+"/usr/src/")), 0o644)
+}
