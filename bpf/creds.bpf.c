@@ -51,7 +51,8 @@ static __always_inline void send_creds(struct slim_cred *old, struct slim_cred *
 		return;
 	put_bytes(r.s, ARG_COMMIT_CREDS_OLD_CRED, old, sizeof(*old), 128, KERNEL);
 	put_bytes(r.s, ARG_COMMIT_CREDS_NEW_CRED, new, sizeof(*new), 128, KERNEL);
-	put_int(r.s, ARG_COMMIT_CREDS_SYSCALL, native_syscall(r.task, current_syscall(r.task, task_flags(r.task))));
+	rec_call(&r);
+	put_int(r.s, ARG_COMMIT_CREDS_SYSCALL, HDR(r.s)->syscall);
 	rec_send(&r);
 }
 
@@ -181,7 +182,8 @@ static __always_inline void send_capability(int cap)
 	if (!rec_begin(&r, EVENT_CAP_CAPABLE, ARGC_CAP_CAPABLE))
 		return;
 	put_int(r.s, ARG_CAP_CAPABLE_CAP, cap);
-	put_int(r.s, ARG_CAP_CAPABLE_SYSCALL, native_syscall(r.task, current_syscall(r.task, task_flags(r.task))));
+	rec_call(&r);
+	put_int(r.s, ARG_CAP_CAPABLE_SYSCALL, HDR(r.s)->syscall);
 	rec_send(&r);
 }
 

@@ -13,9 +13,9 @@ static __always_inline void put_open_path(struct rec *r, u32 arg, long nr, bool 
 {
 	u64 p;
 	if (nr == SYSCALL(openat, compat) || nr == SYSCALL(openat2, compat))
-		p = current_arg(r->task, 1);
+		p = call_arg(r->task, 1, compat);
 	else if (nr == SYSCALL(open, compat) || nr == SYSCALL(creat, compat))
-		p = current_arg(r->task, 0);
+		p = call_arg(r->task, 0, compat);
 	else
 		return;
 	put_str(r->s, arg, (void *)p, USER);
@@ -46,9 +46,9 @@ HOOK(security_file_open, struct file *file)
 	put(r.s, ARG_SECURITY_FILE_OPEN_DEV, FIELD(sb, s_dev));
 	put(r.s, ARG_SECURITY_FILE_OPEN_INODE, FIELD(inode, i_ino));
 	put(r.s, ARG_SECURITY_FILE_OPEN_CTIME, typed ? typed_ctime(inode) : inode_ctime(inode));
-	s32 nr = current_syscall(r.task, task_flags(r.task));
-	put_int(r.s, ARG_SECURITY_FILE_OPEN_SYSCALL, native_syscall(r.task, nr));
-	put_open_path(&r, ARG_SECURITY_FILE_OPEN_SYSCALL_PATHNAME, nr, is_compat(r.task));
+	rec_call(&r);
+	put_int(r.s, ARG_SECURITY_FILE_OPEN_SYSCALL, HDR(r.s)->syscall);
+	put_open_path(&r, ARG_SECURITY_FILE_OPEN_SYSCALL_PATHNAME, r.syscall, r.compat);
 	rec_send(&r);
 	return 0;
 }
@@ -74,7 +74,7 @@ int BPF_PROG(open_exit, struct pt_regs *regs, long fd)
 		put(r.s, ARG_SECURITY_FILE_OPEN_INODE, BPF_CORE_READ(inode, i_ino));
 		put(r.s, ARG_SECURITY_FILE_OPEN_CTIME, inode_ctime(inode));
 		put_open_path(&r, ARG_SECURITY_FILE_OPEN_SYSCALL_PATHNAME, syscall_nr(regs), compat);
-		put_int(r.s, ARG_SECURITY_FILE_OPEN_SYSCALL, native_syscall(r.task, syscall_nr(regs)));
+		put_int(r.s, ARG_SECURITY_FILE_OPEN_SYSCALL, native_syscall(syscall_nr(regs), compat));
 		rec_send(&r);
 	}
 out:

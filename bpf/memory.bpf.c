@@ -30,7 +30,8 @@ static __always_inline void map_events(struct file *file, u32 prot, u32 flags)
 		put(r.s, ARG_SECURITY_MMAP_FILE_CTIME, inode_ctime(inode));
 		put_int(r.s, ARG_SECURITY_MMAP_FILE_PROT, prot);
 		put_int(r.s, ARG_SECURITY_MMAP_FILE_MMAP_FLAGS, flags);
-		put_int(r.s, ARG_SECURITY_MMAP_FILE_SYSCALL, native_syscall(r.task, current_syscall(r.task, task_flags(r.task))));
+		rec_call(&r);
+		put_int(r.s, ARG_SECURITY_MMAP_FILE_SYSCALL, HDR(r.s)->syscall);
 		rec_send(&r);
 	}
 	if ((prot & (WRITE | EXEC)) != EXEC)

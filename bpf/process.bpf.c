@@ -277,15 +277,14 @@ HOOK(security_bprm_check, struct linux_binprm *bprm)
 	if (!rec_begin(&r, EVENT_SECURITY_BPRM_CHECK, ARGC_SECURITY_BPRM_CHECK))
 		return 0;
 	struct file *file = FIELD(bprm, file);
-	bool compat = is_compat(r.task);
-	s32 nr = current_syscall(r.task, task_flags(r.task));
+	rec_call(&r);
 	put_path(&r, ARG_SECURITY_BPRM_CHECK_PATHNAME, FIELD(file, f_path.dentry), FIELD(file, f_path.mnt));
 	put(r.s, ARG_SECURITY_BPRM_CHECK_DEV, BPF_CORE_READ(file, f_inode, i_sb, s_dev));
 	put(r.s, ARG_SECURITY_BPRM_CHECK_INODE, BPF_CORE_READ(file, f_inode, i_ino));
-	u32 at = nr == SYSCALL(execveat, compat) ? 2 : 1;
-	if (at == 2 || nr == SYSCALL(execve, compat)) {
-		put_user_strings(r.s, ARG_SECURITY_BPRM_CHECK_ARGV, current_arg(r.task, at), compat);
-		put_user_strings(r.s, ARG_SECURITY_BPRM_CHECK_ENVP, current_arg(r.task, at + 1), compat);
+	u32 at = r.syscall == SYSCALL(execveat, r.compat) ? 2 : 1;
+	if (at == 2 || r.syscall == SYSCALL(execve, r.compat)) {
+		put_user_strings(r.s, ARG_SECURITY_BPRM_CHECK_ARGV, call_arg(r.task, at, r.compat), r.compat);
+		put_user_strings(r.s, ARG_SECURITY_BPRM_CHECK_ENVP, call_arg(r.task, at + 1, r.compat), r.compat);
 	}
 	rec_send(&r);
 	return 0;

@@ -39,16 +39,16 @@ static __always_inline struct socket_call in_registers(struct pt_regs *regs)
 /* Saves the descriptor of the socket, when the current system call is one of the given and thus has it. */
 static __always_inline void put_sockfd(struct rec *r, u32 arg, s32 nr, s32 or, s32 nr32, s32 or32, u32 call, u32 or_call)
 {
-	s32 now = current_syscall(r->task, task_flags(r->task));
-	if (!is_compat(r->task)) {
-		if (now == nr || now == or)
-			put_int(r->s, arg, current_arg(r->task, 0));
-	} else if (now == NR32_socketcall) {
-		u32 made = current_arg(r->task, 0);
+	rec_call(r);
+	if (!r->compat) {
+		if (r->syscall == nr || r->syscall == or)
+			put_int(r->s, arg, call_arg(r->task, 0, false));
+	} else if (r->syscall == NR32_socketcall) {
+		u32 made = call_arg(r->task, 0, true);
 		if (made == call || made == or_call)
-			put_int(r->s, arg, in_memory(current_arg(r->task, 1)).fd);
-	} else if (now == nr32 || now == or32) {
-		put_int(r->s, arg, current_arg(r->task, 0));
+			put_int(r->s, arg, in_memory(call_arg(r->task, 1, true)).fd);
+	} else if (r->syscall == nr32 || r->syscall == or32) {
+		put_int(r->s, arg, call_arg(r->task, 0, true));
 	}
 }
 #define PUT_SOCKFD(r, arg, name, NAME) put_sockfd(r, arg, NR_##name, NR_##name, NR32_##name, NR32_##name, SYS_##NAME, SYS_##NAME)

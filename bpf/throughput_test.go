@@ -31,7 +31,7 @@ type emitter struct {
 func newEmitter(b *testing.B, s *Sensor, urgent bool) *emitter {
 	ev := event.New(event.ByName("security_file_open"))
 	ev.Header().SetComm("nginx")
-	ev.Header().SetUTS("node-1")
+	ev.SetHost("node-1")
 	if urgent {
 		ev.Header().Flags |= event.FlagUrgent
 	}

@@ -100,7 +100,7 @@ func newEvent(t testing.TB, name string, container string, a args) *event.Event 
 	h := b.Header()
 	h.Timestamp, h.HostPID, h.PID, h.UID = 1700000000123456789, 4242, 7, 1000
 	h.SetComm("curl")
-	h.SetUTS("web-0")
+	b.SetHost("web-0")
 	for k, v := range a {
 		if err := b.Set(k, v); err != nil {
 			t.Fatal(err)

@@ -12,6 +12,7 @@ type Builder struct {
 	hdr   Header
 	slots []Slot
 	data  []byte
+	host  string
 }
 
 // New starts an event of the given definition.
@@ -21,7 +22,7 @@ func New(def *Def) *Builder {
 	return b
 }
 
-// Header gives access to the fixed fields; Size, ID, Argc and Present are kept by the Builder.
+// Header gives access to the fixed fields; Size, ID, Argc, Present and HostLen are kept by the Builder.
 func (b *Builder) Header() *Header { return &b.hdr }
 
 // Set sets the named argument: a number or bool for scalar kinds; string, []string, Sockaddr or []byte for the others;
@@ -104,8 +105,8 @@ func (b *Builder) SetIndex(i int, value any) error {
 
 // Event returns the event. The Builder must not be used afterwards.
 func (b *Builder) Event() *Event {
-	n := HeaderSize + 8*len(b.slots) + len(b.data)
-	b.hdr.Size = uint32(n)
+	n := HeaderSize + 8*len(b.slots) + len(b.data) + len(b.host)
+	b.hdr.Size, b.hdr.HostLen = uint32(n), uint16(len(b.host))
 	words := make([]uint64, (n+7)/8) // 8-byte aligned
 	rec := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), len(words)*8)[:n]
 	*(*Header)(unsafe.Pointer(unsafe.SliceData(rec))) = b.hdr
@@ -113,6 +114,7 @@ func (b *Builder) Event() *Event {
 		*(*Slot)(unsafe.Pointer(&rec[HeaderSize+8*i])) = s
 	}
 	copy(rec[HeaderSize+8*len(b.slots):], b.data)
+	copy(rec[n-len(b.host):], b.host)
 	e := &Event{}
 	e.view(rec)
 	e.Def = b.def
@@ -122,8 +124,8 @@ func (b *Builder) Event() *Event {
 // SetComm sets the command name, cut to the kernel's 15 bytes.
 func (h *Header) SetComm(s string) { setCString(h.Comm[:], s) }
 
-// SetUTS sets the node name, cut to 63 bytes.
-func (h *Header) SetUTS(s string) { setCString(h.UTS[:], s) }
+// SetHost sets the host's name, cut to the kernel's 64 bytes.
+func (b *Builder) SetHost(s string) { b.host = s[:min(len(s), 64)] }
 
 func setCString(dst []byte, s string) {
 	clear(dst)

@@ -1,7 +1,7 @@
 // Package event defines what the sensor sees: the catalogue of events, and Event, one occurrence.
 //
 // An Event is a view over one flat record: a fixed Header, then one 8-byte Slot for each argument of the
-// event's Def, then the bytes that variable-length arguments point into. The kernel writes exactly that
+// event's Def, then the bytes that variable-length arguments point into, then the host's name. The kernel writes exactly that
 // layout (bpf/headers/event.gen.h is generated from this package), so decoding is a bounds check and a cast,
 // and an Event that matches no rule costs no allocation. Events that come from elsewhere (a recording,
 // a test, user space) are put into the same layout by a Builder, so that all code after the decoder has one form.
@@ -42,12 +42,12 @@ type Header struct {
 	MntNS       uint32 // inode number of the mount namespace
 	PidNS       uint32
 	Syscall     int32 // number of the system call in progress, -1 when none
-	CPU         uint32
+	CPU         uint16
+	HostLen     uint16 // bytes at the end of the record: the node name of the process's UTS namespace, NULs after it
 	Present     uint32 // bit i: argument i was read
 	User        uint32 // bit i: argument i was read from user memory, and may have changed since (TOCTOU)
 	Count       uint32 // occurrences that this record stands for; 0 and 1 both mean one
 	Comm        [16]byte
-	UTS         [64]byte // node name of the process's UTS namespace
 }
 
 // HeaderSize is the size of Header in bytes, in Go and in C.
@@ -99,6 +99,7 @@ type Event struct {
 
 	slots []Slot
 	data  []byte
+	host  []byte
 
 	// Enrichment, filled in by detect/enrich; nil where unknown.
 	Process    *Process
@@ -180,7 +181,7 @@ func (e *Event) Name() string { return e.Def.Name }
 func (e *Event) CommString() string { return cstring(e.Comm[:]) }
 
 // HostName returns the node name that the process sees, valid as long as the event.
-func (e *Event) HostName() string { return cstring(e.UTS[:]) }
+func (e *Event) HostName() string { return cstring(e.host) }
 
 // Has reports whether argument i was read.
 func (e *Event) Has(i int) bool { return e.Present&(1<<i) != 0 }
@@ -255,6 +256,7 @@ func (e *Event) AppendRecord(dst []byte) []byte {
 	dst = append(dst, unsafe.Slice((*byte)(unsafe.Pointer(e.Header)), HeaderSize)...)
 	dst = append(dst, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(e.slots))), len(e.slots)*8)...)
 	dst = append(dst, e.data...)
+	dst = append(dst, e.host...)
 	if at == 0 {
 		(*Header)(unsafe.Pointer(unsafe.SliceData(dst))).Size = uint32(len(dst))
 	}
@@ -289,7 +291,7 @@ func (e *Event) Decode(rec []byte, bootTime uint64) error {
 	if int(h.Argc) != len(def.Args) {
 		return &DecodeError{ID: h.ID, Reason: "wrong number of arguments"}
 	}
-	if h.Size < uint32(HeaderSize+8*int(h.Argc)) || int(h.Size) > len(rec) {
+	if h.Size < uint32(HeaderSize+8*int(h.Argc)+int(h.HostLen)) || int(h.Size) > len(rec) {
 		return &DecodeError{ID: h.ID, Reason: "wrong size"}
 	}
 	e.view(rec[:h.Size])
@@ -316,7 +318,8 @@ func (e *Event) view(rec []byte) {
 	e.Header = (*Header)(unsafe.Pointer(p))
 	n := int(e.Argc)
 	e.slots = unsafe.Slice((*Slot)(unsafe.Add(unsafe.Pointer(p), HeaderSize)), n)
-	e.data = rec[HeaderSize+8*n:]
+	rest := rec[HeaderSize+8*n:]
+	e.data, e.host = rest[:len(rest)-int(e.HostLen)], rest[len(rest)-int(e.HostLen):]
 }
 
 // Sockaddr is a decoded socket address.

@@ -14,7 +14,7 @@ func connectEvent(t testing.TB) *Event {
 	h := b.Header()
 	h.Timestamp, h.HostPID, h.PID, h.UID = 1700000000123456789, 4242, 7, 1000
 	h.SetComm("curl")
-	h.SetUTS("web-0")
+	b.SetHost("web-0")
 	h.Syscall = SyscallNumber("connect")
 	for name, v := range map[string]any{"sockfd": 5, "remote_addr": Sockaddr{Family: AFUnix, Path: "/var/run/docker.sock"}, "type": "SOCK_STREAM"} {
 		if err := b.Set(name, v); err != nil {

@@ -373,7 +373,7 @@ func ParseJSON(line []byte) (*Event, error) {
 	e := doc.build()
 	h := e.Header
 	h.Timestamp, h.ThreadStart, h.LeaderStart, h.ParentStart = doc.Timestamp, doc.ThreadStart, doc.LeaderStart, doc.ParentStart
-	h.CgroupID, h.Return, h.CPU = doc.CgroupID, doc.Return, doc.CPU
+	h.CgroupID, h.Return, h.CPU = doc.CgroupID, doc.Return, uint16(doc.CPU)
 	h.PID, h.TID, h.PPID = doc.PID, doc.TID, doc.PPID
 	h.HostPID, h.HostTID, h.HostPPID = doc.HostPID, doc.HostTID, doc.HostPPID
 	h.UID, h.EUID, h.LoginUID, h.CapEff = doc.UID, doc.UID, math.MaxUint32, doc.CapEff
@@ -385,7 +385,6 @@ func ParseJSON(line []byte) (*Event, error) {
 	}
 	h.MntNS, h.PidNS, h.Count = doc.MntNS, doc.PidNS, doc.Count
 	h.SetComm(doc.Comm)
-	h.SetUTS(doc.Host)
 	h.Syscall = -1
 	if s, ok := doc.Syscall.(string); ok && s != "" {
 		if n, ok := EncSyscall.Number(s); ok {
@@ -479,7 +478,9 @@ type documentArg struct {
 func (d *document) build() *Event {
 	def := ByName(d.EventName)
 	if def != nil {
-		if b := New(def); d.fill(b) {
+		b := New(def)
+		b.SetHost(d.Host)
+		if d.fill(b) {
 			return b.Event()
 		}
 	}
@@ -495,6 +496,7 @@ func (d *document) build() *Event {
 		dyn.Args = append(dyn.Args, Arg{Name: a.Name, Type: a.Type, Kind: KindJSON})
 	}
 	b := New(dyn)
+	b.SetHost(d.Host)
 	for i, a := range args {
 		if err := b.SetIndex(i, []byte(a.Value)); err == nil && a.User {
 			b.hdr.User |= 1 << i

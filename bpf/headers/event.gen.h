@@ -27,14 +27,14 @@ struct event_header {
 	u32 mnt_ns;
 	u32 pid_ns;
 	s32 syscall;
-	u32 cpu;
+	u16 cpu;
+	u16 host_len;
 	u32 present;
 	u32 user;
 	u32 count;
 	u8 comm[16];
-	u8 uts[64];
 };
-_Static_assert(sizeof(struct event_header) == 208, "event_header has no padding");
+_Static_assert(sizeof(struct event_header) == 144, "event_header has no padding");
 
 #define FLAG_CONTAINER_STARTED 0x1
 #define FLAG_CONTAINER 0x2

@@ -118,18 +118,20 @@ __noinline int build_path(u32 slot)
 			end[w] = kept[w];                       \
 	} while (0)
 
-/* Prepends the name of a typed dentry: short names are inside the dentry, and read by plain loads. */
+/*
+ * Prepends the name of a typed dentry. A short name is inside the dentry, always, and read by plain loads: at least 32
+ * bytes are there for it, its NUL included.
+ */
 static __always_inline bool prepend_typed(struct scratch *s, struct dentry *dentry)
 {
 	u32 len = dentry->d_name.len, at = *(volatile u32 *)&s->path_at;
-	u64 name = (u64)dentry->d_name.name;
 	if (len >= NAME_LIMIT || len + 1 > at)
 		return false;
 	at = (at - len - 1) & (PATH_MAX - 1);
 	u8 *to = s->path + at;
 	*to++ = '/';
-	if (len > 8 * INLINE_WORDS || name != (u64)WORDS_OF(dentry))
-		bpf_probe_read_kernel(to, len, (void *)name);
+	if (len >= 8 * INLINE_WORDS)
+		bpf_probe_read_kernel(to, len, dentry->d_name.name);
 	else if (len <= 8)
 		COPY_WORDS(to, len, dentry, 1);
 	else if (len <= 16)
@@ -156,13 +158,25 @@ static __always_inline void climb_typed(struct scratch *s, struct dentry *dentry
 	s->mnt = (u64)mnt;
 }
 
-/* Saves the path that build_path left. */
+#define PATH_WORDS 8
+
+/* Saves the path that build_path left: whole words where they are few, as a call costs more than all of these. */
 static __always_inline void put_built_path(struct scratch *s, u32 arg)
 {
-	u32 at = s->path_at;
+	u32 at = s->path_at, len = s->path_len;
 	if (at > PATH_MAX)
 		return;
-	put_bytes(s, arg, s->path + at, s->path_len, PATH_MAX, KERNEL);
+	if (len > 8 * PATH_WORDS) {
+		put_bytes(s, arg, s->path + at, len, PATH_MAX, KERNEL);
+		return;
+	}
+	u32 pos = data_pos(s);
+	if (pos >= REC_LIMIT)
+		return;
+	u64 *to = (u64 *)(s->rec + (pos & (REC_LIMIT - 1))), *from = (u64 *)(s->path + at);
+	for (int w = 0; w < PATH_WORDS; w++)
+		to[w] = from[w];
+	put_data(s, arg, pos, len);
 }
 
 static __always_inline void walk(struct scratch *s, u32 slot, u32 arg, struct dentry *dentry, struct vfsmount *mnt)

@@ -22,6 +22,7 @@
 #define SCRATCHES 6 /* per CPU */
 #define REC_LIMIT 16384 /* no argument starts beyond it */
 #define SLOTS_AT sizeof(struct event_header)
+#define HOST_LEN 64 /* what the kernel keeps of a host's name */
 
 /* Set by Go before loading. */
 const volatile u32 self_tgid; /* the sensor's own process, initial pid namespace */
@@ -68,7 +69,7 @@ struct scratch {
 	u64 regs[8]; /* arguments of the system call that is recorded */
 	s64 ret; /* and its result */
 	struct text_key key;
-	u8 rec[REC_LIMIT + PATH_MAX + 8];
+	u8 rec[REC_LIMIT + PATH_MAX + 8 + HOST_LEN];
 	u8 path[2 * PATH_MAX];
 };
 
@@ -229,6 +230,9 @@ struct rec {
 	struct task_struct *task;
 	u32 slot;
 	u32 event;
+	bool called; /* what follows, and its place in the header, are known */
+	bool compat;
+	s32 syscall; /* as the caller counts, or -1 */
 };
 
 static __always_inline void rec_drop(struct rec *r)
@@ -317,6 +321,7 @@ static __always_inline bool rec_begin(struct rec *r, u32 event, u32 argc)
 	r->s = s;
 	r->task = task;
 	r->event = event;
+	r->called = false;
 	if (f) {
 		s->filter = cfg->filter;
 		s->next_field = 0;
@@ -335,6 +340,23 @@ static __always_inline bool rec_begin_fallback(struct rec *r, u32 event, u32 arg
 	return cfg && (cfg->flags & FALLBACK) && rec_begin(r, event, argc);
 }
 
+/* Says what system call the task is in. Once for a record: arguments may have needed it before. */
+static __always_inline void rec_call(struct rec *r)
+{
+	struct event_header *h = HDR(r->s);
+	if (r->called)
+		return;
+	u32 flags = task_flags(r->task);
+	r->called = true;
+	r->compat = is_compat(r->task);
+	r->syscall = current_syscall(r->task, flags);
+	h->syscall = native_syscall(r->syscall, r->compat);
+	if (flags & PF_KTHREAD)
+		h->flags |= FLAG_KTHREAD;
+	if (r->compat)
+		h->flags |= FLAG_COMPAT;
+}
+
 static __always_inline void rec_send(struct rec *r)
 {
 	struct scratch *s = r->s;
@@ -343,7 +365,7 @@ static __always_inline void rec_send(struct rec *r)
 	if (!judge(r, true))
 		return;
 	struct event_stats *st = bpf_map_lookup_elem(&stats, &r->event);
-	u64 size = s->pos;
+	u64 pos = s->pos, size = pos;
 	STAT(st, attempted);
 	u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
 	if (waiting > ring_bytes / 2 && !(h->flags & FLAG_URGENT) && !within_budget(h, size)) {
@@ -351,8 +373,14 @@ static __always_inline void rec_send(struct rec *r)
 		rec_drop(r);
 		return;
 	}
+	rec_call(r);
+	struct nsproxy *ns = fill_identity(h, r->task);
+	asm volatile("" : "+r"(pos));
+	h->host_len = 0;
+	if (pos <= REC_LIMIT + PATH_MAX)
+		h->host_len = copy_host(s->rec + pos, ns);
+	size = pos + h->host_len;
 	h->size = size;
-	fill_identity(h, r->task);
 	/* Waking the reader costs more than all the rest: only for what is urgent, or when it should hurry. */
 	u64 wake = h->flags & FLAG_URGENT || waiting > ring_bytes / 4 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 	asm volatile("" : "+r"(size)); /* is checked where it is used: older verifiers forget what they know of a number on the stack */

@@ -71,15 +71,19 @@ static __always_inline u64 syscall_arg(struct pt_regs *regs, u32 n, bool compat)
 }
 
 /* Argument n of the system call that the current task is in. */
-static __always_inline u64 current_arg(struct task_struct *task, u32 n)
+static __always_inline u64 call_arg(struct task_struct *task, u32 n, bool compat)
 {
-	bool compat = is_compat(task);
 	if (REGS_HELPER) {
 		struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 		return syscall_arg(regs, n, compat);
 	}
 	struct pt_regs *saved = saved_regs(task);
 	return PICK_ARG(BPF_CORE_READ, saved, n, compat);
+}
+
+static __always_inline u64 current_arg(struct task_struct *task, u32 n)
+{
+	return call_arg(task, n, is_compat(task));
 }
 
 #define MAX_SYSCALLS 512

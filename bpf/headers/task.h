@@ -127,10 +127,10 @@ static __always_inline s32 current_syscall(struct task_struct *task, u32 task_fl
 }
 
 /* The same as a native number, whichever way the call came. */
-static __always_inline s32 native_syscall(struct task_struct *task, s32 nr)
+static __always_inline s32 native_syscall(s32 nr, bool compat)
 {
 	u64 at = (u32)nr;
-	if (!is_compat(task))
+	if (!compat)
 		return nr;
 	if (at >= COMPAT_CALLS)
 		return -1;
@@ -184,25 +184,19 @@ static __always_inline void copy_comm(void *to, struct task_struct *task)
 	}
 }
 
-static __always_inline void fill_identity(struct event_header *h, struct task_struct *task)
+/* Everything but the system call and the host's name. Returns where the latter is found. */
+static __always_inline struct nsproxy *fill_identity(struct event_header *h, struct task_struct *task)
 {
 	struct task_struct *leader, *parent;
 	const struct cred *real, *eff;
 	struct pid *pid;
 	struct nsproxy *ns;
-	u32 v, flags;
+	u32 v;
 	u64 t;
 
 	h->timestamp = bpf_ktime_get_boot_ns();
 	h->cpu = bpf_get_smp_processor_id();
 	copy_comm(h->comm, task);
-
-	flags = task_flags(task);
-	if (flags & PF_KTHREAD)
-		h->flags |= FLAG_KTHREAD;
-	h->syscall = native_syscall(task, current_syscall(task, flags));
-	if (is_compat(task))
-		h->flags |= FLAG_COMPAT;
 
 	LOAD(leader, task, group_leader);
 	LOAD(parent, task, real_parent);
@@ -259,14 +253,29 @@ static __always_inline void fill_identity(struct event_header *h, struct task_st
 		bpf_core_read(&h->cap_eff, sizeof(h->cap_eff), &eff->cap_effective);
 
 	struct mnt_namespace *mnt;
-	struct uts_namespace *uts;
 	LOAD(ns, task, nsproxy);
 	LOAD(mnt, ns, mnt_ns);
 	LOAD(v, mnt, ns.inum);
 	h->mnt_ns = v;
+	return ns;
+}
+
+#define SHORT_HOST_LEN 16
+
+/* Writes the host's name and returns the bytes that it takes: most names are short, and every byte is copied again. */
+static __always_inline u32 copy_host(void *to, struct nsproxy *ns)
+{
+	struct uts_namespace *uts;
 	LOAD(uts, ns, uts_ns);
-	bpf_core_read(h->uts, sizeof(h->uts), &uts->name.nodename);
-	h->uts[sizeof(h->uts) - 1] = 0;
+	if (TYPED_TASK) {
+		u64 *name = (u64 *)&uts->name.nodename, last = name[1];
+		((u64 *)to)[0] = name[0];
+		((u64 *)to)[1] = last;
+		if (!(last >> 56))
+			return SHORT_HOST_LEN;
+	}
+	bpf_core_read(to, HOST_LEN, &uts->name.nodename);
+	return HOST_LEN;
 }
 
 #endif

@@ -191,7 +191,11 @@ func download(ctx context.Context, r Release, dir string, log io.Writer) error {
 		}
 		for _, deb := range debs(dir) {
 			if strings.HasPrefix(filepath.Base(deb), "busybox") {
-				if err := extract(ctx, deb, func(name string) bool { return name == "bin/busybox" }, filepath.Join(dir, "busybox")); err != nil {
+				box := filepath.Join(dir, "busybox")
+				if err := extract(ctx, deb, func(name string) bool { return name == "bin/busybox" }, box); err != nil {
+					return err
+				}
+				if err := os.Chmod(box, 0o755); err != nil { // the guest starts with it
 					return err
 				}
 			}
