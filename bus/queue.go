@@ -10,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tocsin-io/tocsin/finding"
 )
 
 // Queue is the durable consumer of one output's work queue. It fetches a little ahead, and tells the server again and again
@@ -21,6 +23,7 @@ type Queue struct {
 	output string
 	cons   jetstream.Consumer
 	ahead  int
+	head   bool               // decode no more than finding.DecodeHead
 	msgs   chan jetstream.Msg // never full
 	taken  chan struct{}      // there is room
 	sweep  *sweeper
@@ -34,10 +37,17 @@ type Queue struct {
 // fetchWait is how long one request for messages stands. A server that went away is noticed no later.
 const fetchWait = 2 * time.Second
 
-// Deliveries opens the queue of an output. ahead bounds how many deliveries are fetched before they are asked for.
-func (b *Bus) Deliveries(ctx context.Context, output string, ahead int) (*Queue, error) {
+// QueueOptions say how a queue is read. The zero value works.
+type QueueOptions struct {
+	Ahead int  // deliveries that are fetched before they are asked for, at most; 0 means 256
+	Head  bool // whoever reads passes the JSON on, and needs no more decoded than finding.DecodeHead does
+}
+
+// Deliveries opens the queue of an output.
+func (b *Bus) Deliveries(ctx context.Context, output string, opts QueueOptions) (*Queue, error) {
+	ahead := opts.Ahead
 	if ahead <= 0 {
-		ahead = 64
+		ahead = 256
 	}
 	cons, err := b.js.CreateOrUpdateConsumer(ctx, QueueStream(output), jetstream.ConsumerConfig{
 		Durable: queueDurable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxAckPending: 8192, MaxDeliver: -1,
@@ -46,7 +56,7 @@ func (b *Bus) Deliveries(ctx context.Context, output string, ahead int) (*Queue,
 		return nil, fmt.Errorf("open the queue of output %s: %w", output, err)
 	}
 	q := &Queue{
-		bus: b, output: output, cons: cons, ahead: ahead, msgs: make(chan jetstream.Msg, ahead), taken: make(chan struct{}, 1),
+		bus: b, output: output, cons: cons, ahead: ahead, head: opts.Head, msgs: make(chan jetstream.Msg, ahead), taken: make(chan struct{}, 1),
 		held: map[jetstream.Msg]struct{}{},
 	}
 	ctx, q.cancel = context.WithCancel(context.Background())
@@ -126,17 +136,29 @@ func (q *Queue) Next(ctx context.Context) (*Delivery, error) {
 				m.NakWithDelay(wait)
 				continue
 			}
-			if err := json.Unmarshal(m.Data(), &d.n); err != nil {
+			if err := q.decode(m.Data(), &d.n); err != nil {
 				q.bus.log.Error("a notification can't be decoded: it goes to the dead letters", "output", q.output, "error", err)
-				_ = d.Dead(fmt.Errorf("decode notification: %w", err))
+				_ = d.Dead(err)
 				continue
 			}
-			d.n.Attempt, d.n.Body = attempts(m), m.Data()
+			d.n.Attempt = attempts(m)
 			return d, nil
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
+}
+
+func (q *Queue) decode(body []byte, n *finding.Notification) (err error) {
+	if q.head {
+		*n, err = finding.DecodeHead(body)
+		return err
+	}
+	if err := json.Unmarshal(body, n); err != nil {
+		return fmt.Errorf("decode notification: %w", err)
+	}
+	n.Body = body
+	return nil
 }
 
 func (q *Queue) release(m jetstream.Msg) {

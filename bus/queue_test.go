@@ -27,7 +27,7 @@ func TestWhatWaitsAheadComesOnce(t *testing.T) {
 		list = append(list, bus.QueuedNotification{ID: fmt.Sprint("n-", i), Output: "slow", Body: body})
 	}
 	must(t, b.PublishNotifications(t.Context(), list)["slow"])
-	q, err := b.Deliveries(t.Context(), "slow", 32)
+	q, err := b.Deliveries(t.Context(), "slow", bus.QueueOptions{Ahead: 32})
 	must(t, err)
 	defer q.Close()
 	time.Sleep(15 * time.Second)

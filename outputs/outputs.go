@@ -38,6 +38,12 @@ type Output interface {
 	Close() error
 }
 
+// A Forwarder is an Output that may, as Forwards says, send a notification's JSON as it came out of the queue
+// (Notification.Body). Such a notification is decoded no further than finding.DecodeHead does.
+type Forwarder interface {
+	Forwards() bool
+}
+
 // Settings are the settings of an output type, read from the configuration. They are a struct with tags, see
 // configs/settings; Validate finds what is wrong between them.
 type Settings interface {

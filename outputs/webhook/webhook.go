@@ -119,8 +119,7 @@ func (o *output) send(ctx context.Context, n *finding.Notification) error {
 	if time.Now().UnixNano() < o.gone.Load() {
 		return outputs.Permanent(errors.New("the receiver answered 410 Gone before and is left alone"))
 	}
-	v := o.env.View(n)
-	body, err := o.format.Encode(&v)
+	body, err := o.encode(n)
 	if err != nil {
 		return outputs.Permanent(err)
 	}
@@ -138,6 +137,17 @@ func (o *output) send(ctx context.Context, n *finding.Notification) error {
 		o.gone.Store(time.Now().Add(goneFor).UnixNano())
 	}
 	return err
+}
+
+// Forwards implements outputs.Forwarder.
+func (o *output) Forwards() bool { return o.format.Name == "json" }
+
+func (o *output) encode(n *finding.Notification) ([]byte, error) {
+	if n.Body != nil && o.Forwards() {
+		return n.Body, nil
+	}
+	v := o.env.View(n)
+	return o.format.Encode(&v)
 }
 
 func (o *output) header(n *finding.Notification, body []byte) (http.Header, error) {

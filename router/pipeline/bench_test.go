@@ -52,7 +52,7 @@ func bench(b *testing.B) (*bus.Bus, *Queue) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
-	q, err := p.Deliveries(ctx, "siem")
+	q, err := p.Deliveries(ctx, "siem", bus.QueueOptions{})
 	check(err)
 	b.Cleanup(func() {
 		q.Close()

@@ -16,8 +16,8 @@ type Queue struct {
 }
 
 // Deliveries opens the queue of an output. Close it.
-func (p *Pipeline) Deliveries(ctx context.Context, output string) (*Queue, error) {
-	q, err := p.opts.Bus.Deliveries(ctx, output, 64)
+func (p *Pipeline) Deliveries(ctx context.Context, output string, opts bus.QueueOptions) (*Queue, error) {
+	q, err := p.opts.Bus.Deliveries(ctx, output, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -100,7 +100,7 @@ func (h *host) next(q *Queue) *Delivery {
 
 func (h *host) queue(output string) *Queue {
 	h.t.Helper()
-	q, err := h.p.Deliveries(h.t.Context(), output)
+	q, err := h.p.Deliveries(h.t.Context(), output, bus.QueueOptions{})
 	if err != nil {
 		h.t.Fatal(err)
 	}

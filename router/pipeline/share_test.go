@@ -71,11 +71,11 @@ func TestRoutersShareTheWork(t *testing.T) {
 	<-done1
 	st1.Close()
 
-	siem, err := p2.Deliveries(t.Context(), "siem")
+	siem, err := p2.Deliveries(t.Context(), "siem", bus.QueueOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	soc, err := p2.Deliveries(t.Context(), "soc")
+	soc, err := p2.Deliveries(t.Context(), "soc", bus.QueueOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

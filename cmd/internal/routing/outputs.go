@@ -87,7 +87,8 @@ func (s *outputSet) apply(ctx context.Context, cfg *configs.Config) error {
 
 func (s *outputSet) start(ctx context.Context, name string, out outputs.Output, cfg *configs.Config) (*runningOutput, error) {
 	o := cfg.Outputs[name]
-	queue, err := s.r.pipeline.Deliveries(ctx, name)
+	forwarder, _ := out.(outputs.Forwarder)
+	queue, err := s.r.pipeline.Deliveries(ctx, name, bus.QueueOptions{Head: forwarder != nil && forwarder.Forwards()})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open the queue of output %s: %w", name, err), out.Close())
 	}
