@@ -61,9 +61,9 @@ func consume(b *Bus, cons jetstream.Consumer, to chan jetstream.Msg, ahead int) 
 		}))
 }
 
-// gatherFor is how long the first of some findings waits for others: a transaction of a few costs little more than that of
-// one, and several sensors' findings do not come in the same instant.
-const gatherFor = 2 * time.Millisecond
+// gatherFor is how long the first of some findings waits for others: what a sensor sends together does not arrive in the
+// same instant.
+const gatherFor = 500 * time.Microsecond
 
 // Next waits for a finding and returns it with those that come within a moment, at most limit. What can't be decoded
 // goes to the dead letters.

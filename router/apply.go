@@ -54,6 +54,23 @@ func (t *Table) groupings(f *finding.Finding) []*grouping {
 	return out
 }
 
+// Direct are the notifications that f causes whatever has happened before and whatever people have silenced: those of
+// routes that pass on each finding and that nothing suppresses. They can be sent before f is applied; State.Handed keeps
+// Apply from making them again. all reports whether f can cause no others.
+func (t *Table) Direct(now time.Time, f *finding.Finding) (list []finding.Notification, all bool) {
+	all = true
+	for _, x := range t.targets(f) {
+		if x.direct() {
+			list = append(list, single(now, x, f))
+		} else {
+			all = false
+		}
+	}
+	return list, all
+}
+
+func (x target) direct() bool { return x.route.group.isolate && x.route.Never }
+
 // Apply takes findings into account, in their order. A finding that is known already changes nothing, except that what
 // is sent for each single finding is sent again, with the same ids: it may have been lost before.
 func (t *Table) Apply(st *State, list []finding.Finding) {
@@ -106,6 +123,9 @@ func (t *Table) apply(st *State, f *finding.Finding) {
 		}
 	}
 	for _, x := range targets {
+		if x.direct() && st.Handed {
+			continue
+		}
 		if x.route.group.isolate {
 			held := isHidden && !x.route.Never && (known || !first.novel)
 			if held {
@@ -114,7 +134,7 @@ func (t *Table) apply(st *State, f *finding.Finding) {
 				}
 				continue
 			}
-			t.single(st, x, f, first)
+			t.alone(st, x, f, first)
 			continue
 		}
 		if known {
@@ -202,16 +222,21 @@ func sameAttack(x, y finding.Attack) bool {
 	return x.Tactic.ID == y.Tactic.ID && x.Technique.ID == y.Technique.ID && sub(x) == sub(y)
 }
 
-// single sends one finding by itself. Its id depends on nothing but the finding and the output.
-func (t *Table) single(st *State, x target, f *finding.Finding, j *joined) {
+// alone sends one finding by itself, unless a rate holds it back.
+func (t *Table) alone(st *State, x target, f *finding.Finding, j *joined) {
 	if j != nil && !x.route.Never && !j.novel && !t.take(st, x.output) {
 		t.hold(st, x.output, j.alert)
 		return
 	}
-	st.Notifications = append(st.Notifications, finding.Notification{
+	st.Notifications = append(st.Notifications, single(st.Now, x, f))
+}
+
+// single is the notification of one finding. Its id depends on nothing but the finding and the output.
+func single(now time.Time, x target, f *finding.Finding) finding.Notification {
+	return finding.Notification{
 		ID: digest("n-", "finding", x.output, f.ID), Kind: finding.KindFinding, Output: x.output, Route: x.route.Name,
-		Time: st.Now, Findings: []finding.Finding{*f},
-	})
+		Time: now, Findings: []finding.Finding{*f},
+	}
 }
 
 // pend adds f to what the thread has to tell, and says when.

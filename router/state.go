@@ -55,6 +55,7 @@ type State struct {
 	Silences []Silence
 
 	Known    map[string]bool             // ids of findings that are in the store
+	Handed   bool                        // what Direct says is on its way already
 	Open     map[string]string           // group key → id of its alert that is not closed
 	Alerts   map[string]*Alert           // by id
 	Threads  map[string]*Thread          // by key

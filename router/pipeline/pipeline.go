@@ -2,8 +2,9 @@
 // notifications from there into the queues of outputs.
 //
 //	FINDINGS ─▶ one transaction: findings, alerts, threads, outbox ─▶ DELIVER_<output> ─▶ acknowledge the findings
+//	    └─ each finding, where a route passes it on whatever happens ─▶ DELIVER_<output> ─┘
 //
-// Nothing is acknowledged before it is stored, and everything has an id that a repeat does not change: whenever the
+// Nothing is acknowledged before it is stored and queued, and everything has an id that a repeat does not change: whenever the
 // process dies, the work is done again to the same effect. Several pipelines on one NATS and one PostgreSQL share the
 // work.
 package pipeline
@@ -49,7 +50,10 @@ type Pipeline struct {
 }
 
 const (
-	batchSize = 1000
+	batchSize = 1000 // findings in one transaction, at least where so many wait
+	readSize  = 200  // findings read at a time
+	// storeWithin is how long a finding of which nobody is to be told, or has been, may wait for others to be stored with.
+	storeWithin = 50 * time.Millisecond
 	// maxWait is how often the store is asked what is due.
 	maxWait     = time.Second
 	outboxEvery = 5 * time.Second
@@ -115,8 +119,10 @@ func (p *Pipeline) run(ctx context.Context) error {
 	p.ready.Store(true)
 	defer p.ready.Store(false)
 	g, ctx := errgroup.WithContext(ctx)
-	stored := make(chan work, 2)
-	g.Go(func() error { defer close(stored); return p.consume(ctx, findings, stored) })
+	read, handed, stored := make(chan *batch, 1), make(chan *batch, 16), make(chan work, 2)
+	g.Go(func() error { defer close(read); return p.consume(ctx, findings, read) })
+	g.Go(func() error { defer close(handed); p.hand(read, handed); return nil })
+	g.Go(func() error { defer close(stored); return p.keepBatches(ctx, handed, stored) })
 	g.Go(func() error { p.forward(stored); return nil })
 	g.Go(func() error { return p.watchAsked(ctx) })
 	g.Go(func() error { return p.watchDue(ctx) })
@@ -127,36 +133,113 @@ func (p *Pipeline) run(ctx context.Context) error {
 	return g.Wait()
 }
 
+// batch is some findings on their way into the store.
+type batch struct {
+	table  *router.Table
+	msgs   []bus.FindingMessage
+	direct []bus.QueuedNotification // what Table.Direct says
+	notes  []finding.Notification   // of direct
+	failed map[string]error         // outputs whose queues have not taken direct
+	hurry  bool                     // somebody is to be told of what the store makes of them
+}
+
+// consume reads findings and says what can be sent of them at once.
+func (p *Pipeline) consume(ctx context.Context, from *bus.Findings, to chan<- *batch) error {
+	for {
+		msgs, err := from.Next(ctx, readSize)
+		if err != nil {
+			return err
+		}
+		b := &batch{table: p.table.Load(), msgs: msgs}
+		now := time.Now()
+		for i := range msgs {
+			list, all := b.table.Direct(now, &msgs[i].Finding)
+			b.hurry = b.hurry || !all
+			for _, n := range list {
+				body, err := encode(&n, map[string][]byte{msgs[i].Finding.ID: msgs[i].Body()})
+				if err != nil {
+					return fmt.Errorf("encode notification: %w", err)
+				}
+				b.direct = append(b.direct, bus.QueuedNotification{ID: n.ID, Output: n.Output, Body: body})
+				b.notes = append(b.notes, n)
+			}
+		}
+		to <- b
+	}
+}
+
+// hand queues what can be sent at once. What a queue does not take goes into the outbox, in the transaction that stores the findings.
+func (p *Pipeline) hand(from <-chan *batch, to chan<- *batch) {
+	for b := range from {
+		b.failed = p.publish(b.direct)
+		to <- b
+	}
+}
+
+// keepBatches stores findings. What nobody waits for gathers for a while: a transaction costs the same for one finding and
+// for many. While one is written the next gathers by itself.
+func (p *Pipeline) keepBatches(ctx context.Context, from <-chan *batch, to chan<- work) error {
+	var next *batch
+	for {
+		list, more := gather(from, next)
+		if len(list) == 0 {
+			return nil
+		}
+		next = more
+		// Findings that are read are stored, also when ctx is done: it takes milliseconds.
+		w, err := p.insist(ctx, func() (work, error) { return p.storeFindings(list) })
+		if err != nil {
+			for range from { // the others are not acknowledged either, and come again
+			}
+			return err
+		}
+		p.metrics.findings.Add(float64(len(w.acks)))
+		to <- w
+	}
+}
+
+// gather returns first, or else the next batch, with those that go into the same transaction, and the one that begins the one after.
+func gather(from <-chan *batch, first *batch) (list []*batch, next *batch) {
+	if first == nil {
+		if first = <-from; first == nil {
+			return nil, nil
+		}
+	}
+	list = append(list, first)
+	enough := time.NewTimer(storeWithin)
+	defer enough.Stop()
+	size, hurry := len(first.msgs), first.hurry
+	for size < batchSize {
+		var b *batch
+		if hurry {
+			select {
+			case b = <-from:
+			default:
+			}
+		} else {
+			select {
+			case b = <-from:
+			case <-enough.C:
+			}
+		}
+		if b == nil {
+			return list, nil
+		}
+		if b.table != first.table {
+			return list, b
+		}
+		list = append(list, b)
+		size, hurry = size+len(b.msgs), hurry || b.hurry
+	}
+	return list, nil
+}
+
 // work is what a transaction has stored: notifications to queue, and then findings to acknowledge.
 type work struct {
 	direct []bus.QueuedNotification // single findings: not in the outbox
 	kept   []bus.QueuedNotification // in the outbox
 	notes  []finding.Notification   // of direct
 	acks   []bus.FindingMessage
-}
-
-// consume stores findings, batch after batch.
-func (p *Pipeline) consume(ctx context.Context, from *bus.Findings, to chan<- work) error {
-	for {
-		msgs, err := from.Next(ctx, batchSize)
-		if err != nil {
-			return err
-		}
-		list := make([]finding.Finding, len(msgs))
-		bodies := make(map[string][]byte, len(msgs))
-		for i := range msgs {
-			list[i] = msgs[i].Finding
-			bodies[list[i].ID] = msgs[i].Body()
-		}
-		// A batch that is begun is finished, also when ctx is done: it takes milliseconds.
-		w, err := p.insist(ctx, func() (work, error) { return p.storeFindings(list, bodies) })
-		if err != nil {
-			return err
-		}
-		w.acks = msgs
-		p.metrics.findings.Add(float64(len(list)))
-		to <- w
-	}
 }
 
 // insist repeats f until it succeeds or ctx is done. A store that fails (a full disk) holds everything back: nothing is
@@ -178,25 +261,41 @@ func (p *Pipeline) insist(ctx context.Context, f func() (work, error)) (work, er
 	}
 }
 
-func (p *Pipeline) storeFindings(list []finding.Finding, bodies map[string][]byte) (work, error) {
-	table := p.table.Load()
+func (p *Pipeline) storeFindings(batches []*batch) (work, error) {
+	var msgs []bus.FindingMessage
+	for _, b := range batches {
+		msgs = append(msgs, b.msgs...)
+	}
+	list := make([]finding.Finding, len(msgs))
+	bodies := make(map[string][]byte, len(msgs))
+	for i := range msgs {
+		list[i] = msgs[i].Finding
+		bodies[list[i].ID] = msgs[i].Body()
+	}
+	table := batches[0].table
 	needs := table.Needs(list)
 	ctx := context.Background()
 	var w work
 	var st *router.State
 	started := time.Now()
 	err := p.opts.Store.Work(ctx, func(tx *store.Tx) error {
-		w = work{}
+		w = work{acks: msgs}
 		now := time.Now()
 		silences, err := tx.Silences(ctx, now)
 		if err != nil {
 			return err
 		}
 		st = router.NewState(now, silences)
+		st.Handed = true
 		if err := tx.Load(ctx, needs, st); err != nil {
 			return err
 		}
 		table.Apply(st, list)
+		for _, b := range batches {
+			if err := outbox(ctx, tx, b.direct, b.notes, b.failed); err != nil {
+				return err
+			}
+		}
 		return p.save(ctx, tx, st, &w, bodies)
 	})
 	if err != nil {
@@ -211,6 +310,21 @@ func (p *Pipeline) storeFindings(list []finding.Finding, bodies map[string][]byt
 		}
 	}
 	return w, nil
+}
+
+// outbox saves those notifications whose queue has not taken them.
+func outbox(ctx context.Context, tx *store.Tx, list []bus.QueuedNotification, notes []finding.Notification, failed map[string]error) error {
+	if len(failed) == 0 {
+		return nil
+	}
+	for i, q := range list {
+		if failed[q.Output] != nil {
+			if err := tx.Outbox(ctx, &notes[i], q.Body); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // save writes the changes and the outbox, and encodes the notifications. bodies are the findings' JSON, where it is at hand.
@@ -270,36 +384,42 @@ func (p *Pipeline) forward(from <-chan work) {
 	}
 }
 
-// queue publishes notifications. What a queue does not take waits in the outbox, so that no output holds up another. It
-// reports whether everything is safe.
-func (p *Pipeline) queue(w work) bool {
+// publish puts notifications into their queues, and returns the outputs whose queue has not taken them.
+func (p *Pipeline) publish(list []bus.QueuedNotification) map[string]error {
+	if len(list) == 0 {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	failed := p.opts.Bus.PublishNotifications(ctx, append(w.direct, w.kept...))
+	failed := p.opts.Bus.PublishNotifications(ctx, list)
 	for output, err := range failed {
 		p.log.Warn("notifications wait in the outbox", "output", output, "error", err)
 		signal(p.outbox)
 	}
+	for _, q := range list {
+		p.metrics.queued.WithLabelValues(q.Output).Inc()
+	}
+	return failed
+}
+
+// queue publishes notifications. What a queue does not take waits in the outbox, so that no output holds up another. It
+// reports whether everything is safe.
+func (p *Pipeline) queue(w work) bool {
+	failed := p.publish(append(w.direct, w.kept...))
 	var queued []string
 	for _, q := range w.kept {
 		if failed[q.Output] == nil {
 			queued = append(queued, q.ID)
 		}
-		p.metrics.queued.WithLabelValues(q.Output).Inc()
-	}
-	for _, q := range w.direct {
-		p.metrics.queued.WithLabelValues(q.Output).Inc()
 	}
 	if len(failed) == 0 && len(queued) == 0 {
 		return true
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
 	err := p.opts.Store.Work(ctx, func(tx *store.Tx) error {
-		for i, q := range w.direct {
-			if failed[q.Output] != nil {
-				if err := tx.Outbox(ctx, &w.notes[i], q.Body); err != nil {
-					return err
-				}
-			}
+		if err := outbox(ctx, tx, w.direct, w.notes, failed); err != nil {
+			return err
 		}
 		return tx.Queued(ctx, queued)
 	})
