@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/tocsin-io/tocsin/cmd/internal/lifecycle"
+	"github.com/tocsin-io/tocsin/cmd/internal/memory"
 	"github.com/tocsin-io/tocsin/cmd/internal/metrics"
 	"github.com/tocsin-io/tocsin/cmd/internal/routing"
 	"github.com/tocsin-io/tocsin/cmd/internal/service"
@@ -35,6 +36,7 @@ func (r *removed) add(flags *flag.FlagSet) {
 }
 
 func run(ctx context.Context, o *service.Options, f removed) error {
+	memory.Router()
 	if err := routing.Check(o.Config); err != nil {
 		return err
 	}
