@@ -111,11 +111,11 @@ func New(s Settings, env outputs.Env) (*Client, error) {
 	}
 	return &Client{
 		http: &http.Client{
-			Transport: &http.Transport{
+			Transport: &transport{Transport: &http.Transport{
 				Proxy: proxy, DialContext: dialer.DialContext, TLSClientConfig: cfg, ForceAttemptHTTP2: true,
-				MaxIdleConns: 256, MaxIdleConnsPerHost: 256, IdleConnTimeout: 90 * time.Second,
+				MaxIdleConns: maxIdle, MaxIdleConnsPerHost: maxIdle, IdleConnTimeout: idleFor,
 				TLSHandshakeTimeout: 10 * time.Second, ExpectContinueTimeout: time.Second, DisableCompression: true,
-			},
+			}},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		userAgent: "tocsin/" + env.Version,
