@@ -2,6 +2,7 @@ package detect
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"net/netip"
 	"strconv"
@@ -16,14 +17,54 @@ import (
 // scratch holds what several rules need of one event, made when the first of them needs it.
 type scratch struct {
 	doc     []byte
+	seed    []byte // what tells the event from all others of its host
 	decoded map[string]any
-	key     []byte // of a limit; kept from event to event
+	key     []byte // of a limit; kept from event to event, like the memory of the next two
+	buf     []byte
+	message []byte
 	readers map[reader]func(*native.Scratch, *event.Event) (string, bool)
 	native  native.Scratch
+	known   map[*event.Process]*identity
+	caps    uint64 // a set of capabilities, and its names
+	names   []string
 }
 
 func (s *scratch) reset() {
 	s.doc, s.decoded = nil, nil
+}
+
+// identity is a process as findings carry it. An event's Process never changes, and who causes a finding often causes the next.
+type identity struct {
+	process finding.Process
+	json    []byte
+}
+
+// maxKnown bounds the processes that are remembered: about a megabyte.
+const maxKnown = 256
+
+func (s *scratch) identity(p *event.Process) *identity {
+	if id := s.known[p]; id != nil {
+		return id
+	}
+	if s.known == nil || len(s.known) >= maxKnown {
+		s.known = make(map[*event.Process]*identity, maxKnown)
+	}
+	id := &identity{json: event.AppendProcess(nil, p), process: processOf(p)}
+	if len(p.Ancestors) > 0 {
+		id.process.Ancestors = make([]finding.Process, len(p.Ancestors))
+		for i, a := range p.Ancestors {
+			id.process.Ancestors[i] = processOf(a)
+		}
+	}
+	s.known[p] = id
+	return id
+}
+
+func processOf(p *event.Process) finding.Process {
+	return finding.Process{
+		ExecID: p.ExecID, PID: p.PID, PPID: p.PPID, StartTime: wallClock(p.StartTime), Name: p.Comm, Executable: p.Executable, Args: p.Args,
+		Cwd: p.Cwd, UID: p.UID, EUID: p.EUID, User: p.User, ContainerID: p.ContainerID,
+	}
 }
 
 // object returns the whole document, decoded.
@@ -42,7 +83,17 @@ func (s *scratch) object(ev *event.Event) map[string]any {
 // it is not reused.
 func (s *scratch) document(ev *event.Event) []byte {
 	if s.doc == nil {
-		s.doc = ev.AppendRedactedJSON(make([]byte, 0, 2048))
+		var process []byte
+		if ev.Process != nil {
+			process = s.identity(ev.Process).json
+		}
+		doc, args := ev.AppendRedactedParts(s.buf[:0], process)
+		s.buf, s.doc = doc, bytes.Clone(doc)
+		seed := append(s.seed[:0], ev.Def.Name...)
+		for _, v := range []uint64{ev.Timestamp, uint64(ev.HostTID), uint64(ev.CPU), uint64(ev.Return)} {
+			seed = binary.BigEndian.AppendUint64(seed, v)
+		}
+		s.seed = append(seed, doc[args:]...)
 	}
 	return s.doc
 }
@@ -51,7 +102,7 @@ func (s *scratch) document(ev *event.Event) []byte {
 func (e *Engine) finding(r *rule, ev *event.Event, m *Match, held uint64) *finding.Finding {
 	doc := e.scratch.document(ev)
 	f := e.about(r, ev)
-	f.ID = finding.NewID(f.Host, r.meta.ID, f.Time, doc)
+	f.ID = finding.NewID(f.Host, r.meta.ID, f.Time, e.scratch.seed)
 	f.Rule = r.travels
 	f.Severity = r.meta.Severity
 	f.Attack = r.meta.Attack
@@ -60,7 +111,8 @@ func (e *Engine) finding(r *rule, ev *event.Event, m *Match, held uint64) *findi
 	f.Data = m.Data
 	f.Message = m.Message
 	if f.Message == "" {
-		f.Message = message(r.meta.Name, f, ev)
+		e.scratch.message = appendMessage(e.scratch.message[:0], r.meta.Name, f, ev)
+		f.Message = string(e.scratch.message)
 	}
 	f.SetFingerprint()
 	return f
@@ -74,7 +126,7 @@ func (e *Engine) about(r *rule, ev *event.Event) *finding.Finding {
 	if f.Host == "" {
 		f.Host = strings.Clone(ev.HostName())
 	}
-	f.Process = process(ev)
+	f.Process = e.scratch.process(ev)
 	if c := ev.Container; c != nil {
 		f.Container = &finding.Container{ID: c.ID, Name: c.Name, Image: c.Image, ImageDigest: c.ImageDigest, Runtime: c.Runtime}
 	}
@@ -84,27 +136,25 @@ func (e *Engine) about(r *rule, ev *event.Event) *finding.Finding {
 	return f
 }
 
-func process(ev *event.Event) *finding.Process {
-	p := &finding.Process{PID: ev.HostPID, TID: ev.HostTID, PPID: ev.HostPPID, Name: strings.Clone(ev.CommString()), UID: ev.UID, EUID: ev.EUID}
-	p.Capabilities = event.Capabilities(ev.CapEff)
-	known := ev.Process
-	if known == nil {
-		return p
-	}
-	p.ExecID, p.Executable, p.Args, p.Cwd, p.EUID = known.ExecID, known.Executable, known.Args, known.Cwd, known.EUID
-	if known.UID == ev.UID { // a thread may have become somebody else
-		p.User = known.User
-	}
-	p.StartTime, p.ContainerID = wallClock(known.StartTime), known.ContainerID
-	if len(known.Ancestors) > 0 {
-		p.Ancestors = make([]finding.Process, len(known.Ancestors))
-		for i, a := range known.Ancestors {
-			p.Ancestors[i] = finding.Process{
-				ExecID: a.ExecID, PID: a.PID, PPID: a.PPID, StartTime: wallClock(a.StartTime), Name: a.Comm, Executable: a.Executable, Args: a.Args,
-				Cwd: a.Cwd, UID: a.UID, EUID: a.EUID, User: a.User, ContainerID: a.ContainerID,
-			}
+// process is the one that the event happened in: what the event itself says of it, and what else is known.
+func (s *scratch) process(ev *event.Event) *finding.Process {
+	p := &finding.Process{}
+	if ev.Process != nil {
+		*p = s.identity(ev.Process).process
+		if p.UID != ev.UID { // a thread may have become somebody else
+			p.User = ""
 		}
+	} else {
+		p.EUID = ev.EUID
 	}
+	p.PID, p.TID, p.PPID, p.UID = ev.HostPID, ev.HostTID, ev.HostPPID, ev.UID
+	if name := ev.CommString(); p.Name != name {
+		p.Name = strings.Clone(name)
+	}
+	if s.caps != ev.CapEff {
+		s.caps, s.names = ev.CapEff, event.Capabilities(ev.CapEff)
+	}
+	p.Capabilities = s.names
 	return p
 }
 
@@ -116,33 +166,30 @@ func wallClock(ns uint64) *time.Time {
 	return &t
 }
 
-// message is the line that people read first.
-func message(name string, f *finding.Finding, ev *event.Event) string {
-	var b strings.Builder
-	b.WriteString(name)
-	b.WriteString(": ")
+// appendMessage appends the line that people read first.
+func appendMessage(b []byte, name string, f *finding.Finding, ev *event.Event) []byte {
+	b = append(append(b, name...), ": "...)
 	if f.Process.Executable != "" {
-		b.WriteString(f.Process.Executable)
+		b = append(b, f.Process.Executable...)
 	} else {
-		b.WriteString(f.Process.Name)
+		b = append(b, f.Process.Name...)
 	}
-	b.WriteString(" (pid ")
-	b.WriteString(strconv.FormatUint(uint64(f.Process.PID), 10))
-	b.WriteByte(')')
+	b = strconv.AppendUint(append(b, " (pid "...), uint64(f.Process.PID), 10)
+	b = append(b, ')')
 	if t := telling(ev); t != "" {
-		b.WriteString(" → " + t)
+		b = append(append(b, " → "...), t...)
 	}
 	switch {
 	case f.Kubernetes != nil && f.Kubernetes.PodName != "":
-		b.WriteString(" in pod " + f.Kubernetes.Namespace + "/" + f.Kubernetes.PodName)
+		b = append(append(append(append(b, " in pod "...), f.Kubernetes.Namespace...), '/'), f.Kubernetes.PodName...)
 	case f.Container != nil && f.Container.Name != "":
-		b.WriteString(" in container " + f.Container.Name)
+		b = append(append(b, " in container "...), f.Container.Name...)
 	case f.Container != nil:
-		b.WriteString(" in container " + f.Container.ID[:min(12, len(f.Container.ID))])
+		b = append(append(b, " in container "...), f.Container.ID[:min(12, len(f.Container.ID))]...)
 	default:
-		b.WriteString(" on " + f.Host)
+		b = append(append(b, " on "...), f.Host...)
 	}
-	return b.String()
+	return b
 }
 
 // tellingArgs are the arguments that say most of what an event is about, best first.
@@ -154,7 +201,7 @@ var tellingArgs = []string{
 // maxTelling bounds what a message shows of an argument, in bytes.
 const maxTelling = 160
 
-// telling is the argument to show in a message.
+// telling is the argument to show in a message. It is valid as long as the event.
 func telling(ev *event.Event) string {
 	for _, name := range tellingArgs {
 		i := ev.Arg(name)
@@ -176,6 +223,8 @@ func telling(ev *event.Event) string {
 			if json.Unmarshal(ev.Bytes(i), &s) == nil {
 				t = s
 			}
+		case event.KindString:
+			t = ev.Str(i)
 		default:
 			t = ev.ArgText(i)
 		}
@@ -183,7 +232,7 @@ func telling(ev *event.Event) string {
 			if len(t) > maxTelling {
 				t = strings.ToValidUTF8(t[:maxTelling], "") + "…"
 			}
-			return strings.Clone(t)
+			return t
 		}
 	}
 	return ""
@@ -213,7 +262,7 @@ func (e *Engine) reportError(r *rule, ev *event.Event, err error, now time.Time)
 	f.Message = "rule " + r.meta.ID + ": " + err.Error()
 	data, _ := json.Marshal(map[string]string{"rule": r.meta.ID, "file": r.meta.File, "error": err.Error()}) // strings always marshal
 	f.Data = data
-	f.ID = finding.NewID(f.Host, RuleErrorID+":"+r.meta.ID, f.Time, f.Event)
+	f.ID = finding.NewID(f.Host, RuleErrorID+":"+r.meta.ID, f.Time, e.scratch.seed)
 	f.SetFingerprint()
 	e.opts.Sink(f)
 }

@@ -19,13 +19,25 @@ import (
 func (e *Event) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil), nil }
 
 // AppendJSON appends the event as one line of JSON, without a newline.
-func (e *Event) AppendJSON(dst []byte) []byte { return e.appendJSON(dst, false) }
+func (e *Event) AppendJSON(dst []byte) []byte {
+	dst, _ = e.appendJSON(dst, false, nil)
+	return dst
+}
 
 // AppendRedactedJSON is AppendJSON for all that leaves the sensor: of environments it keeps the names, and the values of
 // those variables that say how a program is loaded. Other values are often passwords and tokens.
-func (e *Event) AppendRedactedJSON(dst []byte) []byte { return e.appendJSON(dst, true) }
+func (e *Event) AppendRedactedJSON(dst []byte) []byte {
+	dst, _ = e.appendJSON(dst, true, nil)
+	return dst
+}
 
-func (e *Event) appendJSON(dst []byte, redact bool) []byte {
+// AppendRedactedParts is AppendRedactedJSON for whoever has what AppendProcess writes of e.Process already; nil is no such thing.
+// It says where in the document the arguments begin.
+func (e *Event) AppendRedactedParts(dst, process []byte) (doc []byte, args int) {
+	return e.appendJSON(dst, true, process)
+}
+
+func (e *Event) appendJSON(dst []byte, redact bool, process []byte) (doc []byte, args int) {
 	o := object{buf: append(dst, '{')}
 	o.uint("timestamp", e.Timestamp)
 	o.uint("threadStartTime", e.ThreadStart)
@@ -43,13 +55,12 @@ func (e *Event) appendJSON(dst []byte, redact bool) []byte {
 	o.str("processName", e.CommString())
 	o.str("hostName", e.HostName())
 
-	var c Container
-	if e.Container != nil {
-		c = *e.Container
+	c, k := e.Container, e.Kubernetes
+	if c == nil {
+		c = &Container{}
 	}
-	var k Kubernetes
-	if e.Kubernetes != nil {
-		k = *e.Kubernetes
+	if k == nil {
+		k = &Kubernetes{}
 	}
 	o.str("containerId", c.ID)
 	o.str("containerImage", c.Image)
@@ -59,13 +70,13 @@ func (e *Event) appendJSON(dst []byte, redact bool) []byte {
 	o.str("podUID", k.PodUID)
 	o.key("container")
 	if e.Container != nil {
-		o.value(e.Container)
+		o.buf = appendContainer(o.buf, c)
 	} else {
 		o.raw("{}")
 	}
 	o.key("kubernetes")
 	if e.Kubernetes != nil {
-		o.value(e.Kubernetes)
+		o.buf = appendKubernetes(o.buf, k)
 	} else {
 		o.raw("{}")
 	}
@@ -111,9 +122,14 @@ func (e *Event) appendJSON(dst []byte, redact bool) []byte {
 	}
 	if e.Process != nil {
 		o.key("process")
-		o.value(e.Process)
+		if process != nil {
+			o.buf = append(o.buf, process...)
+		} else {
+			o.buf = AppendProcess(o.buf, e.Process)
+		}
 	}
 	o.key("args")
+	args = len(o.buf)
 	o.buf = append(o.buf, '[')
 	first := true
 	for i := range e.Def.Args {
@@ -136,8 +152,7 @@ func (e *Event) appendJSON(dst []byte, redact bool) []byte {
 		}
 		o.buf = append(o.buf, '}')
 	}
-	o.buf = append(o.buf, ']', '}')
-	return o.buf
+	return append(o.buf, ']', '}'), args
 }
 
 // AppendArg appends argument i as the JSON value that rules see; null when it is absent.
@@ -304,15 +319,16 @@ func (o *object) key(k string) {
 func (o *object) raw(s string)            { o.buf = append(o.buf, s...) }
 func (o *object) uint(k string, v uint64) { o.key(k); o.buf = strconv.AppendUint(o.buf, v, 10) }
 func (o *object) str(k, v string)         { o.key(k); o.buf = appendString(o.buf, v) }
-func (o *object) value(v any) {
-	b, err := json.Marshal(v)
-	if err != nil { // plain structs of strings and numbers always marshal
-		panic(err)
-	}
-	o.buf = append(o.buf, b...)
-}
 
 const hexDigits = "0123456789abcdef"
+
+// bare are the bytes that stand in a JSON string as they are.
+var bare = func() (set [256]bool) {
+	for c := byte(' '); c < utf8.RuneSelf; c++ {
+		set[c] = c != '"' && c != '\\'
+	}
+	return set
+}()
 
 // AppendText appends s as a JSON string, as documents have it.
 func AppendText(dst []byte, s string) []byte { return appendString(dst, s) }
@@ -323,7 +339,7 @@ func appendString(dst []byte, s string) []byte {
 	start := 0
 	for i := 0; i < len(s); {
 		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
+		if bare[c] {
 			i++
 			continue
 		}
