@@ -21,44 +21,64 @@ type Member struct {
 	Term Term
 }
 
-// equal reports whether two answers are the same for every event.
-func (a *Answer) equal(b *Answer) bool { return reflect.DeepEqual(a, b) }
+// Answers are those of a rule's alternatives, each with the conditions under which the rule gives it.
+type Answers []alternativeAnswer
 
-// Answers are those of a rule's alternatives.
-type Answers []*Answer
+type alternativeAnswer struct {
+	*Answer
+	conds []*Node
+}
 
-// Add adds the answer of an alternative.
-func (l *Answers) Add(a *Answer) {
-	if !slices.ContainsFunc(*l, a.equal) {
-		*l = append(*l, a)
+// Add adds the answer of an alternative, which is given where the condition holds.
+func (l *Answers) Add(a *Answer, cond *Node) {
+	for i := range *l {
+		if x := &(*l)[i]; reflect.DeepEqual(x.Answer, a) {
+			x.conds = append(x.conds, cond)
+			return
+		}
 	}
+	*l = append(*l, alternativeAnswer{a, []*Node{cond}})
+}
+
+// choice is an answer ready to be written.
+type choice struct {
+	write writer
+	holds test // nil: not known
 }
 
 // Compile returns what appends, to events that match, the answer as JSON: nothing when it is true. It reports false where the event
-// has the values of several answers, since it does not know which alternative matched. It is nil when answers take the document.
+// has several answers, and where it is not known which alternative matched. It is nil when answers take the document.
 func (l Answers) Compile(def *event.Def, origin event.Origin, addressText bool) func(*Scratch, *event.Event, []byte) ([]byte, bool) {
-	var list []writer
+	var list []choice
+	spec := specialiser{def: def, origin: origin, addressText: addressText}
 	for _, a := range l {
-		if slices.ContainsFunc(a.Members, func(m Member) bool { return m.Term.Arg != "" && def.Arg(m.Term.Arg) < 0 }) {
+		cond := spec.node(Merge(AnyOf(a.conds...)))
+		if cond.op == False || slices.ContainsFunc(a.Members, func(m Member) bool { return m.Term.Arg != "" && def.Arg(m.Term.Arg) < 0 }) {
 			continue // of an alternative for other events
 		}
-		w := a.compile(def, origin, addressText)
-		if w == nil {
+		c := choice{write: a.compile(def, origin, addressText)}
+		if c.write == nil {
 			return nil
 		}
-		list = append(list, w)
+		if cond.exact {
+			c.holds, _ = compose(cond)
+		}
+		list = append(list, c)
 	}
 	switch len(list) {
 	case 0:
 		return nil
 	case 1:
-		return list[0]
+		return list[0].write
 	}
 	return func(s *Scratch, ev *event.Event, dst []byte) ([]byte, bool) {
 		start, found := len(dst), false
 		end := start
-		for _, w := range list {
-			out, ok := w(s, ev, dst[:end])
+		for _, c := range list {
+			if c.holds != nil && !c.holds(s, ev) {
+				continue
+			}
+			out, ok := c.write(s, ev, dst[:end])
 			dst = out
 			if !ok {
 				continue

@@ -28,7 +28,11 @@ func (r *Rule) Condition() *native.Node {
 	}
 	var any []*native.Node
 	for _, b := range res.Bodies {
-		any = append(any, l.body(b, nil))
+		l.made = nil
+		cond := l.body(b, nil)
+		if any = append(any, cond); l.made != nil {
+			l.answers.Add(l.made, cond)
+		}
 	}
 	if !l.complex {
 		r.answers = l.answers
@@ -48,6 +52,7 @@ type lowering struct {
 	support map[string][]*ast.Rule
 	depth   int
 	answers native.Answers // of the bodies
+	made    *native.Answer // of the body at hand
 	complex bool           // an answer is not made of constants and values of the event
 }
 
@@ -644,9 +649,7 @@ func integer(n ast.Number) (int64, bool) {
 
 // answer lowers what the rule answers: a match is true or an object.
 func (s *scope) answer(t *ast.Term) *native.Node {
-	if a := s.made(t); a != nil {
-		s.answers.Add(a)
-	} else {
+	if s.made = s.read(t); s.made == nil {
 		s.complex = true
 	}
 	switch x := t.Value.(type) {
@@ -676,8 +679,8 @@ func (s *scope) answer(t *ast.Term) *native.Node {
 	return native.Unknown("a value of the event as the answer")
 }
 
-// made reads an answer that is made of constants and values of the event.
-func (s *scope) made(t *ast.Term) *native.Answer {
+// read reads an answer that is made of constants and values of the event.
+func (s *scope) read(t *ast.Term) *native.Answer {
 	if ast.Boolean(true).Equal(t.Value) {
 		return &native.Answer{}
 	}
