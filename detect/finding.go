@@ -25,8 +25,7 @@ type scratch struct {
 	readers map[reader]func(*native.Scratch, *event.Event) (string, bool)
 	native  native.Scratch
 	known   map[*event.Process]*identity
-	caps    uint64 // a set of capabilities, and its names
-	names   []string
+	caps    map[uint64][]string // names of the sets of capabilities that were seen
 }
 
 func (s *scratch) reset() {
@@ -58,6 +57,18 @@ func (s *scratch) identity(p *event.Process) *identity {
 	}
 	s.known[p] = id
 	return id
+}
+
+func (s *scratch) capabilities(set uint64) []string {
+	names, ok := s.caps[set]
+	if !ok {
+		if s.caps == nil || len(s.caps) >= maxKnown {
+			s.caps = map[uint64][]string{}
+		}
+		names = event.Capabilities(set)
+		s.caps[set] = names
+	}
+	return names
 }
 
 func processOf(p *event.Process) finding.Process {
@@ -151,10 +162,7 @@ func (s *scratch) process(ev *event.Event) *finding.Process {
 	if name := ev.CommString(); p.Name != name {
 		p.Name = strings.Clone(name)
 	}
-	if s.caps != ev.CapEff {
-		s.caps, s.names = ev.CapEff, event.Capabilities(ev.CapEff)
-	}
-	p.Capabilities = s.names
+	p.Capabilities = s.capabilities(ev.CapEff)
 	return p
 }
 
