@@ -140,12 +140,11 @@ int BPF_PROG(mmap_alert_exit, struct pt_regs *regs, long ret)
 	return 0;
 }
 
-static __always_inline void protect_events(struct vm_area_struct *vma, u32 prot, u64 addr, u64 len, int pkey)
+static __always_inline void protect_events(struct file *file, u32 prev, u32 prot, u64 addr, u64 len, int pkey)
 {
 	struct rec r;
-	struct file *file = BPF_CORE_READ(vma, vm_file);
-	u32 prev = BPF_CORE_READ(vma, vm_flags) & (READ | WRITE | EXEC);
 
+	prev &= READ | WRITE | EXEC;
 	if (rec_begin(&r, EVENT_SECURITY_FILE_MPROTECT, ARGC_SECURITY_FILE_MPROTECT)) {
 		if (file) {
 			put_file_path(&r, ARG_SECURITY_FILE_MPROTECT_PATHNAME, file);
@@ -179,7 +178,7 @@ static __always_inline int call_pkey(struct task_struct *task, bool compat)
 HOOK(security_file_mprotect, struct vm_area_struct *vma, unsigned long requested, unsigned long prot)
 {
 	struct task_struct *task = current_task();
-	protect_events(vma, requested, current_arg(task, 0), current_arg(task, 1), call_pkey(task, is_compat(task)));
+	protect_events(BPF_CORE_READ(vma, vm_file), BPF_CORE_READ(vma, vm_flags), requested, current_arg(task, 0), current_arg(task, 1), call_pkey(task, is_compat(task)));
 	return 0;
 }
 
@@ -187,11 +186,14 @@ struct protect_call {
 	u64 addr, len;
 	u32 prot;
 	int pkey;
+	struct file *file;
+	u64 prev;
 };
 
 static long on_vma(struct task_struct *task, struct vm_area_struct *vma, struct protect_call *c)
 {
-	protect_events(vma, c->prot, c->addr, c->len, c->pkey);
+	c->file = BPF_CORE_READ(vma, vm_file);
+	c->prev = BPF_CORE_READ(vma, vm_flags);
 	return 0;
 }
 
@@ -207,7 +209,8 @@ int BPF_PROG(mprotect_enter, struct pt_regs *regs)
 		.prot = syscall_arg(regs, 2, compat),
 		.pkey = syscall_nr(regs) == SYSCALL(pkey_mprotect, compat) ? (int)syscall_arg(regs, 3, compat) : -1,
 	};
-	bpf_find_vma(task, c.addr, on_vma, &c, 0);
+	if (!bpf_find_vma(task, c.addr, on_vma, &c, 0))
+		protect_events(c.file, c.prev, c.prot, c.addr, c.len, c.pkey);
 	bpf_tail_call(ctx, &after_enter_handler, 0);
 	return 0;
 }
