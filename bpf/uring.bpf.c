@@ -37,9 +37,11 @@ static __always_inline void open_by_name(struct io_kiocb *req)
 {
 	struct rec r;
 	struct io_open *open = CMD(req, io_open);
-	if (!bpf_core_field_exists(open->filename) || !rec_begin(&r, EVENT_SECURITY_FILE_OPEN, ARGC_SECURITY_FILE_OPEN))
+	struct io_open___v70 *delayed = (void *)open;
+	if (!rec_begin(&r, EVENT_SECURITY_FILE_OPEN, ARGC_SECURITY_FILE_OPEN))
 		return;
-	const char *name = BPF_CORE_READ(open, filename, name);
+	const char *name = bpf_core_type_exists(struct delayed_filename) ?
+				   BPF_CORE_READ(delayed, filename.__incomplete_filename, name) : BPF_CORE_READ(open, filename, name);
 	put_at_path(r.s, r.slot, ARG_SECURITY_FILE_OPEN_PATHNAME, BPF_CORE_READ(open, dfd), name, KERNEL);
 	put_str(r.s, ARG_SECURITY_FILE_OPEN_SYSCALL_PATHNAME, name, KERNEL);
 	put_int(r.s, ARG_SECURITY_FILE_OPEN_FLAGS, BPF_CORE_READ(open, how.flags));

@@ -349,6 +349,12 @@ struct io_open {
 	struct filename *filename;
 	struct open_how how;
 };
+struct delayed_filename {
+	struct filename *__incomplete_filename;
+};
+struct io_open___v70 {
+	struct delayed_filename filename;
+};
 struct io_connect {
 	void *addr;
 	int addr_len;
