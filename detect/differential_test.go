@@ -112,13 +112,31 @@ func TestDifferential(t *testing.T) {
 type difference struct {
 	rule     *regoRule
 	programs map[*event.Def]*[3]*native.Program
+	answers  map[*event.Def]*[3]answerWriter
 	scratch  native.Scratch
 	machine  plan.Machine
 	wanted   map[string]event.Selection // what the sensor is asked for, for this rule alone
 }
 
+type answerWriter = func(*native.Scratch, *event.Event, []byte) ([]byte, bool)
+
+// answer is what writes the rule's answer to such events.
+func (d *difference) answer(ev *event.Event) answerWriter {
+	a := d.answers[ev.Def]
+	if a == nil {
+		a = &[3]answerWriter{}
+		for o := range a {
+			a[o] = d.rule.policy.Answers().Compile(ev.Def, event.Origin(o), d.rule.policy.AddressText)
+		}
+		d.answers[ev.Def] = a
+	}
+	return a[ev.Origin()]
+}
+
 func newDifference(r *regoRule) *difference {
-	d := &difference{rule: r, programs: map[*event.Def]*[3]*native.Program{}, wanted: map[string]event.Selection{}}
+	d := &difference{
+		rule: r, programs: map[*event.Def]*[3]*native.Program{}, answers: map[*event.Def]*[3]answerWriter{}, wanted: map[string]event.Selection{},
+	}
 	e, err := New(Options{Rules: []Rule{r}, Enable: []string{r.meta.ID}})
 	if err != nil {
 		panic(err)
@@ -147,24 +165,25 @@ func (d *difference) exact() bool {
 	return true
 }
 
-func (d *difference) check(t testing.TB, o occurrence) (bool, error) {
-	ev := o.build()
+func (d *difference) check(t testing.TB, o occurrence) (bool, error) { return d.event(t, o.build()) }
+
+func (d *difference) event(t testing.TB, ev *event.Event) (bool, error) {
 	want, wantErr := oracle(t, d.rule, ev)
-	p := d.programs[o.def][ev.Origin()]
+	p := d.programs[ev.Def][ev.Origin()]
 	p.Match(&d.scratch, ev)
 	candidate := slices.Contains(d.scratch.Candidates, 0)
 	describe := func() string { return fmt.Sprintf("%s\ncondition %s", ev.AppendJSON(nil), d.rule.condition()) }
 	if want.Match && !candidate {
 		return true, fmt.Errorf("a match is lost: %s", describe())
 	}
-	if sel, ok := d.wanted[o.def.Name]; want.Match && d.selects(ev) && (!ok || !Selected(sel, ev)) {
+	if sel, ok := d.wanted[ev.Def.Name]; want.Match && d.selects(ev) && (!ok || !Selected(sel, ev)) {
 		return true, fmt.Errorf("a match does not leave the kernel: %s: %s", showClauses(sel.Clauses), describe())
 	}
 	if candidate && !want.Match && wantErr == nil && p.Rules()[0].Exact {
 		return false, fmt.Errorf("the condition is not exact: %s", describe())
 	}
 	if want.Match && wantErr == nil && p.Rules()[0].Exact {
-		if write := d.rule.policy.Answers().Compile(o.def, ev.Origin(), d.rule.policy.AddressText); write != nil {
+		if write := d.answer(ev); write != nil {
 			if data, ok := write(&d.scratch, ev, nil); ok && !sameJSON(data, want.Data) {
 				return true, fmt.Errorf("answer %s, OPA: %s: %s", data, want.Data, describe())
 			}

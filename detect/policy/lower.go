@@ -467,6 +467,10 @@ func (s *scope) expr(e *ast.Expr) *native.Node {
 		return native.Unknown("with")
 	}
 	if e.Negated {
+		// Partial evaluation takes a value that is compared with itself for equal, and so loses that it may be undefined.
+		if t, ok := e.Terms.(*ast.Term); ok && ast.Boolean(true).Equal(t.Value) {
+			return native.Unknown("a value compared with itself")
+		}
 		c := e.Copy()
 		c.Negated = false
 		return native.AllOf(append(s.hoisted(c), native.Negate(s.expr(c)))...)
