@@ -21,13 +21,14 @@ const (
 
 var sharedData = map[string]bool{dispatchData: true, containersData: true}
 
-// configure tells the programs what is wanted: filters and system calls first, the switch of each event last.
-func (l *loader) configure(wanted map[event.ID]*selected) error {
+// configure tells the programs what is wanted: filters and system calls first, the switch of each event last. The other events are
+// needed by the sensor itself.
+func (l *loader) configure(wanted map[event.ID]*selected, also []string) error {
 	if err := l.mapSyscalls(wanted); err != nil {
 		return err
 	}
 	configs := map[event.ID]eventConfig{}
-	for _, name := range alwaysEvents {
+	for _, name := range also {
 		configs[event.ByName(name).ID] = eventConfig{Flags: configAlways}
 	}
 	retired := l.retired

@@ -14,6 +14,7 @@ import (
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 
+	"github.com/tocsin-io/tocsin/bpf/scan"
 	"github.com/tocsin-io/tocsin/event"
 )
 
@@ -27,7 +28,8 @@ type Features struct {
 	cache  *btf.Cache        // the kernel's types, some 60 MB once they are decoded: see release
 	broken map[string]string // hooks that could not be attached although nothing seemed to be missing, and why
 
-	calls func() map[string]bool // the functions of system calls that the kernel has, whether BTF describes them or not
+	calls   func() map[string]bool // the functions of system calls that the kernel has, whether BTF describes them or not
+	symbols *scan.Symbols
 }
 
 // Choice is how an event is seen on this kernel.
@@ -45,6 +47,12 @@ type Choice struct {
 // It needs the privileges of CheckPrivileges.
 func Probe() (*Features, error) {
 	f := &Features{Missing: map[Kind]string{}, broken: map[string]string{}, calls: sync.OnceValue(syscallSymbols)}
+	var err error
+	if f.symbols, err = scan.OpenSymbols(); err != nil {
+		f.Missing[Scan] = reason(err)
+	} else if err := tryScan(); err != nil {
+		f.Missing[Scan] = err.Error()
+	}
 	if _, err := f.types().Kernel(); err != nil {
 		return nil, fmt.Errorf("read the kernel's type information: %w", err)
 	}
@@ -191,6 +199,10 @@ func (f *Features) unusable(h *Hook) string {
 			continue
 		}
 		switch p.kind {
+		case Scan:
+			if err := scan.Missing(p.to, f.symbols); err != nil {
+				return err.Error()
+			}
 		case Fentry, Fexit:
 			fn := p.to
 			if p.call {
@@ -244,7 +256,12 @@ func (f *Features) setBroken(h *Hook, why string) {
 	f.broken[h.key()] = why
 }
 
-func (h *Hook) key() string { return string(h.Kind) + " " + h.Target }
+func (h *Hook) key() string {
+	if h.Kind == Scan {
+		return string(h.Kind) + " " + h.progs[0].to // one may find what another does not
+	}
+	return string(h.Kind) + " " + h.Target
+}
 
 func (f *Features) hasTracepoint(name string) bool {
 	var t *btf.Typedef
@@ -282,6 +299,16 @@ func (f *Features) function(name string) *btf.Func {
 		found = fn
 	}
 	return found
+}
+
+// parameter returns the index of a parameter of one of the kernel's functions, or -1.
+func (f *Features) parameter(function, name string) int {
+	if fn := f.function(function); fn != nil {
+		if proto, ok := fn.Type.(*btf.FuncProto); ok {
+			return slices.IndexFunc(proto.Params, func(p btf.FuncParam) bool { return p.Name == name })
+		}
+	}
+	return -1
 }
 
 // syscallSymbols reads which functions of system calls are among the kernel's symbols.

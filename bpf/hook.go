@@ -23,6 +23,7 @@ const (
 	Tracepoint Kind = "tp_btf"
 	SysExit    Kind = "sys_exit"  // behind the dispatcher on tp_btf/sys_exit
 	SysEnter   Kind = "sys_enter" // behind the dispatcher on tp_btf/sys_enter
+	Scan       Kind = "scan"      // no hook: the kernel's memory is looked through from time to time
 )
 
 // A Hook is one way to see an event.
@@ -160,6 +161,13 @@ var hooks = map[string][]Hook{
 		}},
 	},
 	"call_usermodehelper": append(fentry(inKernel, "call_usermodehelper_exec"), atExec),
+	"debugfs_create_file": fentry(inKernel, "__debugfs_create_file"),
+
+	"hooked_syscall":       scanned("hooked_syscall"),
+	"hooked_proc_fops":     scanned("hooked_proc_fops"),
+	"hooked_seq_ops":       scanned("hooked_seq_ops"),
+	"hidden_kernel_module": scanned("hidden_kernel_module"),
+	"ftrace_hook":          scanned("ftrace_hook"),
 }
 
 var mmapFile = []Hook{
@@ -310,6 +318,11 @@ func fentry(object, function string) []Hook {
 
 func kprobe(object, function string) Hook {
 	return Hook{Kind: Kprobe, Target: function, progs: []attachment{{object, function + kprobeSuffix, Kprobe, function, false}}}
+}
+
+// scanned is an event that a look through the kernel's memory finds.
+func scanned(event string) []Hook {
+	return []Hook{{Kind: Scan, Target: "kernel memory", progs: []attachment{{inKernel, "peek", Scan, event, false}}}}
 }
 
 // security is a function that calls the LSM hooks, or the LSM hook itself: the arguments are the same.

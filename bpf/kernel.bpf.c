@@ -298,3 +298,79 @@ out:
 	bpf_tail_call(ctx, &after_handler, 0);
 	return 0;
 }
+
+/* Which argument of __debugfs_create_file has the operations: the sixth, since 6.14 the seventh. Set by Go. */
+const volatile u32 debugfs_operations = 5;
+
+static __always_inline void debugfs_event(const char *name, u16 mode, struct dentry *parent, u64 operations)
+{
+	struct rec r;
+	if (!rec_begin(&r, EVENT_DEBUGFS_CREATE_FILE, ARGC_DEBUGFS_CREATE_FILE))
+		return;
+	put_str(r.s, ARG_DEBUGFS_CREATE_FILE_FILE_NAME, name, KERNEL);
+	if (parent) {
+		put_path(&r, ARG_DEBUGFS_CREATE_FILE_PATH, parent, NULL); /* below the root of debugfs, wherever that is mounted */
+	} else {
+		const char root[] = "/";
+		put_str(r.s, ARG_DEBUGFS_CREATE_FILE_PATH, root, KERNEL);
+	}
+	put(r.s, ARG_DEBUGFS_CREATE_FILE_MODE, mode);
+	put(r.s, ARG_DEBUGFS_CREATE_FILE_PROC_OPS_ADDR, operations);
+	rec_send(&r);
+}
+
+SEC("fentry/__debugfs_create_file")
+int __debugfs_create_file(u64 *args)
+{
+	u64 operations;
+	if (debugfs_operations == 6) /* two loads: arguments are at constant places only */
+		asm volatile("%0 = *(u64 *)(%1 + 48)" : "=r"(operations) : "r"(args));
+	else
+		asm volatile("%0 = *(u64 *)(%1 + 40)" : "=r"(operations) : "r"(args));
+	debugfs_event((const char *)args[0], args[1], (struct dentry *)args[2], operations);
+	return 0;
+}
+
+SEC("kprobe/__debugfs_create_file")
+int __debugfs_create_file_kprobe(struct pt_regs *ctx)
+{
+	u64 operations;
+#if defined(__TARGET_ARCH_x86)
+	operations = ctx->r9;
+	if (debugfs_operations == 6)
+		bpf_probe_read_kernel(&operations, sizeof(operations), (void *)ctx->sp + 8); /* above the return address */
+#else
+	operations = debugfs_operations == 6 ? ctx->regs[6] : ctx->regs[5];
+#endif
+	debugfs_event((const char *)PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx), (struct dentry *)PT_REGS_PARM3(ctx), operations);
+	return 0;
+}
+
+#define PEEK_MAX 4096
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u8[PEEK_MAX]);
+} peeked SEC(".maps");
+
+/*
+ * Reads the kernel's memory when the sensor asks for it: it is attached to nothing. Arguments: where, and how many bytes; none
+ * is where the thread's own task_struct is.
+ */
+SEC("raw_tp/peek")
+int peek(u64 *args)
+{
+	u32 zero = 0;
+	u64 size = args[1];
+	void *to = bpf_map_lookup_elem(&peeked, &zero);
+	if (!to || size > PEEK_MAX)
+		return -1;
+	if (!size) {
+		*(u64 *)to = bpf_get_current_task();
+		return 0;
+	}
+	return bpf_probe_read_kernel(to, size, (void *)args[0]);
+}

@@ -39,7 +39,7 @@ type loader struct {
 	maps        map[string]*ebpf.Map // those that programs share
 	consts      map[string]any
 
-	programs    map[string]*ebpf.Program // behind dispatchers, by name
+	programs    map[string]*ebpf.Program // behind dispatchers, or run by the sensor, by name
 	refused     map[string]error         // those that cannot be loaded, and why
 	exit        *program                 // dispatchers, while needed
 	enter       *program
@@ -86,6 +86,9 @@ func newLoader(f *Features, h hierarchy, ringBytes int) (*loader, error) {
 		"cgroup_hierarchy": h.id,
 		"ring_bytes":       uint64(ringBytes),
 		"native_syscalls":  nativeNumbers(),
+	}
+	if at := f.parameter("__debugfs_create_file", "real_fops"); at >= 0 {
+		l.consts["debugfs_operations"] = uint32(at)
 	}
 	for object := range objectFiles {
 		spec, err := l.spec(object)
@@ -160,6 +163,8 @@ func (l *loader) load(a attachment, to string) (*ebpf.Program, error) {
 		prog.Type, prog.AttachType = ebpf.LSM, ebpf.AttachLSMMac
 	case Kprobe, Kretprobe:
 		prog.Type, prog.AttachType = ebpf.Kprobe, ebpf.AttachNone
+	case Scan:
+		prog.AttachTo, prog.Type, prog.AttachType = "", ebpf.RawTracepoint, ebpf.AttachNone
 	}
 	spec := &ebpf.CollectionSpec{
 		Maps: map[string]*ebpf.MapSpec{}, Programs: map[string]*ebpf.ProgramSpec{a.prog: prog},
@@ -198,8 +203,8 @@ func (l *loader) load(a attachment, to string) (*ebpf.Program, error) {
 
 func (l *loader) attach(a attachment) (*program, error) {
 	switch a.kind {
-	case SysExit, SysEnter:
-		_, err := l.behindDispatcher(a)
+	case SysExit, SysEnter, Scan:
+		_, err := l.uncalled(a)
 		return &program{}, err
 	}
 	if a.call {
@@ -259,8 +264,8 @@ func (l *loader) attachSyscallFunctions(a attachment) (*program, error) {
 	return all, nil
 }
 
-// behindDispatcher loads a program that a dispatcher calls, once.
-func (l *loader) behindDispatcher(a attachment) (*ebpf.Program, error) {
+// uncalled loads a program that the kernel does not call by itself, but a dispatcher or the sensor, once.
+func (l *loader) uncalled(a attachment) (*ebpf.Program, error) {
 	if p := l.programs[a.prog]; p != nil {
 		return p, nil
 	}

@@ -37,9 +37,13 @@ func (s *Sensor) Run(ctx context.Context, handle func(*event.Event)) error {
 				s.undecoded.Add(1)
 				continue
 			}
+			if e.ID == moduleLoadID {
+				s.scanner.hurry()
+			}
 			handle(&e)
 			if sinceBoot++; sinceBoot >= 1<<10 { // a ring that is never empty must not keep an old clock, nor the reader
 				sinceBoot, boot = 0, bootTime()
+				s.scanner.hand(handle)
 				if ctx.Err() != nil {
 					return nil
 				}
@@ -49,6 +53,7 @@ func (s *Sensor) Run(ctx context.Context, handle func(*event.Event)) error {
 				return nil
 			}
 			sinceBoot, boot = 0, bootTime()
+			s.scanner.hand(handle)
 			s.reader.SetDeadline(time.Now().Add(pollInterval))
 		case errors.Is(err, ringbuf.ErrClosed):
 			return os.ErrClosed

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
@@ -30,6 +31,9 @@ type Options struct {
 	VerifierLog bool
 	// Features is what Probe found; nil probes.
 	Features *Features
+	// ScanEvery is the time from one look through the kernel's memory to the next; 10 s when zero. There is none while no event
+	// that needs it is selected, and one more after each module that is loaded.
+	ScanEvery time.Duration
 }
 
 // A Sensor sees events in the kernel. Close it to detach.
@@ -42,6 +46,7 @@ type Sensor struct {
 	hierarchy hierarchy
 
 	undecoded atomic.Uint64
+	scanner   *scanner
 
 	mu         sync.Mutex
 	attached   map[attachment]*program
@@ -72,7 +77,10 @@ func Open(o Options) (*Sensor, error) {
 	if o.RingBytes == 0 {
 		o.RingBytes = 16 << 20
 	}
-	s := &Sensor{features: o.Features, attached: map[attachment]*program{}, counted: map[event.ID]bool{}}
+	if o.ScanEvery == 0 {
+		o.ScanEvery = 10 * time.Second
+	}
+	s := &Sensor{features: o.Features, scanner: newScanner(o.ScanEvery), attached: map[attachment]*program{}, counted: map[event.ID]bool{}}
 	for _, name := range alwaysEvents {
 		s.counted[event.ByName(name).ID] = true
 	}
@@ -187,13 +195,25 @@ func (s *Sensor) selectLocked(selections []event.Selection) error {
 	for _, a := range always {
 		progs[a] = true
 	}
+	scans := map[string]bool{}
 	for _, w := range wanted {
 		for _, a := range w.hook.progs {
 			progs[a] = true
+			if a.kind == Scan {
+				scans[a.to] = true
+			}
 		}
 	}
+	also := alwaysEvents
+	if len(scans) > 0 && s.features.hasTracepoint(moduleLoaded.to) {
+		also = append(slices.Clone(also), "module_load")
+		progs[moduleLoaded] = true
+		errs = append(errs, s.attach([]attachment{moduleLoaded})...)
+		s.counted[moduleLoadID] = true
+	}
 	errs = append(errs, s.attach(always)...)
-	errs = append(errs, s.loader.configure(wanted), s.loader.dispatch(progs))
+	errs = append(errs, s.loader.configure(wanted, also), s.loader.dispatch(progs))
+	errs = append(errs, s.scan(scans)...)
 	errs = append(errs, s.detach(progs)...)
 	s.features.release()
 	s.loader.release()
@@ -310,6 +330,7 @@ func (s *Sensor) Close() error {
 		return nil
 	}
 	s.closed = true
+	s.scanner.stop()
 	var errs []error
 	for _, p := range s.attached {
 		errs = append(errs, p.close())

@@ -24,6 +24,9 @@ type Stats struct {
 	Events map[string]EventStats // by name; events that were never attempted are left out
 	// Undecoded records came out of the ring malformed.
 	Undecoded uint64
+	// Unscanned looks through the kernel's memory ended in an error, of which ScanError is the last.
+	Unscanned uint64
+	ScanError error
 	// RingUsed and RingSize are bytes in the ring buffer.
 	RingUsed, RingSize int
 }
@@ -42,6 +45,12 @@ func (s *Sensor) Stats() (Stats, error) {
 	out := Stats{Events: map[string]EventStats{}, Undecoded: s.undecoded.Load(), RingUsed: s.reader.AvailableBytes(), RingSize: s.reader.BufferSize()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.scanner.mu.Lock()
+	out.Unscanned, out.ScanError = s.scanner.failed, s.scanner.failure
+	for id, n := range s.scanner.counts {
+		out.Events[event.ByID(id).Name] = EventStats{Attempted: n, Emitted: n}
+	}
+	s.scanner.mu.Unlock()
 	var perCPU []EventStats
 	for id := range s.counted {
 		def := event.ByID(id)

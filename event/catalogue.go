@@ -236,15 +236,15 @@ var catalogue = []Def{
 		Proto: "const char* pathname, const char*const* argv, const char*const* envp:environ, int wait",
 	},
 	{
-		ID: 99, Name: "hooked_syscall", Sets: []string{"kernel"}, Doc: "An entry of the system-call table points outside the kernel's text.",
+		ID: 99, Name: "hooked_syscall", Sets: []string{"kernel"}, Doc: "An entry of the system-call table does not lead to the kernel's function of a system call, or to another one than at first. A kernel that has the function x64_sys_call does not use the table itself: see ftrace_hook.",
 		Proto: "const char* syscall, const char* address, const char* function, const char* owner",
 	},
 	{
-		ID: 100, Name: "hooked_proc_fops", Sets: []string{"kernel"}, Doc: "File operations of /proc point outside the kernel's text.",
+		ID: 100, Name: "hooked_proc_fops", Sets: []string{"kernel"}, Doc: "Functions of files in /proc that the kernel itself has are not the kernel's.",
 		Proto: "[]trace.HookedSymbolData hooked_fops_pointers",
 	},
 	{
-		ID: 101, Name: "hooked_seq_ops", Sets: []string{"kernel"}, Doc: "Sequence operations of /proc/net point outside the kernel's text.",
+		ID: 101, Name: "hooked_seq_ops", Sets: []string{"kernel"}, Doc: "Functions by which files in /proc list connections and modules are not the kernel's.",
 		Proto: "map[string]trace.HookedSymbolData hooked_seq_ops",
 	},
 	{
@@ -252,7 +252,7 @@ var catalogue = []Def{
 		Proto: "const char* address, const char* name, const char* srcversion",
 	},
 	{
-		ID: 103, Name: "ftrace_hook", Sets: []string{"kernel"}, Doc: "A kernel function is patched through ftrace.",
+		ID: 103, Name: "ftrace_hook", Sets: []string{"kernel"}, Doc: "A function of the kernel calls a module through ftrace. Kprobes, BPF programs, live patches and the kernel's tracers are not told.",
 		Proto: "const char* symbol, const char* trampoline, const char* callback, off_t callback_offset, const char* callback_owner, const char* flags, unsigned long count",
 	},
 	{

@@ -14,12 +14,12 @@ import (
 	"strings"
 )
 
-// apt runs one of apt's tools and returns what it prints.
-type apt func(tool string, args ...string) (string, error)
+// aptRoot runs one of apt's tools and returns what it prints.
+type aptRoot func(tool string, args ...string) (string, error)
 
 // openApt makes an apt root of its own in dir for the release's suite, so that neither root nor the machine's package lists
 // are needed. What it downloads goes to dir; done removes the root.
-func openApt(ctx context.Context, r Release, dir string) (run apt, done func(), err error) {
+func openApt(ctx context.Context, r Release, dir string) (run aptRoot, done func(), err error) {
 	for _, tool := range []string{"apt-get", "apt-cache", "dpkg-deb"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return nil, nil, fmt.Errorf("%s not found: kernels come from Debian packages; elsewhere name a kernel by -kernel /path/to/vmlinuz", tool)

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
@@ -29,7 +30,8 @@ func (i Image) Build(ctx context.Context, source, dir string, log io.Writer) (st
 	if err := os.CopyFS(work, os.DirFS(source)); err != nil {
 		return "", fmt.Errorf("build kernel module: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, "make", "-C", headers, "M="+work, "CC=gcc", "modules")
+	// Without an option of gcc 13, and without BTF of the module, which takes pahole.
+	cmd := exec.CommandContext(ctx, "make", "-C", headers, "M="+work, "CC=gcc", "CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=", "CONFIG_DEBUG_INFO_BTF_MODULES=", "modules")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build kernel module %s: %w\n%s", source, err, out)
 	}
@@ -91,15 +93,33 @@ func downloadHeaders(ctx context.Context, r Release, version, part, dir string) 
 	}
 	_, depends, _ := strings.Cut(shown, "\nDepends:")
 	depends, _, _ = strings.Cut(depends, "\n")
-	packages := append(headerPackages.FindAllString(depends, -1), "linux-headers-"+version)
-	if _, err := apt("apt-get", append([]string{"download"}, packages...)...); err != nil {
+	unpack := func(apt aptRoot, packages ...string) error {
+		if _, err := apt("apt-get", append([]string{"download"}, packages...)...); err != nil {
+			return err
+		}
+		for _, deb := range debs(part) {
+			if out, err := exec.CommandContext(ctx, "dpkg-deb", "-x", deb, part).CombinedOutput(); err != nil {
+				return fmt.Errorf("unpack %s: %w: %s", deb, err, out)
+			}
+			if err := os.Remove(deb); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := unpack(apt, append(headerPackages.FindAllString(depends, -1), "linux-headers-"+version)...); err != nil {
 		return err
 	}
-	for _, deb := range debs(part) {
-		if out, err := exec.CommandContext(ctx, "dpkg-deb", "-x", deb, part).CombinedOutput(); err != nil {
-			return fmt.Errorf("unpack %s: %w: %s", deb, err, out)
+	if tools, err := newerTools(ctx, part); err != nil {
+		return err
+	} else if len(tools) > 0 {
+		r.Suite = strings.TrimSuffix(r.Suite, "-backports")
+		base, done, err := openApt(ctx, r, part)
+		if err != nil {
+			return err
 		}
-		if err := os.Remove(deb); err != nil {
+		defer done()
+		if err := errors.Join(unpack(base, "libc6", "libelf1t64", "libzstd1", "zlib1g"), withLibraries(tools, part, dir)); err != nil {
 			return err
 		}
 	}
@@ -109,5 +129,53 @@ func downloadHeaders(ctx context.Context, r Release, version, part, dir string) 
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(makefile, []byte(strings.ReplaceAll(string(text), " /usr/src/", " "+dir+"/usr/src/")), 0o644)
+	return os.WriteFile(makefile, []byte(regexp.MustCompile(`([ =])/usr/src/`).ReplaceAllString(string(text), "${1}"+dir+"/usr/src/")), 0o644)
+}
+
+// newerTools returns the programs that build with the headers, if they were made for a newer C library than this machine's.
+func newerTools(ctx context.Context, part string) (tools []string, err error) {
+	newer := false
+	err = filepath.WalkDir(filepath.Join(part, "usr/lib"), func(path string, d os.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		file, err := elf.Open(path)
+		if err != nil {
+			return nil //nolint:nilerr // a script
+		}
+		defer file.Close()
+		if file.Type != elf.ET_EXEC && file.Type != elf.ET_DYN {
+			return nil
+		}
+		tools = append(tools, path)
+		if !newer {
+			out, _ := exec.CommandContext(ctx, path, "--help").CombinedOutput() // most know no --help, but all start
+			newer = strings.Contains(string(out), "`GLIBC_")
+		}
+		return nil
+	})
+	if !newer {
+		tools = nil
+	}
+	return tools, err
+}
+
+// withLibraries makes the tools run with the libraries that were unpacked beside them, once all is in dir.
+func withLibraries(tools []string, part, dir string) error {
+	const libraries = "usr/lib/x86_64-linux-gnu"
+	for _, tool := range tools {
+		rel, err := filepath.Rel(part, tool)
+		if err != nil {
+			return err
+		}
+		real := tool + ".elf"
+		if err := os.Rename(tool, real); err != nil {
+			return err
+		}
+		script := fmt.Sprintf("#!/bin/sh\nexec %s/ld-linux-x86-64.so.2 --argv0 \"$0\" --library-path %[1]s %[2]s \"$@\"\n", filepath.Join(dir, libraries), filepath.Join(dir, rel)+".elf")
+		if err := os.WriteFile(tool, []byte(script), 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
 }

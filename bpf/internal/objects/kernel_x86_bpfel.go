@@ -23,11 +23,14 @@ const (
 	KernelMapEventConfigs                  = "event_configs"
 	KernelMapFilters                       = "filters"
 	KernelMapNumberFilters                 = "number_filters"
+	KernelMapPeeked                        = "peeked"
 	KernelMapRegistering                   = "registering"
 	KernelMapRing                          = "ring"
 	KernelMapScratches                     = "scratches"
 	KernelMapStats                         = "stats"
 	KernelMapTextFilters                   = "text_filters"
+	KernelProgDebugfsCreateFile            = "__debugfs_create_file"
+	KernelProgDebugfsCreateFileKprobe      = "__debugfs_create_file_kprobe"
 	KernelProgBpfAttachExit                = "bpf_attach_exit"
 	KernelProgCallUsermodehelperExec       = "call_usermodehelper_exec"
 	KernelProgCallUsermodehelperExecKprobe = "call_usermodehelper_exec_kprobe"
@@ -36,6 +39,7 @@ const (
 	KernelProgDoInitModuleTp               = "do_init_module_tp"
 	KernelProgFinitModuleExit              = "finit_module_exit"
 	KernelProgModuleLoad                   = "module_load"
+	KernelProgPeek                         = "peek"
 	KernelProgRegisterKprobe               = "register_kprobe"
 	KernelProgRegisterKprobeEntry          = "register_kprobe_entry"
 	KernelProgRegisterKprobeReturn         = "register_kprobe_return"
@@ -50,6 +54,7 @@ const (
 	KernelVarCgroupHierarchy               = "cgroup_hierarchy"
 	KernelVarCgroupSubsys                  = "cgroup_subsys"
 	KernelVarContainersGeneration          = "containers_generation"
+	KernelVarDebugfsOperations             = "debugfs_operations"
 	KernelVarHostMntNs                     = "host_mnt_ns"
 	KernelVarNativeSyscalls                = "native_syscalls"
 	KernelVarRingBytes                     = "ring_bytes"
@@ -98,6 +103,8 @@ type KernelSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type KernelProgramSpecs struct {
+	DebugfsCreateFile            *ebpf.ProgramSpec `ebpf:"__debugfs_create_file"`
+	DebugfsCreateFileKprobe      *ebpf.ProgramSpec `ebpf:"__debugfs_create_file_kprobe"`
 	BpfAttachExit                *ebpf.ProgramSpec `ebpf:"bpf_attach_exit"`
 	CallUsermodehelperExec       *ebpf.ProgramSpec `ebpf:"call_usermodehelper_exec"`
 	CallUsermodehelperExecKprobe *ebpf.ProgramSpec `ebpf:"call_usermodehelper_exec_kprobe"`
@@ -106,6 +113,7 @@ type KernelProgramSpecs struct {
 	DoInitModuleTp               *ebpf.ProgramSpec `ebpf:"do_init_module_tp"`
 	FinitModuleExit              *ebpf.ProgramSpec `ebpf:"finit_module_exit"`
 	ModuleLoad                   *ebpf.ProgramSpec `ebpf:"module_load"`
+	Peek                         *ebpf.ProgramSpec `ebpf:"peek"`
 	RegisterKprobe               *ebpf.ProgramSpec `ebpf:"register_kprobe"`
 	RegisterKprobeEntry          *ebpf.ProgramSpec `ebpf:"register_kprobe_entry"`
 	RegisterKprobeReturn         *ebpf.ProgramSpec `ebpf:"register_kprobe_return"`
@@ -130,6 +138,7 @@ type KernelMapSpecs struct {
 	EventConfigs      *ebpf.MapSpec `ebpf:"event_configs"`
 	Filters           *ebpf.MapSpec `ebpf:"filters"`
 	NumberFilters     *ebpf.MapSpec `ebpf:"number_filters"`
+	Peeked            *ebpf.MapSpec `ebpf:"peeked"`
 	Registering       *ebpf.MapSpec `ebpf:"registering"`
 	Ring              *ebpf.MapSpec `ebpf:"ring"`
 	Scratches         *ebpf.MapSpec `ebpf:"scratches"`
@@ -144,6 +153,7 @@ type KernelVariableSpecs struct {
 	CgroupHierarchy      *ebpf.VariableSpec `ebpf:"cgroup_hierarchy"`
 	CgroupSubsys         *ebpf.VariableSpec `ebpf:"cgroup_subsys"`
 	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
+	DebugfsOperations    *ebpf.VariableSpec `ebpf:"debugfs_operations"`
 	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
 	NativeSyscalls       *ebpf.VariableSpec `ebpf:"native_syscalls"`
 	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
@@ -177,6 +187,7 @@ type KernelMaps struct {
 	EventConfigs      *ebpf.Map `ebpf:"event_configs"`
 	Filters           *ebpf.Map `ebpf:"filters"`
 	NumberFilters     *ebpf.Map `ebpf:"number_filters"`
+	Peeked            *ebpf.Map `ebpf:"peeked"`
 	Registering       *ebpf.Map `ebpf:"registering"`
 	Ring              *ebpf.Map `ebpf:"ring"`
 	Scratches         *ebpf.Map `ebpf:"scratches"`
@@ -193,6 +204,7 @@ func (m *KernelMaps) Close() error {
 		m.EventConfigs,
 		m.Filters,
 		m.NumberFilters,
+		m.Peeked,
 		m.Registering,
 		m.Ring,
 		m.Scratches,
@@ -208,6 +220,7 @@ type KernelVariables struct {
 	CgroupHierarchy      *ebpf.Variable `ebpf:"cgroup_hierarchy"`
 	CgroupSubsys         *ebpf.Variable `ebpf:"cgroup_subsys"`
 	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
+	DebugfsOperations    *ebpf.Variable `ebpf:"debugfs_operations"`
 	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
 	NativeSyscalls       *ebpf.Variable `ebpf:"native_syscalls"`
 	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
@@ -218,6 +231,8 @@ type KernelVariables struct {
 //
 // It can be passed to LoadKernelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type KernelPrograms struct {
+	DebugfsCreateFile            *ebpf.Program `ebpf:"__debugfs_create_file"`
+	DebugfsCreateFileKprobe      *ebpf.Program `ebpf:"__debugfs_create_file_kprobe"`
 	BpfAttachExit                *ebpf.Program `ebpf:"bpf_attach_exit"`
 	CallUsermodehelperExec       *ebpf.Program `ebpf:"call_usermodehelper_exec"`
 	CallUsermodehelperExecKprobe *ebpf.Program `ebpf:"call_usermodehelper_exec_kprobe"`
@@ -226,6 +241,7 @@ type KernelPrograms struct {
 	DoInitModuleTp               *ebpf.Program `ebpf:"do_init_module_tp"`
 	FinitModuleExit              *ebpf.Program `ebpf:"finit_module_exit"`
 	ModuleLoad                   *ebpf.Program `ebpf:"module_load"`
+	Peek                         *ebpf.Program `ebpf:"peek"`
 	RegisterKprobe               *ebpf.Program `ebpf:"register_kprobe"`
 	RegisterKprobeEntry          *ebpf.Program `ebpf:"register_kprobe_entry"`
 	RegisterKprobeReturn         *ebpf.Program `ebpf:"register_kprobe_return"`
@@ -241,6 +257,8 @@ type KernelPrograms struct {
 
 func (p *KernelPrograms) Close() error {
 	return _KernelClose(
+		p.DebugfsCreateFile,
+		p.DebugfsCreateFileKprobe,
 		p.BpfAttachExit,
 		p.CallUsermodehelperExec,
 		p.CallUsermodehelperExecKprobe,
@@ -249,6 +267,7 @@ func (p *KernelPrograms) Close() error {
 		p.DoInitModuleTp,
 		p.FinitModuleExit,
 		p.ModuleLoad,
+		p.Peek,
 		p.RegisterKprobe,
 		p.RegisterKprobeEntry,
 		p.RegisterKprobeReturn,

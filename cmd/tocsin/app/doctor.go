@@ -155,13 +155,16 @@ func checkKinds() []check {
 		return nil
 	}
 	var out []check
-	for _, k := range []bpf.Kind{bpf.LSM, bpf.Fentry, bpf.Fexit, bpf.Kprobe, bpf.Tracepoint, bpf.SysExit} {
+	for _, k := range []bpf.Kind{bpf.LSM, bpf.Fentry, bpf.Fexit, bpf.Kprobe, bpf.Tracepoint, bpf.SysExit, bpf.Scan} {
 		c := check{Name: "hook " + string(k), Verdict: verdictOK, Detail: "usable"}
 		if why := f.Missing[k]; why != "" {
 			c.Verdict, c.Detail = verdictWarning, why
-			if k == bpf.Tracepoint {
+			switch k {
+			case bpf.Tracepoint:
 				c.Verdict = verdictMissing
-			} else {
+			case bpf.Scan:
+				c.Advice = "changes of the kernel itself are not found"
+			default:
 				c.Advice = "events use another hook"
 			}
 		}
@@ -242,6 +245,9 @@ func lossText(s bpf.Stats) string {
 	}
 	if s.Undecoded > 0 {
 		parts = append(parts, fmt.Sprintf("%d malformed", s.Undecoded))
+	}
+	if s.Unscanned > 0 {
+		parts = append(parts, fmt.Sprintf("%d looks through the kernel's memory failed (%v)", s.Unscanned, s.ScanError))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -24,6 +24,7 @@ type suite struct {
 	pkg      string
 	runc     bool   // the container runtime
 	module   string // a kernel module to load, where the kernel's package has it
+	rootkit  bool   // the module that changes the kernel as rootkits do
 	programs bool   // the programs of cmd/, built before
 	only     string // -test.run
 	long     bool   // only when TOCSIN_TEST_KERNELS asks for kernels: emulation takes minutes
@@ -32,8 +33,8 @@ type suite struct {
 }
 
 var suites = []suite{
-	{pkg: "bpf", runc: true, module: "dummy", memory: 1024, timeout: 15 * time.Minute},
-	{pkg: "simulate", runc: true, module: "dummy", memory: 1536, timeout: 10 * time.Minute},
+	{pkg: "bpf", runc: true, module: "dummy", rootkit: true, memory: 1024, timeout: 15 * time.Minute},
+	{pkg: "simulate", runc: true, module: "dummy", rootkit: true, memory: 1536, timeout: 10 * time.Minute},
 	{pkg: "test/e2e", runc: true, programs: true, only: "TestTutorial", memory: 3072, timeout: 10 * time.Minute},
 	{pkg: "test/e2e", runc: true, programs: true, only: "TestSimulate|TestTwoProcesses|TestBrokenRule", memory: 3072, timeout: 20 * time.Minute, long: true},
 	{pkg: "test/faults", programs: true, only: "TestClockJumps", memory: 2048, timeout: 5 * time.Minute},
@@ -114,6 +115,16 @@ func run(t *testing.T, root, name string, img kernel.Image, s suite) {
 			t.Logf("no kernel module: %v", err)
 		} else {
 			job.Files["/modules/"+s.module+".ko"] = ko
+		}
+	}
+	if s.rootkit {
+		ko, err := img.Build(t.Context(), filepath.Join(root, "test/kernel/module"), dir, os.Stderr)
+		if errors.Is(err, kernel.ErrMissing) {
+			t.Logf("no kernel module that changes the kernel: %v", err)
+		} else if err != nil {
+			t.Fatal(err)
+		} else {
+			job.Files["/modules/"+filepath.Base(ko)] = ko
 		}
 	}
 	if s.programs {

@@ -105,13 +105,14 @@ static int hooked_show(struct seq_file *seq, void *v)
 static const void *seq_ops_of_entry(struct file *file, const struct seq_operations *ops)
 {
 	const void **inode = (const void **)file_inode(file);
+	int i, j;
 
-	for (int i = 1; i < 16; i++) { /* struct proc_inode, before the inode */
+	for (i = 1; i < 16; i++) { /* struct proc_inode, before the inode */
 		const void **entry = (const void **)inode[-i];
 
 		if ((unsigned long)entry < PAGE_OFFSET || !virt_addr_valid(entry))
 			continue;
-		for (int j = 0; j < 20; j++)
+		for (j = 0; j < 20; j++)
 			if (entry[j] == ops)
 				return &entry[j];
 	}

@@ -45,6 +45,7 @@ An event has one or more *hooks*, ways to see it in the kernel; the sensor uses 
 | K | kprobe: a kernel function, where there are no trampolines | none |
 | T | tp_btf: a tracepoint of its own | none |
 | S | the entry or exit of system calls | some on every system call |
+| M | the kernel's memory, looked through every 10 s and after a module was loaded | none |
 
 *Derived* events are made in user space from others. An argument that is read from user memory is marked in every event
 (` + "`user: true`" + `): another thread may have changed it since the kernel read it.
@@ -159,6 +160,8 @@ func letter(kind string) string {
 		return "K"
 	case bpf.Tracepoint:
 		return "T"
+	case bpf.Scan:
+		return "M"
 	}
 	return "S"
 }
