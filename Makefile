@@ -124,7 +124,7 @@ CHECKS ?= 3100000
 
 .PHONY: differential
 differential: ## hold the compiled rules equal to OPA's evaluator, CHECKS times (default 3100000: half an hour of CPU); CI does 8000
-	$(GO) test -v -count=1 -timeout=6h -run='^TestDifferential$$' ./detect -checks=$(CHECKS)
+	$(GO) test -v -count=1 -timeout=6h -run='^(TestDifferential.*|TestFuzzedRules|TestDerivedFilters|TestMutants)$$' ./detect -checks=$(CHECKS) -rules=2500 -mutants
 
 .PHONY: bench-router
 bench-router: ## the router from publish to the receiver: 500 a second, and as many as it takes

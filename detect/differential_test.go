@@ -112,6 +112,7 @@ func TestDifferential(t *testing.T) {
 type difference struct {
 	rule     *regoRule
 	programs map[*event.Def]*[3]*native.Program
+	given    native.Answers
 	answers  map[*event.Def]*[3]answerWriter
 	scratch  native.Scratch
 	machine  plan.Machine
@@ -126,7 +127,7 @@ func (d *difference) answer(ev *event.Event) answerWriter {
 	if a == nil {
 		a = &[3]answerWriter{}
 		for o := range a {
-			a[o] = d.rule.policy.Answers().Compile(ev.Def, event.Origin(o), d.rule.policy.AddressText)
+			a[o] = d.given.Compile(ev.Def, event.Origin(o), d.rule.policy.AddressText)
 		}
 		d.answers[ev.Def] = a
 	}
@@ -135,7 +136,7 @@ func (d *difference) answer(ev *event.Event) answerWriter {
 
 func newDifference(r *regoRule) *difference {
 	d := &difference{
-		rule: r, programs: map[*event.Def]*[3]*native.Program{}, answers: map[*event.Def]*[3]answerWriter{}, wanted: map[string]event.Selection{},
+		rule: r, given: r.policy.Answers(), programs: map[*event.Def]*[3]*native.Program{}, answers: map[*event.Def]*[3]answerWriter{}, wanted: map[string]event.Selection{},
 	}
 	e, err := New(Options{Rules: []Rule{r}, Enable: []string{r.meta.ID}})
 	if err != nil {
