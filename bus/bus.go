@@ -27,7 +27,6 @@ const (
 	StreamFindings = "FINDINGS"
 	StreamDead     = "DEAD"
 	SubjectRoot    = "tocsin"
-	routerDurable  = "router"
 	queuePrefix    = "DELIVER_"
 	queueDurable   = "deliver"
 
@@ -35,7 +34,7 @@ const (
 	dedupWindow = 30 * time.Second
 	// What a killed router had in hand comes to another one, or to the next, after these times.
 	findingAckWait = 5 * time.Second
-	ackWait        = 10 * time.Second
+	ackWait        = 5 * time.Second
 	// asyncTimeout bounds the wait for the server's word that a message is stored.
 	asyncTimeout = 10 * time.Second
 )
@@ -169,7 +168,7 @@ func (s Streams) configs() []jetstream.StreamConfig {
 	list := []jetstream.StreamConfig{
 		{
 			Name: StreamFindings, Description: "findings of all sensors", Subjects: []string{SubjectRoot + ".findings.>"},
-			Retention: jetstream.LimitsPolicy, MaxAge: age, MaxBytes: size,
+			Retention: jetstream.LimitsPolicy, MaxAge: age, MaxBytes: size, SubjectTransform: partitionTransform(),
 		},
 		{
 			Name: StreamDead, Description: "notifications that were given up", Subjects: []string{SubjectRoot + ".dead.>"},

@@ -104,7 +104,7 @@ func TestOversizedFindingLosesItsEventOnly(t *testing.T) {
 
 func TestUndecodableFindingGoesToTheDeadLetters(t *testing.T) {
 	b := connect(t, bus.Options{Server: start(t, embedded.Options{})})
-	bus.PublishRaw(t, b, bus.FindingsSubject("c", "h"), []byte(`{"id":`))
+	bus.PublishRaw(t, b, bus.FindingsSubject("", "node 1"), []byte(`{"id":`)) // in the partition of the other
 	p := b.NewPublisher(bus.PublisherOptions{})
 	must(t, p.Store(t.Context(), mk(1)))
 	must(t, p.Close(t.Context()))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -26,29 +27,51 @@ func (m *FindingMessage) Body() []byte { return m.msg.Data() }
 // Ack tells the server that the finding is in the store. It is not waited for: a lost one causes a harmless repeat.
 func (m *FindingMessage) Ack() error { return m.msg.Ack() }
 
-// Findings is the router's durable consumer of the stream.
+// Findings is the router's part of the stream: the partitions that it reads.
 type Findings struct {
-	bus   *Bus
-	msgs  chan jetstream.Msg
-	cc    jetstream.ConsumeContext
-	sweep *sweeper
+	bus       *Bus
+	msgs      chan jetstream.Msg
+	consumers []jetstream.Consumer
+	reading   []jetstream.ConsumeContext // by partition; nil: another router does
+	held      atomic.Int32
+	member    *member
+	sweep     *sweeper
+	cancel    context.CancelFunc
+	done      chan struct{}
 }
+
+// partitionAhead bounds the findings of one partition that the client fetches ahead.
+const partitionAhead = 250
 
 // Findings starts to consume. Several routers that do so share the work.
 func (b *Bus) Findings(ctx context.Context) (*Findings, error) {
-	cons, err := b.js.CreateOrUpdateConsumer(ctx, StreamFindings, jetstream.ConsumerConfig{
-		Durable: routerDurable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: findingAckWait, MaxAckPending: 8192, MaxDeliver: -1,
-	})
+	consumers, err := b.createPartitions(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("create consumer of %s: %w", StreamFindings, err)
+		return nil, err
 	}
-	f := &Findings{bus: b, msgs: make(chan jetstream.Msg, 2*maxBatch)}
-	if f.cc, err = consume(b, cons, f.msgs, 2*maxBatch); err != nil {
-		return nil, fmt.Errorf("consume %s: %w", StreamFindings, err)
+	m, err := b.join(ctx)
+	if err != nil {
+		return nil, err
 	}
-	f.sweep = b.sweep(StreamFindings, routerDurable, true)
+	f := &Findings{
+		bus: b, msgs: make(chan jetstream.Msg, 2*maxBatch), consumers: consumers, reading: make([]jetstream.ConsumeContext, Partitions),
+		member: m, done: make(chan struct{}),
+	}
+	ctx, f.cancel = context.WithCancel(context.Background())
+	go func() {
+		defer close(f.done)
+		f.share(ctx)
+	}()
+	durables := make([]string, Partitions)
+	for p := range durables {
+		durables[p] = partitionDurable(p)
+	}
+	f.sweep = b.sweep(StreamFindings, durables, true)
 	return f, nil
 }
+
+// Partitions returns how many of the partitions this router reads.
+func (f *Findings) Partitions() int { return int(f.held.Load()) }
 
 // consume moves messages into the channel; a full channel holds the consumer back.
 func consume(b *Bus, cons jetstream.Consumer, to chan jetstream.Msg, ahead int) (jetstream.ConsumeContext, error) {
@@ -111,7 +134,14 @@ func (f *Findings) decode(out []FindingMessage, m jetstream.Msg) []FindingMessag
 // Close stops the consumer; what was fetched and not acknowledged comes again.
 func (f *Findings) Close() {
 	f.sweep.stop()
-	stopConsuming(f.cc, f.msgs)
+	f.cancel()
+	<-f.done
+	f.member.leave()
+	for _, cc := range f.reading {
+		if cc != nil {
+			stopConsuming(cc, f.msgs)
+		}
+	}
 }
 
 // stopConsuming gives back at once what was fetched and nobody has seen; otherwise it would come again only when its
@@ -167,7 +197,7 @@ type QueuedNotification struct {
 }
 
 // Delivery is one notification to be delivered. Exactly one of Ack, Retry and Dead ends it; without one it comes again
-// after 15 seconds, unless Extend says that it is being worked on.
+// after 5 seconds, unless Extend says that it is being worked on.
 type Delivery struct {
 	queue *Queue
 	msg   jetstream.Msg

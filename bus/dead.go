@@ -72,7 +72,7 @@ type DeadLetters struct {
 // DeadLetters starts to consume.
 func (b *Bus) DeadLetters(ctx context.Context) (*DeadLetters, error) {
 	cons, err := b.js.CreateOrUpdateConsumer(ctx, StreamDead, jetstream.ConsumerConfig{
-		Durable: routerDurable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: findingAckWait, MaxAckPending: 1024, MaxDeliver: -1,
+		Durable: "router", AckPolicy: jetstream.AckExplicitPolicy, AckWait: findingAckWait, MaxAckPending: 1024, MaxDeliver: -1,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("create consumer of %s: %w", StreamDead, err)

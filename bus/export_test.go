@@ -9,3 +9,13 @@ func PublishRaw(t testing.TB, b *Bus, subject string, data []byte) {
 		t.Fatal(err)
 	}
 }
+
+// WithoutPartitions makes the stream of findings what it was before there were partitions.
+func WithoutPartitions(t testing.TB, b *Bus) {
+	t.Helper()
+	c := Streams{}.configs()[0]
+	c.SubjectTransform = nil
+	if _, err := b.js.UpdateStream(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -62,7 +62,7 @@ func (b *Bus) Deliveries(ctx context.Context, output string, opts QueueOptions) 
 	ctx, q.cancel = context.WithCancel(context.Background())
 	q.ended.Go(func() { q.fetch(ctx) })
 	q.ended.Go(func() { q.extend(ctx) })
-	q.sweep = b.sweep(QueueStream(output), queueDurable, false)
+	q.sweep = b.sweep(QueueStream(output), []string{queueDurable}, false)
 	return q, nil
 }
 

@@ -15,19 +15,20 @@ const (
 	sweepBytes = 16 << 20
 )
 
-// sweeper deletes what a stream's consumer has acknowledged.
+// sweeper deletes what a stream's consumers have acknowledged.
 type sweeper struct {
-	bus             *Bus
-	stream, durable string
-	keep            bool // while there is room: FINDINGS is also a history
-	crowded         atomic.Bool
-	cancel          context.CancelFunc
-	done            chan struct{}
+	bus      *Bus
+	stream   string
+	durables []string
+	keep     bool // while there is room: FINDINGS is also a history
+	crowded  atomic.Bool
+	cancel   context.CancelFunc
+	done     chan struct{}
 }
 
-func (b *Bus) sweep(stream, durable string, keep bool) *sweeper {
+func (b *Bus) sweep(stream string, durables []string, keep bool) *sweeper {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &sweeper{bus: b, stream: stream, durable: durable, keep: keep, cancel: cancel, done: make(chan struct{})}
+	s := &sweeper{bus: b, stream: stream, durables: durables, keep: keep, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(s.done)
 		tick := time.NewTicker(sweepEvery)
@@ -56,12 +57,19 @@ func (s *sweeper) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cons, err := st.Consumer(ctx, s.durable)
-	if err != nil {
-		return err
-	}
-	info, floor := st.CachedInfo(), cons.CachedInfo().AckFloor.Stream
+	info := st.CachedInfo()
 	state := info.State
+	floor := state.LastSeq
+	for _, durable := range s.durables {
+		cons, err := st.Consumer(ctx, durable)
+		if err != nil {
+			return err
+		}
+		// The floor of a consumer that has nothing to do stays where it is.
+		if c := cons.CachedInfo(); c.NumPending > 0 || c.NumAckPending > 0 {
+			floor = min(floor, c.AckFloor.Stream)
+		}
+	}
 	limit := uint64(max(info.Config.MaxBytes, 0))
 	// Something that is not acknowledged for long holds up what is behind it.
 	s.crowded.Store(limit > 0 && state.Bytes > limit/4)

@@ -60,9 +60,9 @@ type Rate struct {
 }
 
 const (
-	extendEvery = 3 * time.Second  // the queue gives a delivery up after 10 s, so that those of a dead router come back soon
-	grace       = 5 * time.Second  // for Sends under way when the program ends
-	maxOutage   = 30 * time.Second // longest pause between tries of a destination that is down
+	extendEvery = 1500 * time.Millisecond // the queue gives a delivery up after 5 s, so that those of a dead router come back soon
+	grace       = 5 * time.Second         // for Sends under way when the program ends
+	maxOutage   = 30 * time.Second        // longest pause between tries of a destination that is down
 )
 
 // Worker delivers for one output.

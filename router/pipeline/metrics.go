@@ -51,11 +51,13 @@ func (m *metrics) suppressedBy(counts map[string]uint64) {
 type backlog struct{ p *Pipeline }
 
 var (
+	partDesc   = prometheus.NewDesc("tocsin_router_partitions", "Partitions of the findings that this router reads, of 8 that all routers share.", nil, nil)
 	queueDesc  = prometheus.NewDesc("tocsin_router_queue_notifications", "Notifications that wait in the queue of an output.", []string{"output"}, nil)
 	storedDesc = prometheus.NewDesc("tocsin_router_stored_notifications", "Notifications in the store: pending (not queued yet), dead (given up).", []string{"output", "status"}, nil)
 )
 
 func (b backlog) Describe(c chan<- *prometheus.Desc) {
+	c <- partDesc
 	c <- queueDesc
 	c <- storedDesc
 }
@@ -63,6 +65,9 @@ func (b backlog) Describe(c chan<- *prometheus.Desc) {
 func (b backlog) Collect(c chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
+	if f := b.p.reading.Load(); f != nil {
+		c <- prometheus.MustNewConstMetric(partDesc, prometheus.GaugeValue, float64(f.Partitions()))
+	}
 	queues, err := b.p.opts.Bus.Backlogs(ctx)
 	if err != nil {
 		c <- prometheus.NewInvalidMetric(queueDesc, err)

@@ -46,6 +46,7 @@ type Pipeline struct {
 	asked   chan struct{}  // people have changed something
 	outbox  chan struct{}  // something is to be queued
 	ready   atomic.Bool
+	reading atomic.Pointer[bus.Findings]
 	ended   chan struct{} // closed when nobody records results any more
 }
 
@@ -111,6 +112,7 @@ func (p *Pipeline) run(ctx context.Context) error {
 		return err
 	}
 	defer findings.Close()
+	p.reading.Store(findings)
 	letters, err := p.opts.Bus.DeadLetters(ctx)
 	if err != nil {
 		return err

@@ -172,6 +172,9 @@ func (w *world) store(ctx context.Context, batch []*finding.Finding) {
 	}
 }
 
+// hosts is how many sensors there seem to be. Routers share findings by host.
+const hosts = 12
+
 // padding makes a finding as large as one of a real event with its process tree, about 1.2 KB.
 var padding = bytes.Repeat([]byte("0123456789"), 45)
 
@@ -184,7 +187,7 @@ func (w *world) make(n int) []*finding.Finding {
 			"args": []map[string]any{{"name": "pathname", "type": "const char*", "value": "/etc/shadow"}, {"name": "padding", "value": string(padding)}},
 		})
 		f := &finding.Finding{
-			ID: finding.NewID("h", "fault_test", time.Now(), fmt.Append(nil, seq)), Time: time.Now(), Cluster: "c", Host: "h", Origin: "host", Source: "tocsin",
+			ID: finding.NewID("h", "fault_test", time.Now(), fmt.Append(nil, seq)), Time: time.Now(), Cluster: "c", Host: fmt.Sprint("h", seq%hosts), Origin: "host", Source: "tocsin",
 			Rule:     finding.Rule{ID: "fault_test", Name: "Fault test", Description: "A finding that must arrive"},
 			Severity: finding.High, Event: event, Message: "a finding that must arrive",
 			Process: &finding.Process{PID: uint32(seq), Name: "cat", Executable: "/bin/cat", Args: []string{"cat", "/etc/shadow"}},

@@ -1,0 +1,178 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+)
+
+// Routers share findings by partitions. The server adds to the subject of each finding the number of its partition, made from
+// cluster and host: what is grouped, or inhibits, mostly has the host in common, so that all of it is one router's, in order.
+// Each partition has a durable consumer. Which router reads it follows from the list of routers that are alive, each of
+// which says so in a bucket; there is no leader. While two lists differ two routers may read one partition: the server gives
+// each finding to one of them, and the store's locks do the rest, so that nothing depends on the lists being equal.
+
+// Partitions is how many there are, and so how many routers can share findings. It is part of subjects on disk.
+const Partitions = 8
+
+const (
+	routersBucket = "TOCSIN_ROUTERS"
+	// A router that has not said for memberGone that it is alive is not, and its partitions are the others'.
+	memberBeat = 500 * time.Millisecond
+	memberGone = 2500 * time.Millisecond
+)
+
+func partitionDurable(p int) string { return "router-" + strconv.Itoa(p) }
+
+// partitionTransform has the server write the partition behind the subject.
+func partitionTransform() *jetstream.SubjectTransformConfig {
+	return &jetstream.SubjectTransformConfig{
+		Source:      SubjectRoot + ".findings.*.*",
+		Destination: fmt.Sprintf("%s.findings.{{wildcard(1)}}.{{wildcard(2)}}.{{partition(%d,1,2)}}", SubjectRoot, Partitions),
+	}
+}
+
+// member is this router among those that share the work.
+type member struct {
+	bus *Bus
+	id  string
+	kv  jetstream.KeyValue
+}
+
+func (b *Bus) join(ctx context.Context) (*member, error) {
+	kv, err := b.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+		Bucket: routersBucket, Description: "routers that are alive", TTL: time.Minute, Storage: jetstream.MemoryStorage, Replicas: int(b.replicas.Load()),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the list of routers: %w", err)
+	}
+	return &member{b, nuid.Next(), kv}, nil
+}
+
+// beat says that this router is alive and returns all that are, in one order for all. Times are the server's.
+func (m *member) beat(ctx context.Context) ([]string, error) {
+	if _, err := m.kv.PutString(ctx, m.id, ""); err != nil {
+		return nil, fmt.Errorf("tell the other routers: %w", err)
+	}
+	w, err := m.kv.WatchAll(ctx, jetstream.IgnoreDeletes())
+	if err != nil {
+		return nil, fmt.Errorf("list routers: %w", err)
+	}
+	defer w.Stop()
+	seen := map[string]time.Time{}
+	for {
+		select {
+		case e := <-w.Updates():
+			if e != nil {
+				seen[e.Key()] = e.Created()
+				continue
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		break
+	}
+	var alive []string
+	for id, at := range seen {
+		if seen[m.id].Sub(at) < memberGone {
+			alive = append(alive, id)
+		}
+	}
+	slices.Sort(alive)
+	return alive, nil
+}
+
+// leave says that this router's partitions are free.
+func (m *member) leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := m.kv.Delete(ctx, m.id); err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
+		m.bus.log.Debug("list of routers", "error", err)
+	}
+}
+
+// partitionsOf are the partitions of a router among those that are alive.
+func partitionsOf(id string, alive []string) map[int]bool {
+	own := map[int]bool{}
+	for p := range Partitions {
+		if len(alive) > 0 && alive[p%len(alive)] == id {
+			own[p] = true
+		}
+	}
+	return own
+}
+
+// share keeps reading the partitions that are this router's.
+func (f *Findings) share(ctx context.Context) {
+	tick := time.NewTicker(memberBeat)
+	defer tick.Stop()
+	for {
+		beatCtx, cancel := context.WithTimeout(ctx, 2*time.Second)
+		alive, err := f.member.beat(beatCtx)
+		cancel()
+		if err == nil {
+			err = f.read(ctx, partitionsOf(f.member.id, alive))
+		}
+		if err != nil && ctx.Err() == nil {
+			// Without the list everything stays as it is. Nobody else's list has this router for long.
+			f.bus.log.Debug("partitions", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// read begins to read those partitions of own that are not read yet, and ends with the others.
+func (f *Findings) read(ctx context.Context, own map[int]bool) error {
+	changed := false
+	var errs []error
+	for p := range Partitions {
+		cc := f.reading[p]
+		switch {
+		case own[p] && cc == nil:
+			cc, err := consume(f.bus, f.consumers[p], f.msgs, partitionAhead)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("read partition %d of %s: %w", p, StreamFindings, err))
+				continue
+			}
+			f.reading[p], changed = cc, true
+		case !own[p] && cc != nil:
+			cc.Drain() // what has come is still handled here
+			f.reading[p], changed = nil, true
+		}
+	}
+	if changed {
+		f.held.Store(int32(len(own)))
+		f.bus.log.Info("this router reads findings", "partitions", len(own), "of", Partitions)
+	}
+	return errors.Join(errs...)
+}
+
+// createPartitions creates the consumers.
+func (b *Bus) createPartitions(ctx context.Context) ([]jetstream.Consumer, error) {
+	var out []jetstream.Consumer
+	for p := range Partitions {
+		filters := []string{fmt.Sprintf("%s.findings.*.*.%d", SubjectRoot, p)}
+		if p == 0 { // what was published before the stream had partitions
+			filters = append(filters, SubjectRoot+".findings.*.*")
+		}
+		c, err := b.js.CreateOrUpdateConsumer(ctx, StreamFindings, jetstream.ConsumerConfig{
+			Durable: partitionDurable(p), FilterSubjects: filters, AckPolicy: jetstream.AckExplicitPolicy, AckWait: findingAckWait,
+			MaxAckPending: 8192, MaxDeliver: -1,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("create consumer of %s: %w", StreamFindings, err)
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
