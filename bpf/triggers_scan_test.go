@@ -168,7 +168,8 @@ func TestScanOfACleanKernel(t *testing.T) {
 			t.Log(err)
 		}
 		defer os.WriteFile(dir+"current_tracer", []byte("nop"), 0) //nolint:errcheck // as above
-		if _, err := os.Stat(rootkitFile); err == nil { // it does nothing unless it is told to
+		if _, err := os.Stat(rootkitFile); err == nil {
+			// It does nothing unless it is told to.
 			startTrigger(t, "file in debugfs", "")
 			defer removeRootkit()
 		}

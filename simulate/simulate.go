@@ -27,6 +27,8 @@ type Simulation struct {
 	Does      string // one sentence
 	Container bool   // the behaviour happens in a container
 	Needs     []Need
+	// Module: it loads Env.Module, which changes the kernel: for a machine of its own.
+	Module bool
 	// Untriggerable says why nothing here can trigger the rule; such a simulation cannot run.
 	Untriggerable string
 
@@ -37,6 +39,8 @@ type Simulation struct {
 type Env struct {
 	// Dir is a directory below which the simulation makes one of its own; empty means the system's temporary directory.
 	Dir string
+	// Module is the file of the kernel module of test/kernel/module, compiled for the running kernel.
+	Module string
 	// Log receives a line for each thing done; nil discards them.
 	Log func(format string, args ...any)
 }
@@ -76,7 +80,7 @@ var (
 // All returns the simulations, ordered by rule.
 func All() []Simulation {
 	var out []Simulation
-	for _, group := range [][]Simulation{containerSimulations, processSimulations, fileSimulations} {
+	for _, group := range [][]Simulation{containerSimulations, processSimulations, fileSimulations, moduleSimulations} {
 		out = append(out, group...)
 	}
 	slices.SortFunc(out, func(a, b Simulation) int {
@@ -98,7 +102,7 @@ func ByRule(id string) (Simulation, bool) {
 	return Simulation{}, false
 }
 
-// Check returns nil when the simulation can run here, else what is missing.
+// Check returns nil when the simulation can run here, else what is missing. One that needs a module can where it is given one.
 func (s Simulation) Check() error {
 	if s.Untriggerable != "" {
 		return fmt.Errorf("rule %s cannot be triggered: %s", s.Rule, s.Untriggerable)
@@ -117,6 +121,9 @@ func (s Simulation) Check() error {
 func (s Simulation) Run(ctx context.Context, e Env) (err error) {
 	if err := s.Check(); err != nil {
 		return err
+	}
+	if s.Module && e.Module == "" {
+		return fmt.Errorf("simulate %s: %w", s.Rule, ErrNoModule)
 	}
 	exe, err := os.Executable()
 	if err != nil {
@@ -143,7 +150,7 @@ func (s Simulation) Run(ctx context.Context, e Env) (err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	if err := s.run(&env{ctx: ctx, dir: dir, exe: exe, log: e.Log}); err != nil {
+	if err := s.run(&env{ctx: ctx, dir: dir, exe: exe, module: e.Module, log: e.Log}); err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
@@ -154,8 +161,9 @@ func (s Simulation) Run(ctx context.Context, e Env) (err error) {
 
 // env is one run's surroundings.
 type env struct {
-	ctx context.Context
-	dir string // its own directory, removed afterwards
-	exe string // this binary
-	log func(format string, args ...any)
+	ctx    context.Context
+	dir    string // its own directory, removed afterwards
+	exe    string // this binary
+	module string
+	log    func(format string, args ...any)
 }

@@ -112,6 +112,7 @@ func init() {
 		"write-and-run":       stepWriteAndRun,
 		"attach-probe":        stepAttachProbe,
 		"module-file":         stepModuleFile,
+		"load-module":         stepLoadModule,
 		"mprotect":            stepMprotect,
 		"scan":                stepScan,
 		"rename-many":         stepRenameMany,

@@ -45,8 +45,8 @@ func (k *Kernel) words(at uint64, n int) ([]uint64, error) {
 func (k *Kernel) text(at uint64, max int) (string, error) {
 	b := make([]byte, max)
 	if k.mem.Read(at, b) == nil {
-		end := bytes.IndexByte(append(b, 0), 0)
-		return string(b[:end]), nil
+		text, _, _ := bytes.Cut(b, []byte{0})
+		return string(text), nil
 	}
 	for n := range b { // what follows is no memory
 		if err := k.mem.Read(at+uint64(n), b[n:n+1]); err != nil {

@@ -18,6 +18,7 @@ type Rule struct {
 	Selectors  []detect.Selector
 	Tactic     string // short name of the tactic that it is filed under; empty takes its first technique's
 	Simulation string // what triggers it for real; empty when nothing does
+	Options    string // of the command that does
 	Source     string // link to the rule's source, relative to the page
 }
 
@@ -71,7 +72,7 @@ func Page(r Rule) string {
 		}
 	}
 	if r.Simulation != "" {
-		f("\n## Try it\n\n```\nsudo tocsin simulate %s\n```\n\n%s\n", r.ID, r.Simulation)
+		f("\n## Try it\n\n```\nsudo tocsin simulate %s\n```\n\n%s\n", r.ID+r.Options, r.Simulation)
 	}
 	if len(r.References) > 0 {
 		f("\n## References\n\n")

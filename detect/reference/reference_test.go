@@ -33,6 +33,10 @@ func builtin(t *testing.T) []reference.Rule {
 		r.Tactic, r.Source = files[r.ID].Tactic, "../../rules/"+files[r.ID].Path
 		if s, ok := simulate.ByRule(r.ID); ok && s.Untriggerable == "" {
 			r.Simulation = s.Does
+			if s.Module {
+				r.Options = " --module tocsin_rootkit.ko"
+				r.Simulation += " The module is test/kernel/module of the sources, compiled for the running kernel: for a machine of its own."
+			}
 		}
 	}
 	return out

@@ -18,6 +18,7 @@ type simulateCmd struct {
 	Rules  []string      `arg:"" optional:"" name:"rule" help:"Rules to trigger; list shows them all."`
 	All    bool          `help:"Trigger all that this host can."`
 	NoWait bool          `help:"Do not wait for the alerts."`
+	Module string        `placeholder:"FILE" help:"The kernel module for rules about changes of the kernel: test/kernel/module of the sources, compiled for this kernel. For a machine of its own."`
 	Wait   time.Duration `default:"15s" help:"How long to wait for an alert."`
 	server
 	output
@@ -84,7 +85,7 @@ func (c *simulateCmd) list(e *env) error {
 		for _, n := range s.Needs {
 			x.Needs = append(x.Needs, n.Name)
 		}
-		if err := s.Check(); err != nil {
+		if err := c.check(s); err != nil {
 			x.Skipped = err.Error()
 		}
 		list = append(list, x)
@@ -179,15 +180,23 @@ func inForce(e *env, api *client.Client) func(rule string) string {
 	}
 }
 
+// check says why a simulation cannot run here.
+func (c *simulateCmd) check(s simulate.Simulation) error {
+	if s.Module && c.Module == "" {
+		return fmt.Errorf("%w (--module FILE)", simulate.ErrNoModule)
+	}
+	return s.Check()
+}
+
 // one triggers a rule and waits for its finding.
 func (c *simulateCmd) one(e *env, s simulate.Simulation, api *client.Client) simulation {
 	r := simulation{Rule: s.Rule, Does: s.Does}
-	if err := s.Check(); err != nil {
+	if err := c.check(s); err != nil {
 		r.Skipped = err.Error()
 		return r
 	}
 	began := time.Now()
-	if err := s.Run(e.ctx, simulate.Env{Log: func(format string, a ...any) { e.log.Info(fmt.Sprintf(format, a...), "rule", s.Rule) }}); err != nil {
+	if err := s.Run(e.ctx, simulate.Env{Module: c.Module, Log: func(format string, a ...any) { e.log.Info(fmt.Sprintf(format, a...), "rule", s.Rule) }}); err != nil {
 		r.Error = err.Error()
 		return r
 	}
