@@ -75,6 +75,14 @@ func Probe() (*Features, error) {
 	} else if err := f.try(ebpf.LSM, ebpf.AttachLSMMac, "bpf"); err != nil {
 		f.Missing[LSM] = reason(err)
 	}
+	if _, err := cgroupRoot(); err != nil {
+		f.Missing[CgroupSKB] = err.Error()
+	} else if err := f.try(ebpf.CGroupSKB, ebpf.AttachCGroupInetEgress, "egress"); err != nil {
+		f.Missing[CgroupSKB] = reason(err)
+		if errors.Is(err, os.ErrPermission) {
+			f.Missing[CgroupSKB] += " (CAP_NET_ADMIN is needed)"
+		}
+	}
 	return f, nil
 }
 
@@ -118,6 +126,9 @@ func (f *Features) try(typ ebpf.ProgramType, attach ebpf.AttachType, to string) 
 		kind = LSM
 	case ebpf.Kprobe:
 		kind, spec.AttachTo = Kprobe, ""
+	case ebpf.CGroupSKB:
+		kind, spec.AttachTo = CgroupSKB, ""
+		spec.Instructions[0] = asm.Mov.Imm(asm.R0, 1) // lets pass
 	}
 	prog, err := ebpf.NewProgram(spec)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tocsin-io/tocsin/bpf/internal/packet"
 	"github.com/tocsin-io/tocsin/event"
 )
 
@@ -211,7 +212,9 @@ func pushable(def *event.Def, c event.Cond) (source, test uint8, ok bool) {
 	name, part, _ := strings.Cut(c.Field, ".")
 	arg := def.Arg(c.Field)
 	if arg < 0 && part != "" {
-		if arg = def.Arg(name); arg < 0 || def.Args[arg].Kind != event.KindSockaddr {
+		if arg = def.Arg(name); arg >= 0 && packet.Is(def) && arg == 0 { // the kernel has the destination there
+			part = map[string]string{"dst_ip": "sin_addr", "dst_port": "sin_port"}[part]
+		} else if arg < 0 || def.Args[arg].Kind != event.KindSockaddr {
 			return 0, 0, false
 		}
 		switch part {

@@ -15,3 +15,4 @@ package bpf
 //go:generate go tool bpf2go -strip llvm-strip -no-global-types -target amd64,arm64 -cflags "-O2 -g -Wall -Werror -mcpu=v2" -output-dir internal/objects -go-package objects Content content.bpf.c
 //go:generate go tool bpf2go -strip llvm-strip -no-global-types -target amd64,arm64 -cflags "-O2 -g -Wall -Werror -mcpu=v2" -output-dir internal/objects -go-package objects Source source.bpf.c
 //go:generate go tool bpf2go -strip llvm-strip -no-global-types -target amd64,arm64 -cflags "-O2 -g -Wall -Werror -mcpu=v2" -output-dir internal/objects -go-package objects Uring uring.bpf.c
+//go:generate go tool bpf2go -strip llvm-strip -no-global-types -target amd64,arm64 -cflags "-O2 -g -Wall -Werror -mcpu=v2" -output-dir internal/objects -go-package objects Packet packet.bpf.c

@@ -21,9 +21,10 @@ const (
 	Kprobe     Kind = "kprobe"
 	Kretprobe  Kind = "kretprobe" // only together with a kprobe
 	Tracepoint Kind = "tp_btf"
-	SysExit    Kind = "sys_exit"  // behind the dispatcher on tp_btf/sys_exit
-	SysEnter   Kind = "sys_enter" // behind the dispatcher on tp_btf/sys_enter
-	Scan       Kind = "scan"      // no hook: the kernel's memory is looked through from time to time
+	SysExit    Kind = "sys_exit"   // behind the dispatcher on tp_btf/sys_exit
+	SysEnter   Kind = "sys_enter"  // behind the dispatcher on tp_btf/sys_enter
+	Scan       Kind = "scan"       // no hook: the kernel's memory is looked through from time to time
+	CgroupSKB  Kind = "cgroup_skb" // packets of all sockets, at the root of control groups version 2
 )
 
 // A Hook is one way to see an event.
@@ -60,6 +61,7 @@ const (
 	inContent = "content"
 	inSource  = "source"
 	inUring   = "uring"
+	inPacket  = "packet"
 )
 
 // always are the programs that enrichment needs, whatever is selected; the first ones keep track of containers.
@@ -145,6 +147,10 @@ var hooks = map[string][]Hook{
 		onSyscalls(Fexit, inSocket, "dup_exit", "dup", "dup2", "dup3", "fcntl"),
 		handler(inSocket, "dup_exit", "dup", "dup2", "dup3", "fcntl"),
 	},
+
+	"net_packet_dns_request":  {packets("egress")},
+	"net_packet_http_request": {packets("egress")},
+	"net_packet_dns_response": {both(packets("ingress"), packets("egress"))}, // whose it is, is known from the query
 
 	"security_kernel_read_file": append(security(inKernel, "security_kernel_read_file", "kernel_read_file"), handler(inKernel, "finit_module_exit", "finit_module")),
 	"suspicious_syscall_source": callSources,
@@ -306,6 +312,11 @@ func hooksOf(def *event.Def) []Hook {
 
 func tracepoint(object, name string) Hook {
 	return Hook{Kind: Tracepoint, Target: name, progs: []attachment{{object, name, Tracepoint, name, false}}}
+}
+
+// packets are those that sockets send or get.
+func packets(direction string) Hook {
+	return Hook{Kind: CgroupSKB, Target: direction, progs: []attachment{{inPacket, "packet_" + direction, CgroupSKB, direction, false}}}
 }
 
 // kprobeSuffix ends the name of the kprobe's variant of a program (HOOK in sensor.h).

@@ -28,6 +28,7 @@ var objectFiles = map[string]func() (*ebpf.CollectionSpec, error){
 	inContent: objects.LoadContent,
 	inSource:  objects.LoadSource,
 	inUring:   objects.LoadUring,
+	inPacket:  objects.LoadPacket,
 }
 
 // A loader loads programs one by one, all on the same maps.
@@ -165,6 +166,8 @@ func (l *loader) load(a attachment, to string) (*ebpf.Program, error) {
 		prog.Type, prog.AttachType = ebpf.Kprobe, ebpf.AttachNone
 	case Scan:
 		prog.AttachTo, prog.Type, prog.AttachType = "", ebpf.RawTracepoint, ebpf.AttachNone
+	case CgroupSKB:
+		prog.Type, prog.AttachType, prog.AttachTo = ebpf.CGroupSKB, cgroupDirections[to], ""
 	}
 	spec := &ebpf.CollectionSpec{
 		Maps: map[string]*ebpf.MapSpec{}, Programs: map[string]*ebpf.ProgramSpec{a.prog: prog},
@@ -243,8 +246,33 @@ func attachProgram(prog *ebpf.Program, kind Kind, to string) (link.Link, error) 
 		return link.Kprobe(to, prog, nil)
 	case Kretprobe:
 		return link.Kretprobe(to, prog, nil)
+	case CgroupSKB:
+		root, err := cgroupRoot()
+		if err != nil {
+			return nil, err
+		}
+		return link.AttachCgroup(link.CgroupOptions{Path: root, Attach: cgroupDirections[to], Program: prog})
 	}
 	return link.AttachTracing(link.TracingOptions{Program: prog})
+}
+
+// cgroupDirections are the places where packets pass a control group.
+var cgroupDirections = map[string]ebpf.AttachType{"egress": ebpf.AttachCGroupInetEgress, "ingress": ebpf.AttachCGroupInetIngress}
+
+// cgroupRoot returns where the root of control groups version 2 is mounted, which all sockets are below.
+func cgroupRoot() (string, error) {
+	mount, err := mountOf("cgroup2", "")
+	if err != nil {
+		return "", err
+	}
+	var st unix.Stat_t
+	if mount == "" || unix.Stat(mount, &st) != nil {
+		return "", errors.New("control groups version 2 are not mounted")
+	}
+	if st.Ino != 1 {
+		return "", fmt.Errorf("%s is not the root of control groups version 2: run the sensor in the host's cgroup namespace", mount)
+	}
+	return mount, nil
 }
 
 // attachSyscallFunctions attaches to the functions of a system call, native and 32-bit, that the kernel has.

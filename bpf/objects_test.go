@@ -138,7 +138,7 @@ func fits(p *ebpf.ProgramSpec, k Kind) bool {
 	section, _, _ := strings.Cut(p.SectionName, "/")
 	want := map[Kind][]string{
 		Fentry: {"fentry", "tp_btf"}, Fexit: {"fexit", "tp_btf"}, LSM: {"lsm", "fentry"}, Kprobe: {"kprobe"}, Kretprobe: {"kretprobe"},
-		Tracepoint: {"tp_btf"}, SysExit: {"tp_btf"}, SysEnter: {"tp_btf"}, Scan: {"raw_tp"},
+		Tracepoint: {"tp_btf"}, SysExit: {"tp_btf"}, SysEnter: {"tp_btf"}, Scan: {"raw_tp"}, CgroupSKB: {"cgroup_skb"},
 	}[k]
 	return slices.Contains(want, section) && (k != SysExit && k != SysEnter || strings.HasSuffix(p.SectionName, "/"+string(k)))
 }

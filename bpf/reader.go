@@ -10,6 +10,7 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sys/unix"
 
+	"github.com/tocsin-io/tocsin/bpf/internal/packet"
 	"github.com/tocsin-io/tocsin/event"
 )
 
@@ -25,6 +26,8 @@ func (s *Sensor) Run(ctx context.Context, handle func(*event.Event)) error {
 	var (
 		rec ringbuf.Record
 		e   event.Event
+
+		packets packet.Decoder
 	)
 	rec.RawSample = make([]byte, 0, 64<<10) // more than the largest record
 	boot := bootTime()
@@ -40,7 +43,15 @@ func (s *Sensor) Run(ctx context.Context, handle func(*event.Event)) error {
 			if e.ID == moduleLoadID {
 				s.scanner.hurry()
 			}
-			handle(&e)
+			seen := &e
+			if packet.Is(e.Def) {
+				var err error
+				if seen, err = packets.Decode(&e); err != nil {
+					s.unparsed.Add(1)
+					continue
+				}
+			}
+			handle(seen)
 			if sinceBoot++; sinceBoot >= 1<<10 { // a ring that is never empty must not keep an old clock, nor the reader
 				sinceBoot, boot = 0, bootTime()
 				s.scanner.hand(handle)

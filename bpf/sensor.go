@@ -47,6 +47,7 @@ type Sensor struct {
 
 	undecoded atomic.Uint64
 	scanner   *scanner
+	unparsed  atomic.Uint64
 
 	mu         sync.Mutex
 	attached   map[attachment]*program
@@ -171,15 +172,15 @@ func (s *Sensor) selectLocked(selections []event.Selection) error {
 			errs = append(errs, fmt.Errorf("select %s: no such event", sel.Event))
 			continue
 		}
-		if len(def.Derived) > 0 {
-			continue // whoever derives it selects its sources
+		for _, sel := range sourcesOf(def, sel) {
+			def := event.ByName(sel.Event)
+			w := wanted[def.ID]
+			if w == nil {
+				w = &selected{def: def}
+				wanted[def.ID] = w
+			}
+			w.add(sel)
 		}
-		w := wanted[def.ID]
-		if w == nil {
-			w = &selected{def: def}
-			wanted[def.ID] = w
-		}
-		w.add(sel)
 	}
 	for id, w := range wanted {
 		var err error
@@ -218,6 +219,45 @@ func (s *Sensor) selectLocked(selections []event.Selection) error {
 	s.features.release()
 	s.loader.release()
 	return errors.Join(errs...)
+}
+
+// sourcesOf returns what has to be selected for an event that may be derived from others.
+func sourcesOf(def *event.Def, sel event.Selection) []event.Selection {
+	if len(def.Derived) == 0 {
+		return []event.Selection{sel}
+	}
+	var out []event.Selection
+	for _, name := range def.Derived {
+		switch {
+		case slices.Contains(alwaysEvents, name):
+		case name == "security_socket_connect":
+			out = append(out, connections(sel))
+		default:
+			out = append(out, event.Selection{Event: name})
+		}
+	}
+	return out
+}
+
+// connections returns which connections net_tcp_connect is wanted of.
+func connections(sel event.Selection) event.Selection {
+	out := event.Selection{Event: "security_socket_connect"}
+	for _, c := range sel.Clauses {
+		var conds []event.Cond
+		for _, cond := range c.Conds {
+			switch {
+			case cond.Field == "dst":
+				cond.Field = "remote_addr.sin_addr"
+			case cond.Field == "dst_port":
+				cond.Field = "remote_addr.sin_port"
+			case cond.Field[0] != '@':
+				continue // names are known to user space
+			}
+			conds = append(conds, cond)
+		}
+		out.Clauses = append(out.Clauses, event.Clause{Origins: c.Origins, Conds: conds})
+	}
+	return out
 }
 
 // A selected event is what all selections of one event come to.

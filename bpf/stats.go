@@ -27,9 +27,16 @@ type Stats struct {
 	// Unscanned looks through the kernel's memory ended in an error, of which ScanError is the last.
 	Unscanned uint64
 	ScanError error
+	// Unparsed packets looked like DNS or HTTP, and were something else.
+	Unparsed uint64
+	// Packets that were not looked into, by cause.
+	Unseen map[string]uint64
 	// RingUsed and RingSize are bytes in the ring buffer.
 	RingUsed, RingSize int
 }
+
+// packetCauses are the causes of packet.bpf.c.
+var packetCauses = []string{"IPv6 extension headers", "unreadable", "unknown owner"}
 
 // Lost is the sum of all losses.
 func (s Stats) Lost() uint64 {
@@ -42,7 +49,7 @@ func (s Stats) Lost() uint64 {
 
 // Stats returns the counts of all events that were ever selected. Counters are read one after the other while the kernel goes on counting.
 func (s *Sensor) Stats() (Stats, error) {
-	out := Stats{Events: map[string]EventStats{}, Undecoded: s.undecoded.Load(), RingUsed: s.reader.AvailableBytes(), RingSize: s.reader.BufferSize()}
+	out := Stats{Events: map[string]EventStats{}, Undecoded: s.undecoded.Load(), Unparsed: s.unparsed.Load(), Unseen: map[string]uint64{}, RingUsed: s.reader.AvailableBytes(), RingSize: s.reader.BufferSize()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.scanner.mu.Lock()
@@ -51,6 +58,17 @@ func (s *Sensor) Stats() (Stats, error) {
 		out.Events[event.ByID(id).Name] = EventStats{Attempted: n, Emitted: n}
 	}
 	s.scanner.mu.Unlock()
+	for i, cause := range packetCauses {
+		var perCPU []uint64
+		if err := s.loader.maps["packets_unseen"].Lookup(uint32(i), &perCPU); err != nil {
+			return out, fmt.Errorf("read counters of packets: %w", err)
+		}
+		for _, n := range perCPU {
+			if n > 0 {
+				out.Unseen[cause] += n
+			}
+		}
+	}
 	var perCPU []EventStats
 	for id := range s.counted {
 		def := event.ByID(id)

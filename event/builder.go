@@ -13,6 +13,10 @@ type Builder struct {
 	slots []Slot
 	data  []byte
 	host  string
+
+	reused bool // memory of the last event is the next one's
+	words  []uint64
+	event  Event
 }
 
 // New starts an event of the given definition.
@@ -20,6 +24,29 @@ func New(def *Def) *Builder {
 	b := &Builder{def: def, slots: make([]Slot, len(def.Args))}
 	b.hdr.ID, b.hdr.Argc, b.hdr.Syscall = def.ID, uint8(len(def.Args)), -1
 	return b
+}
+
+// Reset starts an event that happened with from, which gives the header; the memory is that of the last event made after a
+// Reset, which is void by now. The zero value is good for that.
+func (b *Builder) Reset(def *Def, from *Event) {
+	b.def, b.reused = def, true
+	b.hdr, b.host = *from.Header, from.HostName()
+	b.hdr.ID, b.hdr.Argc, b.hdr.Present, b.hdr.User = def.ID, uint8(len(def.Args)), 0, 0
+	b.slots = append(b.slots[:0], make([]Slot, len(def.Args))...)
+	b.data = b.data[:0]
+}
+
+// SetRaw sets a variable-length argument to the bytes that stand for it in a record, which fit its kind.
+func (b *Builder) SetRaw(i int, raw []byte) {
+	b.slots[i] = makeRef(len(b.data), len(raw))
+	b.data = append(b.data, raw...)
+	b.hdr.Present |= 1 << i
+}
+
+// SetUint sets a number.
+func (b *Builder) SetUint(i int, v uint64) {
+	b.slots[i] = Slot(v)
+	b.hdr.Present |= 1 << i
 }
 
 // Header gives access to the fixed fields; Size, ID, Argc, Present and HostLen are kept by the Builder.
@@ -97,17 +124,25 @@ func (b *Builder) SetIndex(i int, value any) error {
 	default:
 		return bad()
 	}
-	b.slots[i] = makeRef(len(b.data), len(raw))
-	b.data = append(b.data, raw...)
-	b.hdr.Present |= 1 << i
+	b.SetRaw(i, raw)
 	return nil
 }
 
-// Event returns the event. The Builder must not be used afterwards.
+// Event returns the event. The Builder must not be used afterwards, but for Reset where it began with that.
 func (b *Builder) Event() *Event {
 	n := HeaderSize + 8*len(b.slots) + len(b.data) + len(b.host)
 	b.hdr.Size, b.hdr.HostLen = uint32(n), uint16(len(b.host))
-	words := make([]uint64, (n+7)/8) // 8-byte aligned
+	e, words := &b.event, b.words // 8-byte aligned
+	if need := (n + 7) / 8; !b.reused || cap(words) < need {
+		words = make([]uint64, need)
+	} else {
+		words = words[:need]
+	}
+	if b.reused {
+		*e, b.words = Event{}, words
+	} else {
+		e = &Event{}
+	}
 	rec := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), len(words)*8)[:n]
 	*(*Header)(unsafe.Pointer(unsafe.SliceData(rec))) = b.hdr
 	for i, s := range b.slots {
@@ -115,7 +150,6 @@ func (b *Builder) Event() *Event {
 	}
 	copy(rec[HeaderSize+8*len(b.slots):], b.data)
 	copy(rec[n-len(b.host):], b.host)
-	e := &Event{}
 	e.view(rec)
 	e.Def = b.def
 	return e

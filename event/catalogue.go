@@ -189,7 +189,7 @@ var catalogue = []Def{
 		Proto: "int oldfd, int newfd, struct sockaddr* remote_addr",
 	},
 	{
-		ID: 77, Name: "net_tcp_connect", Sets: []string{"net"}, Doc: "A TCP connection is opened, with the names its address was resolved from.", Derived: []string{"security_socket_connect"},
+		ID: 77, Name: "net_tcp_connect", Sets: []string{"net"}, Doc: "A TCP connection is opened, with the names its address was resolved from.", Derived: []string{"security_socket_connect", "net_packet_dns_response"},
 		Proto: "const char* dst, int dst_port, const char*const* dst_dns",
 	},
 	{
@@ -199,6 +199,10 @@ var catalogue = []Def{
 	{
 		ID: 79, Name: "net_packet_http_request", Sets: []string{"net"}, Doc: "An HTTP request was sent in the clear.",
 		Proto: "trace.PktMeta metadata, trace.ProtoHTTPRequest http_request",
+	},
+	{
+		ID: 80, Name: "net_packet_dns_response", Sets: []string{"net"}, Doc: "An answer to a DNS query came.",
+		Proto: "trace.PktMeta metadata, []trace.DnsResponseData dns_response",
 	},
 
 	// Kernel

@@ -41,10 +41,10 @@ static __always_inline bool spend(u64 key, u64 now, u32 size, u64 limit)
 	return true;
 }
 
-static __always_inline bool within_budget(struct event_header *h, u32 size)
+static __always_inline bool within_budget(struct event_header *h, u32 size, u32 pid)
 {
 	u64 now = bpf_ktime_get_ns(), limit = ring_bytes / 32;
-	u64 process = PROCESS_BUDGET | bpf_get_current_pid_tgid() >> 32;
+	u64 process = PROCESS_BUDGET | pid;
 	return spend(process, now, size, limit / 4) && spend(h->cgroup_id, now, size, limit);
 }
 

@@ -402,6 +402,11 @@ _Static_assert(sizeof(struct event_header) == 144, "event_header has no padding"
 #define ARGC_NET_PACKET_HTTP_REQUEST 2
 #define ARG_NET_PACKET_HTTP_REQUEST_METADATA 0
 #define ARG_NET_PACKET_HTTP_REQUEST_HTTP_REQUEST 1
+/* net_packet_dns_response(trace.PktMeta metadata, []trace.DnsResponseData dns_response) */
+#define EVENT_NET_PACKET_DNS_RESPONSE 80
+#define ARGC_NET_PACKET_DNS_RESPONSE 2
+#define ARG_NET_PACKET_DNS_RESPONSE_METADATA 0
+#define ARG_NET_PACKET_DNS_RESPONSE_DNS_RESPONSE 1
 /* init_module(void* module_image, unsigned long len, const char* param_values) */
 #define EVENT_INIT_MODULE 90
 #define ARGC_INIT_MODULE 3

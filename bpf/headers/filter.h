@@ -207,12 +207,14 @@ __noinline int match_field(u32 slot, u32 filter, u32 index)
 	struct field *d = &f->fields[index];
 	struct task_struct *task = current_task();
 	struct event_header *h = HDR(s);
+	const struct cred *cred;
 	u64 v = 0;
+	u32 n;
 
 	switch (d->source) {
 	case SOURCE_COMM: {
 		char comm[16];
-		bpf_get_current_comm(comm, sizeof(comm));
+		copy_comm(comm, task);
 		u32 len = 0;
 		for (u32 i = 0; i < 16; i++) {
 			s->key.data[i] = comm[i];
@@ -225,13 +227,16 @@ __noinline int match_field(u32 slot, u32 filter, u32 index)
 		return 0;
 	}
 	case SOURCE_UID:
-		v = (u32)bpf_get_current_uid_gid();
+		LOAD(cred, task, cred);
+		LOAD(n, cred, uid.val);
+		v = n;
 		break;
 	case SOURCE_PID:
-		v = bpf_get_current_pid_tgid() >> 32;
+		v = task_tgid(task);
 		break;
 	case SOURCE_TID:
-		v = (u32)bpf_get_current_pid_tgid();
+		LOAD(n, task, pid);
+		v = n;
 		break;
 	case SOURCE_MNTNS:
 		v = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);

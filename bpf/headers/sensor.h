@@ -263,10 +263,10 @@ static __always_inline bool rec_filter(struct rec *r)
 }
 
 /*
- * Begins a record of the event for the current task, when it is wanted at all. Returns false when there is nothing
- * to do; otherwise rec_send or rec_drop must follow.
+ * Begins a record of the event for the current task, or for the owner, when it is wanted at all. Returns false when there is
+ * nothing to do; otherwise rec_send (rec_send_of) or rec_drop must follow. Of an owner conditions are not judged.
  */
-static __always_inline bool rec_begin(struct rec *r, u32 event, u32 argc)
+static __always_inline bool rec_begin_of(struct rec *r, u32 event, u32 argc, const struct owner *owner)
 {
 	u64 *word = bpf_map_lookup_elem(&event_configs, &event);
 	if (!word)
@@ -279,9 +279,9 @@ static __always_inline bool rec_begin(struct rec *r, u32 event, u32 argc)
 	if (!(cfg->flags & (WANTED | ALWAYS)))
 		return false;
 	struct task_struct *task = current_task();
-	if (task_tgid(task) == self_tgid)
+	if (!owner && task_tgid(task) == self_tgid)
 		return false;
-	u64 cgroup = task_cgroup(task);
+	u64 cgroup = owner ? owner->header.cgroup_id : task_cgroup(task);
 	struct scratch *s = scratch_take(&r->slot);
 	if (!s) {
 		struct event_stats *st = bpf_map_lookup_elem(&stats, &event);
@@ -302,7 +302,7 @@ static __always_inline bool rec_begin(struct rec *r, u32 event, u32 argc)
 	if (cfg->flags & URGENT)
 		flags |= FLAG_URGENT;
 	struct filter *f = NULL;
-	if (cfg->filter && !(flags & FLAG_UNSELECTED))
+	if (cfg->filter && !owner && !(flags & FLAG_UNSELECTED))
 		f = filter_at(cfg->filter);
 
 	struct event_header *h = HDR(s);
@@ -333,6 +333,11 @@ static __always_inline bool rec_begin(struct rec *r, u32 event, u32 argc)
 	return true;
 }
 
+static __always_inline bool rec_begin(struct rec *r, u32 event, u32 argc)
+{
+	return rec_begin_of(r, event, argc, NULL);
+}
+
 /* The same for a program that stands in for an event's own hook where that cannot be used. */
 static __always_inline bool rec_begin_fallback(struct rec *r, u32 event, u32 argc)
 {
@@ -357,7 +362,8 @@ static __always_inline void rec_call(struct rec *r)
 		h->flags |= FLAG_COMPAT;
 }
 
-static __always_inline void rec_send(struct rec *r)
+/* The same for a record that was begun with an owner. */
+static __always_inline void rec_send_of(struct rec *r, const struct owner *owner)
 {
 	struct scratch *s = r->s;
 	struct event_header *h = HDR(s);
@@ -368,17 +374,28 @@ static __always_inline void rec_send(struct rec *r)
 	u64 pos = s->pos, size = pos;
 	STAT(st, attempted);
 	u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
-	if (waiting > ring_bytes / 2 && !(h->flags & FLAG_URGENT) && !within_budget(h, size)) {
+	if (waiting > ring_bytes / 2 && !(h->flags & FLAG_URGENT) && !within_budget(h, size, owner ? owner->header.host_pid : task_tgid(r->task))) {
 		STAT(st, lost_budget);
 		rec_drop(r);
 		return;
 	}
-	rec_call(r);
-	struct nsproxy *ns = fill_identity(h, r->task);
+	struct nsproxy *ns = NULL;
+	if (owner) {
+		copy_identity(h, owner);
+	} else {
+		rec_call(r);
+		ns = fill_identity(h, r->task);
+	}
 	asm volatile("" : "+r"(pos));
 	h->host_len = 0;
-	if (pos <= REC_LIMIT + PATH_MAX)
-		h->host_len = copy_host(s->rec + pos, ns);
+	if (pos <= REC_LIMIT + PATH_MAX) {
+		if (owner) {
+			__builtin_memcpy(s->rec + pos, owner->host, HOST_LEN);
+			h->host_len = HOST_LEN;
+		} else {
+			h->host_len = copy_host(s->rec + pos, ns);
+		}
+	}
 	size = pos + h->host_len;
 	h->size = size;
 	/* Waking the reader costs more than all the rest: only for what is urgent, or when it should hurry. */
@@ -391,6 +408,11 @@ static __always_inline void rec_send(struct rec *r)
 	else
 		STAT(st, emitted);
 	rec_drop(r);
+}
+
+static __always_inline void rec_send(struct rec *r)
+{
+	rec_send_of(r, NULL);
 }
 
 /* Arguments. arg must be below the event's argc. */

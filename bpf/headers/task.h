@@ -30,7 +30,9 @@ static __always_inline struct task_struct *current_task(void)
 
 static __always_inline u32 task_tgid(struct task_struct *task)
 {
-	return TYPED_TASK ? task->tgid : bpf_get_current_pid_tgid() >> 32;
+	u32 tgid;
+	LOAD(tgid, task, tgid);
+	return tgid;
 }
 
 static __always_inline u64 task_cgroup(struct task_struct *task)
@@ -173,14 +175,14 @@ static __always_inline u32 task_pidns(struct task_struct *task)
 	return BPF_CORE_READ(ns, ns.inum);
 }
 
-/* The name of the current task: two loads, where a helper takes some fifty instructions. */
+/* The name of a task: two loads, where a helper takes some fifty instructions, and not every kind of program has it. */
 static __always_inline void copy_comm(void *to, struct task_struct *task)
 {
 	if (TYPED_TASK) {
 		((u64 *)to)[0] = ((u64 *)&task->comm)[0];
 		((u64 *)to)[1] = ((u64 *)&task->comm)[1];
 	} else {
-		bpf_get_current_comm(to, 16);
+		bpf_core_read(to, 16, &task->comm);
 	}
 }
 
@@ -258,6 +260,38 @@ static __always_inline struct nsproxy *fill_identity(struct event_header *h, str
 	LOAD(v, mnt, ns.inum);
 	h->mnt_ns = v;
 	return ns;
+}
+
+/* A task that something is done for while another one runs. */
+struct owner {
+	struct event_header header;
+	u8 host[HOST_LEN];
+};
+
+/* What is known of the owner; the time and the processor are the present ones. */
+static __always_inline void copy_identity(struct event_header *h, const struct owner *owner)
+{
+	const struct event_header *of = &owner->header;
+	h->timestamp = bpf_ktime_get_boot_ns();
+	h->cpu = bpf_get_smp_processor_id();
+	h->flags |= of->flags & (FLAG_KTHREAD | FLAG_COMPAT);
+	h->syscall = -1;
+	h->thread_start = of->thread_start;
+	h->leader_start = of->leader_start;
+	h->parent_start = of->parent_start;
+	h->cap_eff = of->cap_eff;
+	h->pid = of->pid;
+	h->tid = of->tid;
+	h->ppid = of->ppid;
+	h->host_pid = of->host_pid;
+	h->host_tid = of->host_tid;
+	h->host_ppid = of->host_ppid;
+	h->uid = of->uid;
+	h->euid = of->euid;
+	h->login_uid = of->login_uid;
+	h->mnt_ns = of->mnt_ns;
+	h->pid_ns = of->pid_ns;
+	__builtin_memcpy(h->comm, of->comm, sizeof(h->comm));
 }
 
 #define SHORT_HOST_LEN 16

@@ -289,6 +289,9 @@ struct task_struct {
 	void *stack;
 };
 
+typedef struct {
+	int owned;
+} socket_lock_t;
 struct in6_addr {
 	u8 s6_addr[16];
 };
@@ -302,9 +305,17 @@ struct sock_common {
 };
 struct sock {
 	struct sock_common __sk_common;
+	socket_lock_t sk_lock;
 	u16 sk_type;
 	u16 sk_protocol;
 	struct socket *sk_socket;
+};
+struct net_device {
+	char name[16];
+};
+struct sk_buff {
+	struct sock *sk;
+	struct net_device *dev;
 };
 struct socket {
 	short type;

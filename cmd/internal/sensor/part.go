@@ -145,6 +145,7 @@ var (
 	descEvents    = prometheus.NewDesc("tocsin_sensor_events_total", "Events that a rule wants, by event and what became of them in the kernel.", []string{"event", "result"}, nil)
 	descUndecoded = prometheus.NewDesc("tocsin_sensor_undecoded_total", "Records from the kernel that were malformed.", nil, nil)
 	descUnscanned = prometheus.NewDesc("tocsin_sensor_scan_errors_total", "Looks through the kernel's memory that ended in an error.", nil, nil)
+	descPackets   = prometheus.NewDesc("tocsin_sensor_packets_unseen_total", "Packets that were not looked into, or looked like DNS or HTTP and were not, by cause.", []string{"cause"}, nil)
 	descRing      = prometheus.NewDesc("tocsin_sensor_ring_bytes", "Bytes in the ring buffer that wait for the reader.", nil, nil)
 	descRules     = prometheus.NewDesc("tocsin_sensor_rules", "Rules in force.", nil, nil)
 	descBadRules  = prometheus.NewDesc("tocsin_sensor_rule_files_bad", "Rule files that could not be used at the last load.", nil, nil)
@@ -161,7 +162,7 @@ var (
 )
 
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descEvents, descUndecoded, descUnscanned, descRing, descRules, descBadRules, descRule, descRuleTime, descProcesses, descContainer, descEnrich, descUnsent, descPublished, descSpool, descSpoolSize, descShed} {
+	for _, d := range []*prometheus.Desc{descEvents, descUndecoded, descUnscanned, descPackets, descRing, descRules, descBadRules, descRule, descRuleTime, descProcesses, descContainer, descEnrich, descUnsent, descPublished, descSpool, descSpoolSize, descShed} {
 		ch <- d
 	}
 }
@@ -180,6 +181,10 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		}
 		counter(descUndecoded, float64(stats.Undecoded))
 		counter(descUnscanned, float64(stats.Unscanned))
+		for cause, n := range stats.Unseen {
+			counter(descPackets, float64(n), cause)
+		}
+		counter(descPackets, float64(stats.Unparsed), "not DNS or HTTP")
 		gauge(descRing, float64(stats.RingUsed))
 	}
 	s := c.p.sensor

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -155,7 +156,7 @@ func checkKinds() []check {
 		return nil
 	}
 	var out []check
-	for _, k := range []bpf.Kind{bpf.LSM, bpf.Fentry, bpf.Fexit, bpf.Kprobe, bpf.Tracepoint, bpf.SysExit, bpf.Scan} {
+	for _, k := range []bpf.Kind{bpf.LSM, bpf.Fentry, bpf.Fexit, bpf.Kprobe, bpf.Tracepoint, bpf.SysExit, bpf.Scan, bpf.CgroupSKB} {
 		c := check{Name: "hook " + string(k), Verdict: verdictOK, Detail: "usable"}
 		if why := f.Missing[k]; why != "" {
 			c.Verdict, c.Detail = verdictWarning, why
@@ -164,6 +165,8 @@ func checkKinds() []check {
 				c.Verdict = verdictMissing
 			case bpf.Scan:
 				c.Advice = "changes of the kernel itself are not found"
+			case bpf.CgroupSKB:
+				c.Advice = "DNS and HTTP are not seen, and net_tcp_connect has no names"
 			default:
 				c.Advice = "events use another hook"
 			}
@@ -248,6 +251,9 @@ func lossText(s bpf.Stats) string {
 	}
 	if s.Unscanned > 0 {
 		parts = append(parts, fmt.Sprintf("%d looks through the kernel's memory failed (%v)", s.Unscanned, s.ScanError))
+	}
+	for _, cause := range slices.Sorted(maps.Keys(s.Unseen)) {
+		parts = append(parts, fmt.Sprintf("%d packets not looked into (%s)", s.Unseen[cause], cause))
 	}
 	return strings.Join(parts, ", ")
 }

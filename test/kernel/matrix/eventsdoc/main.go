@@ -44,6 +44,7 @@ An event has one or more *hooks*, ways to see it in the kernel; the sensor uses 
 | L | the LSM hook; the kernel must be started with ` + "`lsm=…,bpf`" + ` | none |
 | K | kprobe: a kernel function, where there are no trampolines | none |
 | T | tp_btf: a tracepoint of its own | none |
+| C | cgroup_skb: packets, at the root of control groups version 2; needs CAP_NET_ADMIN when attached | some on every packet |
 | S | the entry or exit of system calls | some on every system call |
 | M | the kernel's memory, looked through every 10 s and after a module was loaded | none |
 
@@ -162,6 +163,8 @@ func letter(kind string) string {
 		return "T"
 	case bpf.Scan:
 		return "M"
+	case bpf.CgroupSKB:
+		return "C"
 	}
 	return "S"
 }
