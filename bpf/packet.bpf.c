@@ -212,14 +212,18 @@ static __always_inline void put_packet(struct __sk_buff *skb, struct packet *p, 
 		len = PATH_MAX;
 	}
 	BOUND(at, 16383);
+	asm volatile("" : "+r"(len)); /* two checks, which older verifiers understand one by one */
+	if (len < DNS_HEADER)
+		goto unreadable;
 	asm volatile("" : "+r"(len));
-	if (len == 0 || len > PATH_MAX || bpf_skb_load_bytes(skb, p->payload, r.s->rec + at, len)) {
-		unseen(UNREADABLE);
-		rec_drop(&r);
-		return;
-	}
+	if (len > PATH_MAX || bpf_skb_load_bytes(skb, p->payload, r.s->rec + at, len))
+		goto unreadable;
 	put_data(r.s, ARG_PAYLOAD, at - sizeof(head), sizeof(head) + len);
 	rec_send_of(&r, owner);
+	return;
+unreadable:
+	unseen(UNREADABLE);
+	rec_drop(&r);
 }
 
 SEC("cgroup_skb/egress")

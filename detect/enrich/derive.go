@@ -53,8 +53,8 @@ func (e *Enricher) emit(gone *container) {
 	e.pending = rest
 }
 
-var defs = struct{ create, remove, existing *event.Def }{
-	event.ByName("container_create"), event.ByName("container_remove"), event.ByName("existing_container"),
+var defs = struct{ create, remove, existing, connect *event.Def }{
+	event.ByName("container_create"), event.ByName("container_remove"), event.ByName("existing_container"), event.ByName("net_tcp_connect"),
 }
 
 func (p *pending) event() *event.Event {

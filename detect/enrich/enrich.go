@@ -10,6 +10,7 @@ package enrich
 
 import (
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -38,8 +39,8 @@ type Options struct {
 	KeepExited time.Duration
 	// Resolve, when set, is asked once for each container, in a goroutine of its own, for name, image and pod.
 	Resolve Resolver
-	// Derive, when set, gets the events about containers that are made here: container_create, container_remove and
-	// existing_container. It is called by Apply, with an event that it may keep.
+	// Derive, when set, gets the events that are made here: container_create, container_remove and existing_container, and
+	// net_tcp_connect when it is selected. It is called by Apply, with an event that is valid during the call.
 	Derive func(*event.Event)
 	// Logger may be nil.
 	Logger *slog.Logger
@@ -71,6 +72,11 @@ type Enricher struct {
 	containers containers
 	pending    []pending
 
+	names       names
+	connections atomic.Bool // net_tcp_connect is wanted
+	derive      event.Builder
+	text        []byte
+
 	processes, evicted, procReads, unknown atomic.Int64
 }
 
@@ -94,7 +100,7 @@ func New(opts Options) *Enricher {
 	}
 	e := &Enricher{
 		opts: opts, log: opts.Logger, bootTime: bootTime(), now: uint64(time.Now().UnixNano()),
-		procs: make(map[uint32]*node, 1024), proc: procfs(opts.ProcRoot),
+		procs: make(map[uint32]*node, 1024), proc: procfs(opts.ProcRoot), names: names{},
 	}
 	if names, ok := e.proc.users(rooted{pid: 1}); ok {
 		e.host.names.Store(&names)
@@ -107,6 +113,11 @@ func New(opts Options) *Enricher {
 	}
 	e.scan()
 	return e
+}
+
+// Select says which events are wanted: of those made here, only what costs something heeds it. It may be called at any time.
+func (e *Enricher) Select(selections []event.Selection) {
+	e.connections.Store(e.opts.Derive != nil && slices.ContainsFunc(selections, func(s event.Selection) bool { return s.Event == defs.connect.Name }))
 }
 
 // Close stops looking up containers. Events may still be enriched afterwards.
@@ -137,7 +148,11 @@ func (e *Enricher) Apply(ev *event.Event) {
 	case ids.mkdir:
 		e.derived(defs.create, e.containers.mkdir(ev.Uint(args.cgroupID), ev.Str(args.cgroupPath), ev.Uint(args.hierarchy)), ev)
 	case ids.rmdir:
-		e.derived(defs.remove, e.containers.rmdir(ev.Uint(args.cgroupID), ev.Str(args.cgroupPath), ev.Uint(args.hierarchy)), ev)
+		gone := e.containers.rmdir(ev.Uint(args.cgroupID), ev.Str(args.cgroupPath), ev.Uint(args.hierarchy))
+		if gone != nil {
+			delete(e.names, gone.meta.Load().container.ID)
+		}
+		e.derived(defs.remove, gone, ev)
 	}
 	if n.cgroup != ev.CgroupID || !n.located {
 		e.locate(n, ev)
@@ -153,23 +168,36 @@ func (e *Enricher) Apply(ev *event.Event) {
 	if len(e.pending) > 0 {
 		e.emit(nil)
 	}
+	switch ev.Def.ID {
+	case ids.response:
+		e.names.learn(place(ev), ev.Bytes(args.response), e.now)
+	case ids.connect:
+		if e.connections.Load() {
+			e.connection(ev)
+		}
+	}
 }
 
 // Ids of the events and indices of the arguments that are read here.
-var ids = struct{ fork, exec, exit, mkdir, rmdir event.ID }{
+var ids = struct{ fork, exec, exit, mkdir, rmdir, connect, response event.ID }{
 	id("sched_process_fork"), id("sched_process_exec"), id("sched_process_exit"), id("cgroup_mkdir"), id("cgroup_rmdir"),
+	id("security_socket_connect"), id("net_packet_dns_response"),
 }
 
 var args = struct {
 	childPID, childTID, childStart   int
 	pathname, argv, pwd, processExit int
 	cgroupID, cgroupPath, hierarchy  int
+	remoteAddr, sockType, response   int
+	dst, dstPort, dstDNS             int
 }{
 	arg("sched_process_fork", "child_pid"), arg("sched_process_fork", "child_tid"), arg("sched_process_fork", "start_time"),
 	arg("sched_process_exec", "pathname"), arg("sched_process_exec", "argv"), arg("sched_process_exec", "pwd"),
 	arg("sched_process_exit", "process_group_exit"),
 	// cgroup_rmdir has the same.
 	arg("cgroup_mkdir", "cgroup_id"), arg("cgroup_mkdir", "cgroup_path"), arg("cgroup_mkdir", "hierarchy_id"),
+	arg("security_socket_connect", "remote_addr"), arg("security_socket_connect", "type"), arg("net_packet_dns_response", "dns_response"),
+	arg("net_tcp_connect", "dst"), arg("net_tcp_connect", "dst_port"), arg("net_tcp_connect", "dst_dns"),
 }
 
 func id(name string) event.ID { return event.ByName(name).ID }

@@ -201,7 +201,7 @@ func initramfs(w io.Writer, box string, job Job) error {
 	a.text("/etc/passwd", 0o644, "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n")
 	a.text("/etc/group", 0o644, "root:x:0:\nnogroup:x:65534:\n")
 	a.text("/etc/hosts", 0o644, "127.0.0.1 localhost\n::1 localhost\n")
-	a.text("/etc/nsswitch.conf", 0o644, "hosts: files\n")
+	a.text("/etc/nsswitch.conf", 0o644, "hosts: files dns\n")
 	a.text("/vmtest/run", 0o755, runScript(job))
 	a.file("/bin/busybox", box)
 	a.symlink("/bin/sh", "busybox")

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -91,6 +92,9 @@ func locate(def *event.Def, field string) (arg int, part string, err error) {
 			continue
 		}
 		part = field[cut+1:]
+		if def.Args[i].Kind == event.KindJSON {
+			return i, part, nil
+		}
 		known := []string{"sa_family", "sun_path", "sin_addr", "sin_port", "sin6_addr", "sin6_port", "sin6_scopeid", "sin6_flowinfo"}
 		if def.Args[i].Kind != event.KindSockaddr || !slices.Contains(known, part) {
 			return 0, "", fmt.Errorf("%s has no part %q; an address has %s", field[:cut], part, strings.Join(known, ", "))
@@ -156,6 +160,9 @@ func (c *cond) present(ev *event.Event) bool {
 	if !ev.Has(c.arg) {
 		return false
 	}
+	if c.part != "" && !c.socket {
+		return len(members(ev.Bytes(c.arg), c.part)) > 0
+	}
 	return c.part == "" || slices.ContainsFunc(ev.Sockaddr(c.arg).Fields(), func(f event.SockaddrField) bool { return f.Name == c.part })
 }
 
@@ -189,7 +196,42 @@ func (c *cond) any(ev *event.Event) bool {
 	case a.Kind == event.KindSockaddr:
 		return c.address(ev.Sockaddr(c.arg))
 	}
+	if c.part != "" {
+		return slices.ContainsFunc(members(ev.Bytes(c.arg), c.part), func(s string) bool { return matchAny(c.globs, s) })
+	}
 	return matchAny(c.globs, ev.ArgText(c.arg))
+}
+
+// members returns the values of all members of that name in a document, however deep: dns_questions.query has one for each question.
+func members(doc []byte, name string) []string {
+	var v any
+	if json.Unmarshal(doc, &v) != nil {
+		return nil
+	}
+	var out []string
+	var walk func(v any, wanted bool)
+	walk = func(v any, wanted bool) {
+		switch v := v.(type) {
+		case map[string]any:
+			for k, v := range v {
+				walk(v, k == name)
+			}
+		case []any:
+			for _, v := range v {
+				walk(v, wanted)
+			}
+		case string:
+			if wanted {
+				out = append(out, v)
+			}
+		default:
+			if wanted {
+				out = append(out, fmt.Sprint(v))
+			}
+		}
+	}
+	walk(v, false)
+	return out
 }
 
 func (c *cond) address(sa event.Sockaddr) bool {
@@ -302,12 +344,14 @@ func (c *cond) kernelText(field string) ([]event.Cond, bool) {
 		return textConds(field, c.text)
 	}
 	switch {
-	case strings.HasSuffix(c.part, "_addr"):
+	case strings.HasSuffix(c.part, "_addr"), c.part == "dst_ip":
 		for _, s := range c.text {
 			if _, err := netip.ParseAddr(s); err != nil {
 				return nil, false
 			}
 		}
+		return []event.Cond{{Field: field, Strs: c.text}}, true
+	case c.part == "dst_port":
 		return []event.Cond{{Field: field, Strs: c.text}}, true
 	case c.part == "sun_path":
 		return textConds(field, c.text)

@@ -74,6 +74,7 @@ func New(opts Options) (*Sensor, error) {
 
 // choose selects events. Rules whose events this kernel cannot give stay quiet, and that is said.
 func (s *Sensor) choose(selections []event.Selection) {
+	s.enricher.Select(selections)
 	err := s.opts.Kernel.Select(selections)
 	var list []error
 	if many, ok := err.(interface{ Unwrap() []error }); ok {

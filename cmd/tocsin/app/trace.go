@@ -156,6 +156,7 @@ func (c *traceCmd) trace(e *env, f *filter.Filter, out *eventWriter) (err error)
 	defer names.Close()
 	enricher := enrich.New(enrich.Options{CgroupMount: mount, CgroupHierarchy: hierarchy, Resolve: names, Derive: show, Logger: e.log})
 	defer enricher.Close()
+	enricher.Select(f.Selections())
 	err = kernel.Run(ctx, func(ev *event.Event) {
 		enricher.Apply(ev)
 		if ev.Flags&event.FlagUnselected == 0 {
