@@ -149,3 +149,11 @@ runtime_image(path) if {
 	some copy in data.tocsin.lists.runtime_copies
 	startswith(path, copy)
 }
+
+# The name is one of the domains, or below one.
+below(name, domains) if name in domains
+
+below(name, domains) if {
+	some domain in domains
+	endswith(name, concat("", [".", domain]))
+}

@@ -53,6 +53,24 @@ executed(path, argv, more) := event(
 	object.union(by(path), more),
 )
 
+asked(name, type, more) := event(
+	"net_packet_dns_request",
+	{
+		"metadata": {"src_ip": "10.0.0.2", "dst_ip": "10.0.0.1", "src_port": 40000, "dst_port": 53, "protocol": 17, "packet_len": 60, "iface": "eth0"},
+		"dns_questions": [{"query": name, "query_type": type, "query_class": "IN"}],
+	},
+	more,
+)
+
+requested(method, host, path, more) := event(
+	"net_packet_http_request",
+	{
+		"metadata": {"src_ip": "10.0.0.2", "dst_ip": "10.0.0.1", "src_port": 40000, "dst_port": 80, "protocol": 6, "packet_len": 200, "iface": "eth0"},
+		"http_request": {"method": method, "protocol": "HTTP/1.1", "host": host, "uri_path": path, "headers": {}, "content_length": 0},
+	},
+	more,
+)
+
 # selects tells whether one of a rule's selectors names the event.
 selects(selectors, ev) if {
 	some selector in selectors

@@ -57,6 +57,10 @@ var containerSimulations = []Simulation{
 	inContainer("container_namespace_change", "Enters the UTS namespace that it is already in, in a container.",
 		"setns", nil, container{}),
 	connects("cloud_metadata_access", "169.254.169.254", "80"),
+	inContainer("cloud_credentials_requested", "Asks 169.254.169.254, which is its own address, for credentials in a container whose only network is its own loopback.",
+		"request", []string{"169.254.169.254", "/latest/meta-data/iam/security-credentials/"}, container{}),
+	inContainer("tunnel_domain_lookup", "Asks its own loopback for a name below interact.sh in a container that has no other network.",
+		"ask", []string{"simulation.interact.sh", "A"}, container{}),
 	connects("kubernetes_api_contact", "10.96.0.1", "443"),
 	connects("ssh_from_container", "192.0.2.1", "22"), // TEST-NET-1, RFC 5737
 	inContainer("container_device_node", "Makes a node for the device 0:0, which does not exist, in a container.",

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 
+	"golang.org/x/net/dns/dnsmessage"
 	"golang.org/x/sys/unix"
 )
 
@@ -73,6 +74,46 @@ func connected(addr string) (client, server int, err error) {
 	server, err = unix.Dup(int(f.Fd()))
 	_ = f.Close()
 	return client, server, err
+}
+
+// stepAsk sends a DNS query for a name, given with its type, to the loopback interface, where nobody listens.
+func stepAsk(args []string) error {
+	if err := addLoopback("127.0.0.53"); err != nil {
+		return err
+	}
+	name, err := dnsmessage.NewName(args[0] + ".")
+	if err != nil {
+		return fmt.Errorf("name %s: %w", args[0], err)
+	}
+	types := map[string]dnsmessage.Type{"A": dnsmessage.TypeA, "TXT": dnsmessage.TypeTXT}
+	query := dnsmessage.Message{
+		Header:    dnsmessage.Header{ID: 1, RecursionDesired: true},
+		Questions: []dnsmessage.Question{{Name: name, Type: types[args[1]], Class: dnsmessage.ClassINET}},
+	}
+	packet, err := query.Pack()
+	if err != nil {
+		return fmt.Errorf("pack query: %w", err)
+	}
+	c, err := (&net.Dialer{}).DialContext(context.Background(), "udp4", "127.0.0.53:53")
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_, err = c.Write(packet)
+	return err
+}
+
+// stepRequest connects to an address, which becomes this network namespace's own, and sends the head of an HTTP request for a path.
+func stepRequest(args []string) error {
+	if err := addLoopback(args[0]); err != nil {
+		return err
+	}
+	client, _, err := connected(args[0] + ":80")
+	if err != nil {
+		return err
+	}
+	_, err = unix.Write(client, []byte("GET "+args[1]+" HTTP/1.1\r\nHost: "+args[0]+"\r\nUser-Agent: simulation\r\n\r\n"))
+	return err
 }
 
 // stepScan connects to ports at which nobody listens.

@@ -93,6 +93,8 @@ func init() {
 		"mount-absent-device": stepMountAbsentDevice,
 		"setns":               stepSetns,
 		"connect":             stepConnect,
+		"ask":                 stepAsk,
+		"request":             stepRequest,
 		"mknod":               stepMknod,
 		"packet-socket":       stepPacketSocket,
 		"write-program":       stepWriteProgram,
