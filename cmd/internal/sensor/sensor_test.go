@@ -120,6 +120,67 @@ func TestReload(t *testing.T) {
 	expect(t, found, "one")
 }
 
+// TestReloadInAStream reloads again and again, with files that come, change, are wrong and go, while events never cease: each makes
+// one finding.
+func TestReloadInAStream(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "one", "openat")
+	s, k, found := start(t, dir)
+	stop := make(chan struct{})
+	sent := make(chan int)
+	go func() {
+		n := 0
+		defer func() { sent <- n }()
+		for {
+			select {
+			case <-stop:
+				return
+			case k.events <- happen("openat"):
+				n++
+			}
+		}
+	}()
+	got := make(chan int)
+	go func() {
+		n := 0
+		for id := range found {
+			if id == "" {
+				break
+			}
+			if id == "one" {
+				n++
+			}
+		}
+		got <- n
+	}()
+	for i := range 30 {
+		switch i % 4 {
+		case 0:
+			write(t, dir, "two", "ptrace")
+		case 1:
+			write(t, dir, "one", "openat") // as it was, but read again
+		case 2:
+			write(t, dir, "two", "openat")
+		case 3:
+			if err := os.WriteFile(filepath.Join(dir, "two.rego"), []byte("nonsense"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Reload(); (err != nil) != (i%4 == 3) {
+			t.Fatalf("reload %d: %v", i, err)
+		}
+	}
+	close(stop)
+	want := <-sent
+	k.events <- happen("ptrace") // taken when the events before it are done
+	time.Sleep(100 * time.Millisecond)
+	found <- ""
+	if n := <-got; n != want {
+		t.Errorf("%d findings of %d events", n, want)
+	}
+	t.Logf("%d events, 30 reloads", want)
+}
+
 func TestBadFileDoesNotStopTheOthers(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "one", "openat")
