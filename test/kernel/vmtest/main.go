@@ -85,6 +85,16 @@ func run(ctx context.Context) (int, error) {
 		return exitMissing, err
 	}
 	if *check || *fetch {
+		for _, src := range sources { // what that takes is fetched, too
+			dir, err := os.MkdirTemp("", "vmtest-modules-")
+			if err != nil {
+				return exitStopped, err
+			}
+			defer os.RemoveAll(dir)
+			if _, err := img.Build(ctx, src, dir, os.Stderr); err != nil {
+				return exitMissing, err
+			}
+		}
 		fmt.Println(img.Vmlinuz)
 		return 0, nil
 	}
