@@ -29,7 +29,8 @@ var operations = map[string]struct {
 	batch int
 	do    func(path string)
 }{
-	"getppid": {500, func(string) { _, _ = raw(unix.SYS_GETPPID) }},
+	"getppid":  {500, func(string) { _, _ = raw(unix.SYS_GETPPID) }},
+	"datagram": {50, datagram},
 	"open": {25, func(path string) {
 		fd, err := unix.Openat(unix.AT_FDCWD, path, unix.O_RDONLY, 0)
 		check("open", err)
