@@ -89,6 +89,52 @@ func TestContinueAndSingleFindings(t *testing.T) {
 		"0s finding siem 1+0", "0s alert pager 1+0", "1s finding siem 1+0", "6s alert soc 1+0")
 }
 
+// What Direct says is what Apply would send, with the same ids, and only what nothing could hold back.
+func TestDirect(t *testing.T) {
+	tab := table(t, Config{
+		Outputs: map[string]Output{"soc": {}, "siem": {}, "pager": {}},
+		Routes: []Route{
+			{Name: "evidence", Match: map[string]any{"rule": "a*"}, Outputs: []string{"siem"}, Group: &Group{None: true}, Never: true, Continue: true},
+			{Name: "each", Match: map[string]any{"rule": "*b"}, Outputs: []string{"soc"}, Group: &Group{None: true}, Continue: true}, // a silence holds it
+			{Name: "page", Match: map[string]any{"severity": ">=high"}, Outputs: []string{"pager"}, Group: &Group{Wait: dur(0)}},
+		},
+	})
+	for _, c := range []struct {
+		f      finding.Finding
+		direct int
+		all    bool
+	}{
+		{mk("1", "a", 0, finding.Low), 1, true},
+		{mk("2", "a", 0, finding.High), 1, false},
+		{mk("3", "ab", 0, finding.Low), 1, false},
+		{mk("4", "b", 0, finding.Low), 0, false},
+		{mk("5", "c", 0, finding.Low), 0, true},
+	} {
+		list, all := tab.Direct(t0, &c.f)
+		if len(list) != c.direct || all != c.all {
+			t.Errorf("%s: %d at once, all %v", c.f.ID, len(list), all)
+		}
+		whole, rest := NewState(t0, nil), NewState(t0, nil)
+		rest.Handed = true
+		tab.Apply(whole, []finding.Finding{c.f})
+		tab.Apply(rest, []finding.Finding{c.f})
+		ids := func(list []finding.Notification) map[string]bool {
+			m := map[string]bool{}
+			for _, n := range list {
+				m[n.ID] = true
+			}
+			return m
+		}
+		both, want := ids(append(list, rest.Notifications...)), ids(whole.Notifications)
+		if fmt.Sprint(both) != fmt.Sprint(want) || len(list)+len(rest.Notifications) != len(whole.Notifications) {
+			t.Errorf("%s: %v instead of %v", c.f.ID, both, want)
+		}
+		if all && len(rest.Notifications) > 0 {
+			t.Errorf("%s: %d notifications more", c.f.ID, len(rest.Notifications))
+		}
+	}
+}
+
 func TestReminderUntilAcknowledged(t *testing.T) {
 	tab := table(t, Config{Routes: []Route{{Name: "r", Outputs: []string{"pager"}, Group: &Group{Wait: dur(0)}, Remind: 30 * time.Minute}}})
 	expect(t, told(tab, nil, 1.2, mk("1", "a", 0, finding.High)), "0s alert pager 1+0", "30m0s reminder pager", "1h0m0s reminder pager")
