@@ -19,3 +19,11 @@ func WithoutPartitions(t testing.TB, b *Bus) {
 		t.Fatal(err)
 	}
 }
+
+// ForgetRouters deletes the list of routers, as a restart of the server does.
+func ForgetRouters(t testing.TB, b *Bus) {
+	t.Helper()
+	if err := b.js.DeleteKeyValue(t.Context(), routersBucket); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -46,18 +46,30 @@ type member struct {
 }
 
 func (b *Bus) join(ctx context.Context) (*member, error) {
-	kv, err := b.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket: routersBucket, Description: "routers that are alive", TTL: time.Minute, Storage: jetstream.MemoryStorage, Replicas: int(b.replicas.Load()),
+	m := &member{bus: b, id: nuid.Next()}
+	return m, m.open(ctx)
+}
+
+func (m *member) open(ctx context.Context) error {
+	kv, err := m.bus.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+		Bucket: routersBucket, Description: "routers that are alive", TTL: time.Minute, Storage: jetstream.MemoryStorage, Replicas: int(m.bus.replicas.Load()),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("open the list of routers: %w", err)
+		return fmt.Errorf("open the list of routers: %w", err)
 	}
-	return &member{b, nuid.Next(), kv}, nil
+	m.kv = kv
+	return nil
 }
 
 // beat says that this router is alive and returns all that are, in one order for all. Times are the server's.
 func (m *member) beat(ctx context.Context) ([]string, error) {
-	if _, err := m.kv.PutString(ctx, m.id, ""); err != nil {
+	_, err := m.kv.PutString(ctx, m.id, "")
+	if err != nil { // a server that was started again has forgotten the bucket
+		if err = m.open(ctx); err == nil {
+			_, err = m.kv.PutString(ctx, m.id, "")
+		}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("tell the other routers: %w", err)
 	}
 	w, err := m.kv.WatchAll(ctx, jetstream.IgnoreDeletes())

@@ -139,6 +139,9 @@ func TestRoutersShareByHost(t *testing.T) {
 	publish()
 	within(t, "all arrive", 20*time.Second, arrived)
 
+	bus.ForgetRouters(t, routers[0].b)
+	time.Sleep(1500 * time.Millisecond)
+
 	// It does not: what it has in hand is read by the other.
 	routers[1].b.Close()
 	routers = routers[:1]
