@@ -76,7 +76,7 @@ func (m *member) beat(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list routers: %w", err)
 	}
-	defer w.Stop()
+	defer w.Stop() //nolint:errcheck // ends with the connection at the latest
 	seen := map[string]time.Time{}
 	for {
 		select {

@@ -63,7 +63,7 @@ func appendMessage(b, msg []byte, start int, response bool) ([]byte, error) {
 	}
 	for n := 0; n < maxQuestions; n++ {
 		q, err := p.Question()
-		if err == dnsmessage.ErrSectionDone {
+		if errors.Is(err, dnsmessage.ErrSectionDone) {
 			break
 		} else if err != nil {
 			return b, errNotDNS

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,7 +27,7 @@ func record(def *event.Def, proto uint16, dst string, payload []byte) *event.Eve
 	b.Header().HostPID = 42
 	b.SetHost("node")
 	b.SetRaw(argMetadata, event.Sockaddr{Family: family, Addr: netip.MustParseAddr(dst), Port: 53}.Bytes())
-	b.SetRaw(argPayload, append(head, payload...))
+	b.SetRaw(argPayload, slices.Concat(head, payload))
 	return b.Event()
 }
 
