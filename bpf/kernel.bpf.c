@@ -319,15 +319,21 @@ static __always_inline void debugfs_event(const char *name, u16 mode, struct den
 	rec_send(&r);
 }
 
+/* Two loads: a program's context is read at constant places only. */
+static __always_inline u64 operations_at(void *ctx)
+{
+	u64 word;
+	if (debugfs_operations == 6)
+		asm volatile("%0 = *(u64 *)(%1 + 48)" : "=r"(word) : "r"(ctx));
+	else
+		asm volatile("%0 = *(u64 *)(%1 + 40)" : "=r"(word) : "r"(ctx));
+	return word;
+}
+
 SEC("fentry/__debugfs_create_file")
 int __debugfs_create_file(u64 *args)
 {
-	u64 operations;
-	if (debugfs_operations == 6) /* two loads: arguments are at constant places only */
-		asm volatile("%0 = *(u64 *)(%1 + 48)" : "=r"(operations) : "r"(args));
-	else
-		asm volatile("%0 = *(u64 *)(%1 + 40)" : "=r"(operations) : "r"(args));
-	debugfs_event((const char *)args[0], args[1], (struct dentry *)args[2], operations);
+	debugfs_event((const char *)args[0], args[1], (struct dentry *)args[2], operations_at(args));
 	return 0;
 }
 
@@ -340,7 +346,7 @@ int __debugfs_create_file_kprobe(struct pt_regs *ctx)
 	if (debugfs_operations == 6)
 		bpf_probe_read_kernel(&operations, sizeof(operations), (void *)ctx->sp + 8); /* above the return address */
 #else
-	operations = debugfs_operations == 6 ? ctx->regs[6] : ctx->regs[5];
+	operations = operations_at(ctx);
 #endif
 	debugfs_event((const char *)PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx), (struct dentry *)PT_REGS_PARM3(ctx), operations);
 	return 0;

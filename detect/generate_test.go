@@ -79,6 +79,7 @@ type generator struct {
 	orig map[*event.Def]event.Origins
 	// bodies are the conjunctions that the rule was compiled to, by definition.
 	bodies map[*event.Def][][]*native.Node
+	whole  *native.Node
 	hits   []occurrence // events that the rule matched: to be mutated
 }
 
@@ -122,7 +123,8 @@ func newGenerator(seed uint64, r *regoRule) *generator {
 			consts(k)
 		}
 	}
-	consts(r.condition())
+	g.whole = r.condition()
+	consts(g.whole)
 	g.strs = append(g.strs, "", "x", "/etc/passwd", "straße", "\xff\xfe", "a\xc3", "ABC")
 	g.nums = append(g.nums, 0, 1, -1, 2, 7, 1000)
 	for def, o := range selectedDefs(r) {
@@ -159,9 +161,16 @@ func sample(re *syntax.Regexp) string {
 	case syntax.OpLiteral:
 		return string(re.Rune)
 	case syntax.OpCharClass:
+		for i := 0; i < len(re.Rune); i += 2 {
+			if re.Rune[i] <= 'a' && 'a' <= re.Rune[i+1] {
+				return "a"
+			}
+		}
 		if len(re.Rune) > 0 {
 			return string(re.Rune[:1])
 		}
+	case syntax.OpRepeat:
+		return strings.Repeat(sample(re.Sub[0]), max(re.Min, 1))
 	case syntax.OpAnyChar, syntax.OpAnyCharNotNL:
 		return "x"
 	case syntax.OpAlternate:
@@ -450,6 +459,9 @@ func (g *generator) directed() (occurrence, bool) {
 	for _, n := range pick(g.r, bodies) {
 		g.satisfy(&o, n)
 	}
+	if slices.ContainsFunc(o.def.Args, func(a event.Arg) bool { return a.Kind == event.KindJSON }) {
+		g.satisfy(&o, g.whole) // what is inside documents is in no conjunction: OPA looks at them
+	}
 	return o, true
 }
 
@@ -462,6 +474,10 @@ func (g *generator) satisfy(o *occurrence, n *native.Node) {
 		for _, k := range n.Kids {
 			g.satisfy(o, k)
 		}
+		return
+	}
+	if a := o.def.Arg(n.Term.Arg); a >= 0 && o.def.Args[a].Kind == event.KindJSON {
+		g.satisfyDocument(o, n)
 		return
 	}
 	if n.Op == native.Any {
@@ -615,6 +631,68 @@ func (g *generator) satisfy(o *occurrence, n *native.Node) {
 			}
 		}
 	}
+}
+
+// satisfyDocument is satisfy for an argument that is a document: an object, or a list of objects.
+func (g *generator) satisfyDocument(o *occurrence, n *native.Node) {
+	if n.Op != native.Any && len(n.Term.Path) == 0 && o.args[n.Term.Arg] != nil {
+		return
+	}
+	var doc any
+	if n.Op == native.Any {
+		el := map[string]any{}
+		kids := []*native.Node{n.Kids[0]}
+		if n.Kids[0].Op == native.And {
+			kids = n.Kids[0].Kids
+		}
+		for _, k := range kids {
+			g.setMember(el, k)
+		}
+		doc = []any{el}
+	} else {
+		var object map[string]any
+		raw, _ := o.args[n.Term.Arg].([]byte)
+		if json.Unmarshal(raw, &object) != nil || object == nil {
+			object = map[string]any{}
+		}
+		g.setMember(object, n)
+		doc = object
+	}
+	raw, err := json.Marshal(doc)
+	if err != nil {
+		panic(err)
+	}
+	o.args[n.Term.Arg] = raw
+}
+
+func (g *generator) setMember(object map[string]any, n *native.Node) {
+	for n.Op == native.Or || n.Op == native.And {
+		n = pick(g.r, n.Kids)
+	}
+	if len(n.Term.Path) == 0 {
+		return
+	}
+	name := n.Term.Path[len(n.Term.Path)-1]
+	var s string
+	if len(n.Strs) > 0 {
+		s = pick(g.r, n.Strs)
+	}
+	switch old, _ := object[name].(string); {
+	case n.Op == native.Regex:
+		if re, err := syntax.Parse(s, syntax.Perl); err == nil {
+			s = sample(re)
+		}
+	case n.Op == native.Prefix:
+		s += old
+	case n.Op == native.Suffix, n.Op == native.Contains:
+		s = old + s
+	case n.Op == native.Equal:
+	case object[name] == nil:
+		s = g.text()
+	default:
+		s = old
+	}
+	object[name] = strings.ToValidUTF8(s, "?")
 }
 
 // next makes the next event to try.
