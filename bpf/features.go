@@ -1,7 +1,6 @@
 package bpf
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -46,7 +45,8 @@ type Choice struct {
 // Probe finds out what the running kernel offers, by loading and attaching programs that do nothing.
 // It needs the privileges of CheckPrivileges.
 func Probe() (*Features, error) {
-	f := &Features{Missing: map[Kind]string{}, broken: map[string]string{}, calls: sync.OnceValue(syscallSymbols)}
+	f := &Features{Missing: map[Kind]string{}, broken: map[string]string{}}
+	f.calls = sync.OnceValue(f.syscallSymbols)
 	var err error
 	if f.symbols, err = scan.OpenSymbols(); err != nil {
 		f.Missing[Scan] = reason(err)
@@ -322,21 +322,12 @@ func (f *Features) parameter(function, name string) int {
 	return -1
 }
 
-// syscallSymbols reads which functions of system calls are among the kernel's symbols.
-func syscallSymbols() map[string]bool {
-	calls := map[string]bool{}
-	file, err := os.Open("/proc/kallsyms")
-	if err != nil {
-		return calls
+// syscallSymbols returns which functions of system calls are among the kernel's symbols.
+func (f *Features) syscallSymbols() map[string]bool {
+	if f.symbols == nil {
+		return nil
 	}
-	defer file.Close()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		fields := strings.Fields(lines.Text()) // address, type, name, and for some the module
-		if len(fields) >= 3 && strings.Contains(fields[2], "_sys_") {
-			calls[fields[2]] = true
-		}
-	}
-	return calls
+	return f.symbols.Containing("_sys_")
 }
 
 // hasSyscallFunction reports whether programs on the function of a system call can read its registers: 5.10 does not

@@ -88,8 +88,9 @@ int BPF_PROG(module_load, struct module *mod)
 	put_str(r.s, ARG_MODULE_LOAD_VERSION, mod->version, KERNEL);
 	put_str(r.s, ARG_MODULE_LOAD_SRC_VERSION, mod->srcversion, KERNEL);
 	/* Loaded from a descriptor: the file is known. */
-	if (current_syscall(r.task, task_flags(r.task)) == SYSCALL(finit_module, is_compat(r.task))) {
-		struct file *file = fd_file(r.task, current_arg(r.task, 0));
+	rec_call(&r);
+	if (r.syscall == SYSCALL(finit_module, r.compat)) {
+		struct file *file = fd_file(r.task, call_arg(r.task, 0, r.compat));
 		if (file) {
 			struct inode *inode = BPF_CORE_READ(file, f_inode);
 			put_file_path(&r, ARG_MODULE_LOAD_PATHNAME, file);

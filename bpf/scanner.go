@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"strconv"
 	"sync"
@@ -164,10 +165,7 @@ func (sc *scanner) run(ctx context.Context, ended chan<- struct{}) {
 // look runs every check once. It returns false when ctx is done.
 func (sc *scanner) look(ctx context.Context, told map[string]map[string]bool) bool {
 	sc.mu.Lock()
-	checks := make(map[string]scan.Check, len(sc.checks))
-	for name, c := range sc.checks {
-		checks[name] = c
-	}
+	checks := maps.Clone(sc.checks)
 	sc.mu.Unlock()
 	for name := range told {
 		if checks[name] == nil {

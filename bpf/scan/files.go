@@ -49,13 +49,13 @@ type hooked struct {
 
 // openFields are how the kernel's struct file of a descriptor is found, and what leads from it to its functions.
 type openFields struct {
-	k                                      *Kernel
-	files, table, fds                      uint64
-	operations, inode, private             uint64
-	inodeOperations, procInode, entry      uint64
-	entryOperations, seq                   uint64
-	functions, entryFunctions, seqFuctions []function
-	size, entrySize, seqSize               uint64
+	k                                       *Kernel
+	files, table, fds                       uint64
+	operations, inode, private              uint64
+	inodeOperations, procInode, entry       uint64
+	entryOperations, seq                    uint64
+	functions, entryFunctions, seqFunctions []function
+	size, entrySize, seqSize                uint64
 }
 
 func (k *Kernel) openFields() (*openFields, error) {
@@ -66,7 +66,7 @@ func (k *Kernel) openFields() (*openFields, error) {
 		operations: f.of("file", "f_op"), inode: f.of("file", "f_inode"), private: f.of("file", "private_data"),
 		inodeOperations: f.of("inode", "i_fop"), procInode: f.of("proc_inode", "vfs_inode"), entry: f.of("proc_inode", "pde"),
 		entryOperations: f.of("proc_dir_entry", "proc_ops"), seq: f.of("seq_file", "op"),
-		functions: f.functions("file_operations"), entryFunctions: f.functions("proc_ops"), seqFuctions: f.functions("seq_operations"),
+		functions: f.functions("file_operations"), entryFunctions: f.functions("proc_ops"), seqFunctions: f.functions("seq_operations"),
 		size: f.size("file_operations"), entrySize: f.size("proc_ops"), seqSize: f.size("seq_operations"),
 	}
 	return o, f.err
@@ -86,7 +86,7 @@ func (o *openFields) open(p procFile) (fd int, file uint64, err error) {
 	}
 	task, err := o.k.mem.Task()
 	if err == nil {
-		file, err = o.k.chain(task+o.files, o.table, o.fds, 8*uint64(fd), 0)
+		file, err = o.k.chain(task+o.files, o.table, o.fds, 8*uint64(fd))
 	}
 	if err == nil && file == 0 {
 		err = errors.New("the sensor's own descriptors are not where they should be")
@@ -98,20 +98,17 @@ func (o *openFields) open(p procFile) (fd int, file uint64, err error) {
 	return fd, file, nil
 }
 
-// chain follows pointers: the one at the address, then at each offset from where it leads. An offset of 0 at the end means
-// that the last one is the result.
+// chain follows pointers: the one at the address, then each at an offset from where the last one leads. It returns where they
+// end, or 0 where one leads nowhere.
 func (k *Kernel) chain(at uint64, offsets ...uint64) (uint64, error) {
-	for i, off := range offsets {
-		p, err := k.word(at)
+	p, err := k.word(at)
+	for _, off := range offsets {
 		if err != nil || p == 0 {
-			return 0, err
+			break
 		}
-		if i == len(offsets)-1 {
-			return p, nil
-		}
-		at = p + off
+		p, err = k.word(p + off)
 	}
-	return 0, nil
+	return p, err
 }
 
 // outside returns the functions of a struct of operations that are neither in the kernel's text nor in the module's that may have them.
@@ -262,9 +259,9 @@ func (o *openFields) seqOperations(own *owners, p procFile) ([]hookedFunction, e
 		return nil, err
 	}
 	defer unix.Close(fd)
-	ops, err := o.k.chain(file+o.private, o.seq, 0)
+	ops, err := o.k.chain(file+o.private, o.seq)
 	if err != nil || ops == 0 {
 		return nil, err
 	}
-	return o.outside(own, ops, o.seqSize, o.seqFuctions, p.module)
+	return o.outside(own, ops, o.seqSize, o.seqFunctions, p.module)
 }

@@ -116,7 +116,7 @@ func (k *Kernel) tracers(t *traceFields, first, end uint64) (out []tracer, err e
 				return nil, err
 			}
 		}
-		hash, err := k.chain(at+t.hash, t.filter, 0)
+		hash, err := k.chain(at+t.hash, t.filter)
 		if err != nil {
 			return nil, err
 		}

@@ -108,6 +108,19 @@ func (s *Symbols) names(addresses []uint64) (map[uint64]string, error) {
 	return names, err
 }
 
+// Containing returns the names with the text in them, modules' too, as far as the list can be read.
+func (s *Symbols) Containing(text string) map[string]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[string]bool{}
+	_ = s.each(func(_ uint64, name, _ []byte) {
+		if bytes.Contains(name, []byte(text)) {
+			out[string(name)] = true
+		}
+	})
+	return out
+}
+
 // each calls f with every line; the names are valid during the call.
 func (s *Symbols) each(f func(at uint64, name, module []byte)) error {
 	if _, err := s.file.Seek(0, io.SeekStart); err != nil {

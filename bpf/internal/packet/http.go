@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -58,12 +59,7 @@ func (r *requestReader) append(b, payload []byte) ([]byte, error) {
 	b = append(b, `,"uri_path":`...)
 	b = event.AppendText(b, path)
 	b = append(b, `,"headers":{`...)
-	names := make([]string, 0, len(req.Header))
-	for name := range req.Header {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for i, name := range names {
+	for i, name := range slices.Sorted(maps.Keys(req.Header)) {
 		if i > 0 {
 			b = append(b, ',')
 		}

@@ -3,6 +3,7 @@
 package packet
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"net/netip"
@@ -51,13 +52,7 @@ func (d *Decoder) Decode(e *event.Event) (*event.Event, error) {
 		from = netip.AddrFrom16([16]byte(head[:16]))
 	}
 	proto := binary.NativeEndian.Uint16(head[18:])
-	iface := head[24:]
-	for i, c := range iface {
-		if c == 0 {
-			iface = iface[:i]
-			break
-		}
-	}
+	iface, _, _ := bytes.Cut(head[24:], []byte{0})
 	b := append(d.buf[:0], `{"src_ip":"`...)
 	b = from.AppendTo(b)
 	b = append(b, `","dst_ip":"`...)
