@@ -38,9 +38,10 @@ func BenchmarkPackets(b *testing.B) {
 	if why := testFeatures(b).Missing[CgroupSKB]; why != "" {
 		b.Skip(why)
 	}
-	sensor := func(names ...string) func(*testing.B) {
+	sensor := func(o Options, names ...string) func(*testing.B) {
 		return func(b *testing.B) {
-			s, err := Open(Options{Features: testFeatures(b)})
+			o.Features = testFeatures(b)
+			s, err := Open(o)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -61,8 +62,9 @@ func BenchmarkPackets(b *testing.B) {
 	}{
 		{"nothing", func(*testing.B) {}},
 		{"empty program", emptyPacketProgram},
-		{"requests", sensor("net_packet_dns_request", "net_packet_http_request")},
-		{"requests and answers", sensor("net_packet_dns_request", "net_packet_http_request", "net_packet_dns_response")},
+		{"held", sensor(Options{HoldPackets: true})}, // two empty programs, one for each direction
+		{"requests", sensor(Options{}, "net_packet_dns_request", "net_packet_http_request")},
+		{"requests and answers", sensor(Options{}, "net_packet_dns_request", "net_packet_http_request", "net_packet_dns_response")},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			c.setup(b)

@@ -116,21 +116,16 @@ func (f *Features) release() {
 
 // try loads and attaches a program that does nothing.
 func (f *Features) try(typ ebpf.ProgramType, attach ebpf.AttachType, to string) error {
-	spec := &ebpf.ProgramSpec{
-		Name: "tocsin_probe", Type: typ, AttachType: attach, AttachTo: to, License: "Dual BSD/GPL",
-		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
-	}
-	kind := Fentry
+	kind, target := Fentry, to
 	switch typ {
 	case ebpf.LSM:
 		kind = LSM
 	case ebpf.Kprobe:
-		kind, spec.AttachTo = Kprobe, ""
+		kind, target = Kprobe, ""
 	case ebpf.CGroupSKB:
-		kind, spec.AttachTo = CgroupSKB, ""
-		spec.Instructions[0] = asm.Mov.Imm(asm.R0, 1) // lets pass
+		kind, target = CgroupSKB, ""
 	}
-	prog, err := ebpf.NewProgram(spec)
+	prog, err := ebpf.NewProgram(nothing(typ, attach, target))
 	if err != nil {
 		return err
 	}
@@ -140,6 +135,18 @@ func (f *Features) try(typ ebpf.ProgramType, attach ebpf.AttachType, to string) 
 		return err
 	}
 	return l.Close()
+}
+
+// nothing is a program that does nothing.
+func nothing(typ ebpf.ProgramType, attach ebpf.AttachType, to string) *ebpf.ProgramSpec {
+	result := int32(0)
+	if typ == ebpf.CGroupSKB {
+		result = 1 // lets pass
+	}
+	return &ebpf.ProgramSpec{
+		Name: "tocsin_nothing", Type: typ, AttachType: attach, AttachTo: to, License: "Dual BSD/GPL",
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, result), asm.Return()},
+	}
 }
 
 // reason shortens an error to what a user can act on.

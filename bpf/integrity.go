@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -27,12 +28,20 @@ func (s *Sensor) Restore() (wrong, left []error) {
 			wrong = append(wrong, fmt.Errorf("%s %s: %w", a.kind, a.to, err))
 			delete(s.attached, a)
 			s.loader.forgotten = append(s.loader.forgotten, p)
+			if a.kind == CgroupSKB {
+				delete(s.loader.places, a.to)
+			}
 		}
 	}
 	wrong = append(wrong, s.loader.check()...)
 	wrong = append(wrong, switchedOff(s.attached)...)
 	if len(wrong) == 0 {
 		return nil, nil
+	}
+	if s.hold {
+		if err := s.loader.hold(); err != nil {
+			left = append(left, err)
+		}
 	}
 	if err := s.selectLocked(s.selections); err != nil {
 		for _, err := range unwrap(err) {
@@ -67,6 +76,8 @@ func (p *program) check() error {
 		case errors.Is(err, ebpf.ErrNotSupported): // a kernel that does not tell
 		case err != nil:
 			return fmt.Errorf("the program was detached: %w", err)
+		case info.Cgroup() != nil && info.Cgroup().CgroupId == 0: // a link that was detached stays, without its control group
+			return errors.New("the program was detached")
 		case p.id != 0 && info.Program != p.id:
 			return errors.New("another program is in the place of the sensor's")
 		}
@@ -86,6 +97,14 @@ func (l *loader) check() (wrong []error) {
 				l.forgotten = append(l.forgotten, p)
 				*d.at = nil
 			}
+		}
+	}
+	for to, p := range l.places {
+		held := &program{parts: []io.Closer{p.Link, p.idle}}
+		if err := held.check(); err != nil {
+			wrong = append(wrong, fmt.Errorf("place of programs of packets, %s: %w", to, err))
+			l.forgotten = append(l.forgotten, held)
+			delete(l.places, to)
 		}
 	}
 	for id, want := range l.configs {

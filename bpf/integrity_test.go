@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
 	"github.com/tocsin-io/tocsin/event"
@@ -13,10 +14,14 @@ import (
 func TestRestore(t *testing.T) {
 	r := startRecorder(t, Options{})
 	file := tempFile(t)
-	err := r.Select([]event.Selection{{Event: "openat"}, {Event: "security_file_open", Clauses: []event.Clause{{Conds: []event.Cond{
+	packets := testFeatures(t).Missing[CgroupSKB] == ""
+	selections := []event.Selection{{Event: "openat"}, {Event: "security_file_open", Clauses: []event.Clause{{Conds: []event.Cond{
 		{Field: "pathname", Op: event.OpEqual, Strs: []string{file}},
-	}}}}})
-	if err != nil {
+	}}}}}
+	if packets {
+		selections = append(selections, event.Selection{Event: "net_packet_dns_request"})
+	}
+	if err := r.Select(selections); err != nil {
 		t.Fatal(err)
 	}
 	seen := func() bool {
@@ -82,6 +87,16 @@ func TestRestore(t *testing.T) {
 			return foreign("exit_table").Delete(uint32(event.SyscallNumber("openat")))
 		}}, tampering{"link of the dispatcher", func() error { return unix.Close(linkOf(t, r.loader.exit)) }})
 	}
+	if packets {
+		cases = append(cases, tampering{"link of a program of packets", func() error {
+			for a, p := range r.attached {
+				if a.to == "egress" { // as "bpftool link detach" does
+					return p.parts[0].(link.Link).Detach()
+				}
+			}
+			return unix.ENOENT
+		}})
+	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			if c.name == "filter" && r.loader.filters[opened] == nil {
@@ -116,4 +131,57 @@ func linkOf(t *testing.T, p *program) int {
 	}
 	t.Fatal("no link")
 	return -1
+}
+
+// Places that are held for programs of packets have nothing else in them while none is selected, and are made again when somebody takes them away.
+func TestHoldPackets(t *testing.T) {
+	if why := testFeatures(t).Missing[CgroupSKB]; why != "" {
+		t.Skip(why)
+	}
+	r := startRecorder(t, Options{HoldPackets: true})
+	for _, name := range []string{"", "net_packet_dns_request", "", "net_packet_dns_response"} {
+		names := []string{name}
+		if name == "" {
+			names = nil
+		}
+		selectAll(t, r.Sensor, names...)
+		for _, detached := range []bool{false, true} {
+			for to, p := range r.loader.places {
+				if detached {
+					if err := p.Detach(); err != nil {
+						t.Fatal(err)
+					}
+					continue
+				}
+				info, err := p.Info()
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := programID(p.idle)
+				for a, p := range r.attached {
+					if a.kind == CgroupSKB && a.to == to {
+						want = p.id
+					}
+				}
+				if info.Program != want {
+					t.Errorf("selected %q: program %d at %s, want %d", name, info.Program, to, want)
+				}
+			}
+			n := 0
+			if detached {
+				n = len(cgroupDirections)
+			}
+			if wrong, left := r.Restore(); len(wrong) != n || len(left) > 0 || len(r.loader.places) != len(cgroupDirections) {
+				t.Errorf("selected %q, detached %v: wrong: %v, left: %v", name, detached, wrong, left)
+			}
+		}
+		if name != "net_packet_dns_request" {
+			continue
+		}
+		setup := dnsServer("127.77.0.1")(t)
+		pid := startTrigger(t, "lookup by UDP", setup)
+		if r.find(func(e *event.Event) bool { return int(e.HostPID) == pid && e.Name() == name }) == nil {
+			t.Error("a lookup was missed")
+		}
+	}
 }

@@ -40,6 +40,7 @@ type loader struct {
 	maps        map[string]*ebpf.Map // those that programs share
 	consts      map[string]any
 
+	places      map[string]*place        // of packet programs, by direction; none unless they are held
 	programs    map[string]*ebpf.Program // behind dispatchers, or run by the sensor, by name
 	refused     map[string]error         // those that cannot be loaded, and why
 	exit        *program                 // dispatchers, while needed
@@ -71,9 +72,19 @@ func (p *program) close() error {
 	return errors.Join(errs...)
 }
 
+// A place is a link to the root of control groups that programs of packets come into and leave. To make one takes CAP_NET_ADMIN,
+// which a sensor gives up; to put another program into it does not.
+type place struct {
+	link.Link
+	idle *ebpf.Program // lets every packet pass
+}
+
+// Close empties the place, and keeps it.
+func (p *place) Close() error { return p.Update(p.idle) }
+
 func newLoader(f *Features, h hierarchy, ringBytes int) (*loader, error) {
 	l := &loader{
-		features: f, ringBytes: ringBytes, specs: map[string]*ebpf.CollectionSpec{}, maps: map[string]*ebpf.Map{},
+		features: f, ringBytes: ringBytes, specs: map[string]*ebpf.CollectionSpec{}, maps: map[string]*ebpf.Map{}, places: map[string]*place{},
 		programs: map[string]*ebpf.Program{}, refused: map[string]error{}, filters: map[event.ID]*installedFilter{}, configs: map[event.ID]eventConfig{}, mapped: map[uint32]uint32{},
 		tablesOf: map[string]map[uint32]ebpf.ProgramID{},
 	}
@@ -221,12 +232,42 @@ func (l *loader) attachAt(a attachment, to string) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	lk, err := attachProgram(prog, a.kind, to)
+	lk, err := l.link(prog, a.kind, to)
 	if err != nil {
 		prog.Close()
 		return nil, err
 	}
 	return &program{programID(prog), []io.Closer{lk, prog}}, nil
+}
+
+func (l *loader) link(prog *ebpf.Program, kind Kind, to string) (link.Link, error) {
+	if p := l.places[to]; p != nil && kind == CgroupSKB {
+		return p, p.Update(prog)
+	}
+	return attachProgram(prog, kind, to)
+}
+
+// hold makes the places of programs of packets that are not there yet.
+func (l *loader) hold() error {
+	if l.features.Missing[CgroupSKB] != "" {
+		return nil
+	}
+	for to := range cgroupDirections {
+		if l.places[to] != nil {
+			continue
+		}
+		idle, err := ebpf.NewProgram(nothing(ebpf.CGroupSKB, cgroupDirections[to], ""))
+		if err != nil {
+			return fmt.Errorf("hold the place of programs of packets: %w", err)
+		}
+		lk, err := attachProgram(idle, CgroupSKB, to)
+		if err != nil {
+			idle.Close()
+			return fmt.Errorf("hold the place of programs of packets: %w", err)
+		}
+		l.places[to] = &place{lk, idle}
+	}
+	return nil
 }
 
 func programID(p *ebpf.Program) ebpf.ProgramID {
@@ -319,6 +360,9 @@ func (l *loader) close() error {
 		if p != nil {
 			errs = append(errs, p.close())
 		}
+	}
+	for _, p := range l.places {
+		errs = append(errs, p.Link.Close(), p.idle.Close())
 	}
 	for _, p := range l.programs {
 		errs = append(errs, p.Close())

@@ -34,6 +34,9 @@ type Options struct {
 	// ScanEvery is the time from one look through the kernel's memory to the next; 10 s when zero. There is none while no event
 	// that needs it is selected, and one more after each module that is loaded.
 	ScanEvery time.Duration
+	// HoldPackets attaches a program that does nothing wherever a program of packets is not selected, so that one may be
+	// selected when the process has given up CAP_NET_ADMIN.
+	HoldPackets bool
 }
 
 // A Sensor sees events in the kernel. Close it to detach.
@@ -44,6 +47,7 @@ type Sensor struct {
 	existing map[uint64]string
 
 	hierarchy hierarchy
+	hold      bool
 
 	undecoded atomic.Uint64
 	scanner   *scanner
@@ -81,7 +85,7 @@ func Open(o Options) (*Sensor, error) {
 	if o.ScanEvery == 0 {
 		o.ScanEvery = 10 * time.Second
 	}
-	s := &Sensor{features: o.Features, scanner: newScanner(o.ScanEvery), attached: map[attachment]*program{}, counted: map[event.ID]bool{}}
+	s := &Sensor{features: o.Features, hold: o.HoldPackets, scanner: newScanner(o.ScanEvery), attached: map[attachment]*program{}, counted: map[event.ID]bool{}}
 	for _, name := range alwaysEvents {
 		s.counted[event.ByName(name).ID] = true
 	}
@@ -103,6 +107,11 @@ func (s *Sensor) open(o Options) error {
 	s.loader.verifierLog = o.VerifierLog
 	if s.reader, err = ringbuf.NewReader(s.loader.maps["ring"]); err != nil {
 		return fmt.Errorf("open ring buffer: %w", err)
+	}
+	if s.hold {
+		if err := s.loader.hold(); err != nil {
+			return err
+		}
 	}
 	if err := s.Select(nil); err != nil {
 		return err

@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,7 +15,9 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/goccy/go-yaml"
+	"golang.org/x/net/dns/dnsmessage"
 
+	"github.com/tocsin-io/tocsin/bpf"
 	"github.com/tocsin-io/tocsin/event"
 	"github.com/tocsin-io/tocsin/finding"
 	"github.com/tocsin-io/tocsin/test/harness"
@@ -96,6 +99,73 @@ func TestSensorGoesSilent(t *testing.T) {
 	path := socket(t, "docker.sock")
 	c := harness.RunContainer(t, map[string]string{"/var/run/docker.sock": path}, "connect", "/var/run/docker.sock")
 	h.hook.Wait(t, 20*time.Second, func(r harness.Request) bool { return raised(c.ID)(r) && of("RMM-1", "blinded")(r) })
+}
+
+// A sensor that has dropped its privileges attaches whatever a rule that comes later needs: packets, the kernel's memory, and all else that
+// this kernel can show to somebody with all privileges.
+func TestRulesThatComeLater(t *testing.T) {
+	h := startHalves(t)
+	file, addr := h.config(t, "later")
+	dir := ruleDir(t, file)
+	n := &node{harness.Start(t, "tocsin-sensor", "-c", file), "http://" + addr}
+	n.waitReady(t)
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.PID()))
+	if err != nil || !strings.Contains(string(status), "CapEff:\t000000c000080004\n") {
+		t.Fatalf("the sensor has not dropped its privileges: %v\n%s", err, status)
+	}
+	features, err := bpf.Probe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var selected, names []string
+	for _, def := range event.All() {
+		if features.Hooks(def.Name).Hook != nil {
+			names = append(names, def.Name)
+			selected = append(selected, fmt.Sprintf(`{"source": "tracee", "name": %q, "origin": "*"}`, def.Name))
+		}
+	}
+	if !slices.Contains(names, "net_packet_dns_request") {
+		t.Skip(features.Hooks("net_packet_dns_request").Reason)
+	}
+	rule := `package later
+
+__rego_metadoc__ := {"id": "LATER", "version": "1", "name": "Later", "properties": {"Severity": 1}}
+
+tracee_selected_events := {` + strings.Join(selected, ", ") + `}
+
+tracee_match if {
+	input.eventName == "net_packet_dns_request"
+	input.args[_].value[_].query == "later.example.test"
+}
+`
+	if err := os.WriteFile(filepath.Join(dir, "later.rego"), []byte(rule), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	harness.Eventually(t, 60*time.Second*harness.Slow(), func() error {
+		if !strings.Contains(n.Stderr()+n.Stdout(), "rules reloaded") {
+			return fmt.Errorf("not reloaded:\n%s", n.Stderr())
+		}
+		return nil
+	})
+	for _, name := range names {
+		if strings.Contains(n.Stderr()+n.Stdout(), "select "+name+":") {
+			t.Errorf("%s cannot be attached any more:\n%s", name, n.Stderr())
+		}
+	}
+	c, err := net.Dial("udp", "127.77.0.1:53") // nobody has to listen
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	query := dnsmessage.Message{Questions: []dnsmessage.Question{{Name: dnsmessage.MustNewName("later.example.test."), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}}}
+	packed, err := query.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the first one is refused, and that is told by the second
+		c.Write(packed) //nolint:errcheck // see above
+	}
+	h.hook.Wait(t, 20*time.Second*harness.Slow(), of("LATER", "later"))
 }
 
 // mapOf opens a BPF map of a process by its name.

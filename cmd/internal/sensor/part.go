@@ -86,7 +86,8 @@ func (p *Part) publish(context.Context) (lifecycle.Stop, error) {
 
 func (p *Part) start(context.Context) (lifecycle.Stop, error) {
 	memory.Start()
-	kernel, err := bpf.Open(bpf.Options{RingBytes: int(p.Config.Sensor.RingBuffer)})
+	// What attaches programs of packets is given up by confine.
+	kernel, err := bpf.Open(bpf.Options{RingBytes: int(p.Config.Sensor.RingBuffer), HoldPackets: true})
 	if err != nil {
 		return nil, err
 	}
