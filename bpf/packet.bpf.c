@@ -42,8 +42,8 @@ struct packet_head {
 	char iface[16];
 };
 
-/* Packets that were not looked into, by cause; the order is that of packetCauses in packet.go. */
-enum { EXTENDED, UNREADABLE, UNOWNED, UNSEEN_CAUSES };
+/* Packets that were not looked into, by cause; the order is that of packetCauses in stats.go. */
+enum { EXTENDED, UNREADABLE, UNOWNED, FRAGMENT, NO_QUERY, UNSEEN_CAUSES };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -97,8 +97,11 @@ static __always_inline bool dissect(struct __sk_buff *skb, struct packet *p)
 		p->six = false;
 		p->proto = ip[9];
 		at = (ip[0] & 15) * 4;
-		if ((*(u16 *)(ip + 6) & bpf_htons(0x1fff)) != 0)
-			return false; /* a later fragment, of a raw socket */
+		if (*(u16 *)(ip + 6) & bpf_htons(0x1fff)) { /* a later fragment, of a raw socket */
+			if (p->proto == IPPROTO_UDP || p->proto == IPPROTO_TCP)
+				unseen(FRAGMENT);
+			return false;
+		}
 	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
 		if (ip + 41 > end)
 			goto unreadable;
@@ -145,16 +148,14 @@ static __always_inline bool is_dns(struct __sk_buff *skb, struct packet *p, bool
 	return !(flags & DNS_RESPONSE) == !response;
 }
 
-#define WORD(a, b, c, d) bpf_htonl((u32)(a) << 24 | (b) << 16 | (c) << 8 | (d))
-
 static __always_inline bool is_http(struct __sk_buff *skb, struct packet *p)
 {
-	u32 method;
-	if (p->payload_len < 16 || bpf_skb_load_bytes(skb, p->payload, &method, sizeof(method)))
+	u64 m;
+	if (p->payload_len < 16 || bpf_skb_load_bytes(skb, p->payload, &m, sizeof(m)))
 		return false;
-	return method == WORD('G', 'E', 'T', ' ') || method == WORD('P', 'O', 'S', 'T') || method == WORD('H', 'E', 'A', 'D') ||
-	       method == WORD('P', 'U', 'T', ' ') || method == WORD('D', 'E', 'L', 'E') || method == WORD('P', 'A', 'T', 'C') ||
-	       method == WORD('O', 'P', 'T', 'I') || method == WORD('C', 'O', 'N', 'N') || method == WORD('T', 'R', 'A', 'C');
+#define IS(method) ((m & ~0ull >> (64 - 8 * sizeof(method))) == *(u64 *)(method " \0\0\0\0\0\0"))
+	return IS("GET") || IS("POST") || IS("HEAD") || IS("PUT") || IS("DELETE") || IS("PATCH") || IS("OPTIONS") || IS("CONNECT") || IS("TRACE");
+#undef IS
 }
 
 /* Keeps who the current task is for what comes in, or is sent later, by the socket. */
@@ -162,8 +163,6 @@ static __noinline int remember(u64 cookie)
 {
 	u32 slot;
 	struct task_struct *task = current_task();
-	if (task_tgid(task) == self_tgid)
-		return 0;
 	struct scratch *s = scratch_take(&slot);
 	if (!s) {
 		unseen(UNOWNED);
@@ -236,8 +235,13 @@ int packet_egress(struct __sk_buff *skb)
 		return PASS;
 	u64 cookie = 0;
 	if (p.proto == IPPROTO_UDP) {
-		if (p.dport != bpf_htons(DNS_PORT) || !is_dns(skb, &p, false))
+		if (p.dport != bpf_htons(DNS_PORT))
 			return PASS;
+		if (!is_dns(skb, &p, false)) {
+			if (p.sport != bpf_htons(DNS_PORT)) /* else servers among themselves, whose answers go there */
+				unseen(NO_QUERY);
+			return PASS;
+		}
 		if (wanted(EVENT_NET_PACKET_DNS_RESPONSE))
 			remember(bpf_get_socket_cookie(skb));
 		event = EVENT_NET_PACKET_DNS_REQUEST;
@@ -246,12 +250,15 @@ int packet_egress(struct __sk_buff *skb)
 			remember(bpf_get_socket_cookie(skb));
 		if (!p.payload_len)
 			return PASS;
-		if (p.dport == bpf_htons(DNS_PORT) && is_dns(skb, &p, false))
+		if (p.dport == bpf_htons(DNS_PORT) && is_dns(skb, &p, false)) {
 			event = EVENT_NET_PACKET_DNS_REQUEST;
-		else if (is_http(skb, &p))
+		} else if (is_http(skb, &p)) {
 			event = EVENT_NET_PACKET_HTTP_REQUEST;
-		else
+		} else {
+			if (p.dport == bpf_htons(DNS_PORT)) /* what follows a length that was sent by itself, among others */
+				unseen(NO_QUERY);
 			return PASS;
+		}
 		if (!sends(skb)) {
 			cookie = bpf_get_socket_cookie(skb);
 			owner = bpf_map_lookup_elem(&packet_owners, &cookie);

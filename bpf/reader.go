@@ -47,7 +47,11 @@ func (s *Sensor) Run(ctx context.Context, handle func(*event.Event)) error {
 			if packet.Is(e.Def) {
 				var err error
 				if seen, err = packets.Decode(&e); err != nil {
-					s.unparsed.Add(1)
+					if n := s.unparsed[err]; n != nil {
+						n.Add(1)
+					} else {
+						s.undecoded.Add(1)
+					}
 					continue
 				}
 			}

@@ -20,6 +20,7 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
 
+	"github.com/tocsin-io/tocsin/bpf/internal/packet"
 	"github.com/tocsin-io/tocsin/event"
 )
 
@@ -51,7 +52,7 @@ type Sensor struct {
 
 	undecoded atomic.Uint64
 	scanner   *scanner
-	unparsed  atomic.Uint64
+	unparsed  map[error]*atomic.Uint64 // packets, by why
 
 	mu         sync.Mutex
 	attached   map[attachment]*program
@@ -85,7 +86,10 @@ func Open(o Options) (*Sensor, error) {
 	if o.ScanEvery == 0 {
 		o.ScanEvery = 10 * time.Second
 	}
-	s := &Sensor{features: o.Features, hold: o.HoldPackets, scanner: newScanner(o.ScanEvery), attached: map[attachment]*program{}, counted: map[event.ID]bool{}}
+	s := &Sensor{features: o.Features, hold: o.HoldPackets, scanner: newScanner(o.ScanEvery), attached: map[attachment]*program{}, counted: map[event.ID]bool{}, unparsed: map[error]*atomic.Uint64{}}
+	for _, why := range packet.Unparsed {
+		s.unparsed[why] = new(atomic.Uint64)
+	}
 	for _, name := range alwaysEvents {
 		s.counted[event.ByName(name).ID] = true
 	}

@@ -27,20 +27,21 @@ type Stats struct {
 	// Unscanned looks through the kernel's memory ended in an error, of which ScanError is the last.
 	Unscanned uint64
 	ScanError error
-	// Unparsed packets looked like DNS or HTTP, and were something else.
-	Unparsed uint64
-	// Packets that were not looked into, by cause.
+	// Unseen are packets that were not looked into, or that looked like DNS or HTTP and could not be parsed, by cause.
 	Unseen map[string]uint64
 	// RingUsed and RingSize are bytes in the ring buffer.
 	RingUsed, RingSize int
 }
 
 // packetCauses are the causes of packet.bpf.c.
-var packetCauses = []string{"IPv6 extension headers", "unreadable", "unknown owner"}
+var packetCauses = []string{"IPv6 extension headers", "unreadable", "unknown owner", "fragment", "no query to port 53"}
 
 // Lost is the sum of all losses.
 func (s Stats) Lost() uint64 {
 	n := s.Undecoded
+	for _, u := range s.Unseen {
+		n += u
+	}
 	for _, e := range s.Events {
 		n += e.Lost()
 	}
@@ -49,7 +50,7 @@ func (s Stats) Lost() uint64 {
 
 // Stats returns the counts of all events that were ever selected. Counters are read one after the other while the kernel goes on counting.
 func (s *Sensor) Stats() (Stats, error) {
-	out := Stats{Events: map[string]EventStats{}, Undecoded: s.undecoded.Load(), Unparsed: s.unparsed.Load(), Unseen: map[string]uint64{}, RingUsed: s.reader.AvailableBytes(), RingSize: s.reader.BufferSize()}
+	out := Stats{Events: map[string]EventStats{}, Undecoded: s.undecoded.Load(), Unseen: map[string]uint64{}, RingUsed: s.reader.AvailableBytes(), RingSize: s.reader.BufferSize()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.scanner.mu.Lock()
@@ -67,6 +68,11 @@ func (s *Sensor) Stats() (Stats, error) {
 			if n > 0 {
 				out.Unseen[cause] += n
 			}
+		}
+	}
+	for why, n := range s.unparsed {
+		if n := n.Load(); n > 0 {
+			out.Unseen[why.Error()] = n
 		}
 	}
 	var perCPU []EventStats

@@ -279,7 +279,7 @@ static __always_inline bool rec_begin_of(struct rec *r, u32 event, u32 argc, con
 	if (!(cfg->flags & (WANTED | ALWAYS)))
 		return false;
 	struct task_struct *task = current_task();
-	if (!owner && task_tgid(task) == self_tgid)
+	if ((owner ? owner->header.host_pid : task_tgid(task)) == self_tgid)
 		return false;
 	u64 cgroup = owner ? owner->header.cgroup_id : task_cgroup(task);
 	struct scratch *s = scratch_take(&r->slot);

@@ -31,7 +31,13 @@ var (
 // Is reports whether Decode is needed for the event.
 func Is(def *event.Def) bool { return def == dnsRequest || def == dnsResponse || def == httpRequest }
 
-var errMalformed = errors.New("malformed record of a packet")
+var (
+	errMalformed = errors.New("malformed record of a packet")
+	errTooLong   = errors.New("too long")
+)
+
+// Unparsed are the errors of Decode that say why a packet cannot be parsed.
+var Unparsed = []error{errNotDNS, errNotHTTP, errTooLong}
 
 // A Decoder is used by one goroutine.
 type Decoder struct {
@@ -40,7 +46,8 @@ type Decoder struct {
 	http    requestReader
 }
 
-// Decode returns the event that rules see, which is valid until the next call. A packet that only looked like DNS or HTTP is an error.
+// Decode returns the event that rules see, which is valid until the next call. A packet that only looked like DNS or HTTP is
+// one of the errors of Unparsed.
 func (d *Decoder) Decode(e *event.Event) (*event.Event, error) {
 	to, raw := e.Sockaddr(argMetadata), e.Bytes(argPayload)
 	if len(raw) <= headSize || !to.Addr.IsValid() {
@@ -79,6 +86,9 @@ func (d *Decoder) Decode(e *event.Event) (*event.Event, error) {
 	}
 	d.buf = b
 	if err != nil {
+		if e.Flags&event.FlagTruncated != 0 {
+			err = errTooLong
+		}
 		return nil, err
 	}
 	d.builder.Reset(e.Def, e)

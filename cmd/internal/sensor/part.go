@@ -146,7 +146,7 @@ var (
 	descEvents    = prometheus.NewDesc("tocsin_sensor_events_total", "Events that a rule wants, by event and what became of them in the kernel.", []string{"event", "result"}, nil)
 	descUndecoded = prometheus.NewDesc("tocsin_sensor_undecoded_total", "Records from the kernel that were malformed.", nil, nil)
 	descUnscanned = prometheus.NewDesc("tocsin_sensor_scan_errors_total", "Looks through the kernel's memory that ended in an error.", nil, nil)
-	descPackets   = prometheus.NewDesc("tocsin_sensor_packets_unseen_total", "Packets that were not looked into, or looked like DNS or HTTP and were not, by cause.", []string{"cause"}, nil)
+	descPackets   = prometheus.NewDesc("tocsin_sensor_packets_unseen_total", "Packets that were not looked into, or looked like DNS or HTTP and could not be parsed, by cause.", []string{"cause"}, nil)
 	descRing      = prometheus.NewDesc("tocsin_sensor_ring_bytes", "Bytes in the ring buffer that wait for the reader.", nil, nil)
 	descRules     = prometheus.NewDesc("tocsin_sensor_rules", "Rules in force.", nil, nil)
 	descBadRules  = prometheus.NewDesc("tocsin_sensor_rule_files_bad", "Rule files that could not be used at the last load.", nil, nil)
@@ -185,7 +185,6 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		for cause, n := range stats.Unseen {
 			counter(descPackets, float64(n), cause)
 		}
-		counter(descPackets, float64(stats.Unparsed), "not DNS or HTTP")
 		gauge(descRing, float64(stats.RingUsed))
 	}
 	s := c.p.sensor

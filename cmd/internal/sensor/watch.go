@@ -91,6 +91,9 @@ func lossesSince(before, after bpf.Stats) (uint64, map[string]map[string]uint64)
 		add(name, "over its control group's budget", a.LostBudget-b.LostBudget)
 	}
 	add("(unknown)", "malformed record", after.Undecoded-before.Undecoded)
+	for cause, n := range after.Unseen {
+		add("(packets)", cause, n-before.Unseen[cause])
+	}
 	if n := after.Unscanned - before.Unscanned; n > 0 {
 		add("(kernel memory)", fmt.Sprint("not looked through: ", after.ScanError), n)
 	}

@@ -33,6 +33,19 @@ func TestVitals(t *testing.T) {
 	if got := step(stats(30, 0), 4); len(got) != 1 {
 		t.Errorf("what lasts is not reported again: %v", got)
 	}
+	// Packets that cannot be understood are lost as well.
+	now = now.Add(reportEvery)
+	packets := func(n uint64) bpf.Stats {
+		s := stats(30, 0)
+		s.Unseen = map[string]uint64{"fragment": n}
+		return s
+	}
+	step(stats(30, 0), 4)
+	step(packets(2), 4)
+	if got := step(packets(5), 4); len(got) != 1 || got[0].data.(map[string]map[string]uint64)["(packets)"]["fragment"] != 3 {
+		t.Errorf("%+v", got)
+	}
+	step(packets(5), 4)
 	// A single finding that is lost is told.
 	shed = map[string]uint64{"spool full, severity low": 3}
 	if got := step(stats(30, 0), 5); len(got) != 1 || got[0].kind != self.FindingsLost || got[0].data.(map[string]uint64)["spool full, severity low"] != 3 {

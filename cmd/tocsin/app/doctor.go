@@ -253,7 +253,7 @@ func lossText(s bpf.Stats) string {
 		parts = append(parts, fmt.Sprintf("%d looks through the kernel's memory failed (%v)", s.Unscanned, s.ScanError))
 	}
 	for _, cause := range slices.Sorted(maps.Keys(s.Unseen)) {
-		parts = append(parts, fmt.Sprintf("%d packets not looked into (%s)", s.Unseen[cause], cause))
+		parts = append(parts, fmt.Sprintf("%d packets not understood (%s)", s.Unseen[cause], cause))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -91,10 +91,24 @@ func losses(m map[string]*dto.MetricFamily) []check {
 	if n := total(m["tocsin_sensor_undecoded_total"]); n > 0 {
 		lost = append(lost, fmt.Sprintf("%.0f malformed records", n))
 	}
+	if n := total(m["tocsin_sensor_scan_errors_total"]); n > 0 {
+		lost = append(lost, fmt.Sprintf("%.0f looks through the kernel's memory failed", n))
+	}
 	events.Detail = fmt.Sprintf("none of %.0f since the sensor started", seen)
 	if len(lost) > 0 {
 		events.Verdict, events.Detail = verdictWarning, fmt.Sprintf("of %.0f since the sensor started: %s", seen, strings.Join(lost, ", "))
 		events.Advice = "look for a process that floods the host; else give sensor.ring_buffer more room, or the sensor more CPU"
+	}
+	packets := check{Name: "packets not understood", Verdict: verdictOK, Detail: "none"}
+	var causes []string
+	for _, x := range m["tocsin_sensor_packets_unseen_total"].GetMetric() {
+		if n := value(x); n > 0 {
+			causes = append(causes, fmt.Sprintf("%.0f (%s)", n, x.GetLabel()[0].GetValue()))
+		}
+	}
+	if slices.Sort(causes); len(causes) > 0 {
+		packets.Verdict, packets.Detail = verdictWarning, strings.Join(causes, ", ")
+		packets.Advice = "lookups and HTTP requests among them were not seen"
 	}
 	findings := check{Name: "findings lost", Verdict: verdictOK, Detail: "none"}
 	shed, refused := total(m["tocsin_sensor_spool_shed_total"]), total(m["tocsin_sensor_findings_not_taken_total"])
@@ -105,7 +119,7 @@ func losses(m map[string]*dto.MetricFamily) []check {
 	if waiting := total(m["tocsin_sensor_spool_findings"]); waiting > 0 {
 		findings.Detail += fmt.Sprintf("; %.0f wait on disk for NATS", waiting)
 	}
-	return []check{events, findings}
+	return []check{events, packets, findings}
 }
 
 func total(f *dto.MetricFamily) (sum float64) {
