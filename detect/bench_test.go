@@ -17,7 +17,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/rego"
 
 	"github.com/tocsin-io/tocsin/event"
-	"github.com/tocsin-io/tocsin/finding"
 )
 
 // The benchmarks run the same events through the engine, through matchers written by hand in Go, and through OPA as it is
@@ -87,7 +86,7 @@ const traceSize = 8192
 
 func newBenchEngine(b *testing.B, rules []Rule) *Engine {
 	b.Helper()
-	e, err := New(Options{Rules: rules, Sink: func(*finding.Finding) {}})
+	e, err := New(Options{Rules: rules, Sink: func(Hit) {}})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -84,7 +84,7 @@ func load(t testing.TB, files map[string]string) []detect.Rule {
 func engine(t testing.TB, opts detect.Options) (*detect.Engine, *[]*finding.Finding) {
 	t.Helper()
 	var got []*finding.Finding
-	opts.Sink = func(f *finding.Finding) { got = append(got, f) }
+	opts.Sink = func(h detect.Hit) { got = append(got, h.Finding()) }
 	e, err := detect.New(opts)
 	if err != nil {
 		t.Fatal(err)

@@ -16,7 +16,6 @@ import (
 	"github.com/tocsin-io/tocsin/detect/policy"
 	"github.com/tocsin-io/tocsin/detect/state"
 	"github.com/tocsin-io/tocsin/event"
-	"github.com/tocsin-io/tocsin/finding"
 )
 
 // DefaultTimeout bounds one evaluation of one rule.
@@ -29,8 +28,8 @@ const patience = 10
 // Options configure an Engine. The zero value works, and finds nothing.
 type Options struct {
 	Rules []Rule
-	// Sink takes the findings. It is called from Handle, and may keep what it is given.
-	Sink func(*finding.Finding)
+	// Sink takes what is found. It is called from Handle, and may keep what it is given: Hit.Finding makes the finding.
+	Sink func(Hit)
 	// Host and Cluster stand in the findings. An empty Host is each event's own host name.
 	Host, Cluster string
 	// Timeout bounds the work of one evaluation; 0 means DefaultTimeout. Waiting for a busy processor does not count, as far
@@ -49,6 +48,7 @@ type Engine struct {
 	mu     sync.Mutex            // serialises Replace
 	states map[string]*ruleState // by rule id; kept over Replace, so that counters and limits go on
 
+	reports *reporter
 	eval    evalContext
 	scratch scratch
 	native  native.Scratch
@@ -64,9 +64,9 @@ func New(opts Options) (*Engine, error) {
 		opts.Timeout = DefaultTimeout
 	}
 	if opts.Sink == nil {
-		opts.Sink = func(*finding.Finding) {}
+		opts.Sink = func(Hit) {}
 	}
-	e := &Engine{opts: opts, states: map[string]*ruleState{}, eval: evalContext{Context: context.Background()}}
+	e := &Engine{opts: opts, states: map[string]*ruleState{}, reports: &reporter{host: opts.Host, cluster: opts.Cluster}, eval: evalContext{Context: context.Background()}}
 	e.memory.Context = context.Background()
 	e.machine.SetContext(&e.memory)
 	if err := e.Replace(opts.Rules); err != nil {
@@ -168,7 +168,7 @@ type ruleset struct {
 type rule struct {
 	Rule
 	meta       *Metadata
-	travels    finding.Rule // what each finding carries of it
+	about      *subject
 	state      *ruleState
 	limiter    *limiter // those of state, unless the rule's metadata changed
 	counter    *counter
@@ -205,7 +205,7 @@ func (e *Engine) compile(rules []Rule) (*ruleset, error) {
 			return nil, fmt.Errorf("two rules have the id %q", meta.ID)
 		}
 		seen[meta.ID] = true
-		x := &rule{Rule: r, meta: meta, travels: travels(meta), state: e.states[meta.ID]}
+		x := &rule{Rule: r, meta: meta, about: subjectOf(meta), state: e.states[meta.ID]}
 		if x.state == nil {
 			x.state = &ruleState{}
 		}
@@ -218,13 +218,6 @@ func (e *Engine) compile(rules []Rule) (*ruleset, error) {
 	}
 	set.build()
 	return set, nil
-}
-
-func travels(m *Metadata) finding.Rule {
-	return finding.Rule{
-		ID: m.ID, Name: m.Name, Version: m.Version, Description: m.Description, Tags: m.Tags, References: m.References,
-		FalsePositives: m.FalsePositives, Response: m.Response, Properties: m.Properties,
-	}
 }
 
 // build makes the dispatch tables.
@@ -436,7 +429,15 @@ func (e *Engine) found(r *rule, ev *event.Event, m *Match) {
 		return
 	}
 	s.findings.Add(1)
-	e.opts.Sink(e.finding(r, ev, m, held))
+	e.opts.Sink(e.hit(r.about, ev, m, max(uint64(ev.Count), 1)+held))
+}
+
+// hit copies what a finding takes of the event, which is only valid during Handle.
+func (e *Engine) hit(about *subject, ev *event.Event, m *Match, count uint64) Hit {
+	if e.scratch.copied == nil {
+		e.scratch.copied = ev.Clone()
+	}
+	return Hit{about: about, reports: e.reports, event: e.scratch.copied, data: m.Data, message: m.Message, count: count}
 }
 
 // match calls the rule and turns a panic into an error: one rule must never stop the others.

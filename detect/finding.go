@@ -7,29 +7,54 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
-	"github.com/tocsin-io/tocsin/detect/native"
 	"github.com/tocsin-io/tocsin/event"
 	"github.com/tocsin-io/tocsin/finding"
 )
 
-// scratch holds what several rules need of one event, made when the first of them needs it.
-type scratch struct {
-	doc     []byte
-	seed    []byte // what tells the event from all others of its host
-	decoded map[string]any
-	key     []byte // of a limit; kept from event to event, like the memory of the next two
-	buf     []byte
-	message []byte
-	readers map[reader]func(*native.Scratch, *event.Event) (string, bool)
-	native  native.Scratch
-	known   map[*event.Process]*identity
-	caps    map[uint64][]string // names of the sets of capabilities that were seen
+// Hit is a match that is to be a finding. It owns all that takes, so it may be kept, and be handled by another goroutine than
+// the one that gives events to the engine: a finding costs several times what finding it does.
+type Hit struct {
+	about   *subject
+	reports *reporter
+	event   *event.Event // a copy, shared by the hits of one event
+	data    json.RawMessage
+	message string
+	count   uint64
 }
 
-func (s *scratch) reset() {
-	s.doc, s.decoded = nil, nil
+// subject is what all findings of a rule have in common.
+type subject struct {
+	key      string // stands for it in the ids of findings
+	rule     finding.Rule
+	severity finding.Severity
+	attack   []finding.Attack
+}
+
+func subjectOf(m *Metadata) *subject {
+	return &subject{key: m.ID, severity: m.Severity, attack: m.Attack, rule: finding.Rule{
+		ID: m.ID, Name: m.Name, Version: m.Version, Description: m.Description, Tags: m.Tags, References: m.References,
+		FalsePositives: m.FalsePositives, Response: m.Response, Properties: m.Properties,
+	}}
+}
+
+// Finding makes the finding. It may be called at any time, by any goroutine.
+func (h Hit) Finding() *finding.Finding { return h.reports.finding(h) }
+
+// reporter makes findings of hits, and keeps what several of them need.
+type reporter struct {
+	host, cluster string
+
+	mu      sync.Mutex
+	last    *event.Event // of which doc and seed are
+	doc     []byte
+	seed    []byte // what tells the event from all others of its host
+	buf     []byte
+	message []byte
+	known   map[*event.Process]*identity
+	caps    map[uint64][]string // names of the sets of capabilities that were seen
 }
 
 // identity is a process as findings carry it. An event's Process never changes, and who causes a finding often causes the next.
@@ -41,12 +66,12 @@ type identity struct {
 // maxKnown bounds the processes that are remembered: about a megabyte.
 const maxKnown = 256
 
-func (s *scratch) identity(p *event.Process) *identity {
-	if id := s.known[p]; id != nil {
+func (r *reporter) identity(p *event.Process) *identity {
+	if id := r.known[p]; id != nil {
 		return id
 	}
-	if s.known == nil || len(s.known) >= maxKnown {
-		s.known = make(map[*event.Process]*identity, maxKnown)
+	if r.known == nil || len(r.known) >= maxKnown {
+		r.known = make(map[*event.Process]*identity, maxKnown)
 	}
 	id := &identity{json: event.AppendProcess(nil, p), process: processOf(p)}
 	if len(p.Ancestors) > 0 {
@@ -55,18 +80,18 @@ func (s *scratch) identity(p *event.Process) *identity {
 			id.process.Ancestors[i] = processOf(a)
 		}
 	}
-	s.known[p] = id
+	r.known[p] = id
 	return id
 }
 
-func (s *scratch) capabilities(set uint64) []string {
-	names, ok := s.caps[set]
+func (r *reporter) capabilities(set uint64) []string {
+	names, ok := r.caps[set]
 	if !ok {
-		if s.caps == nil || len(s.caps) >= maxKnown {
-			s.caps = map[uint64][]string{}
+		if r.caps == nil || len(r.caps) >= maxKnown {
+			r.caps = map[uint64][]string{}
 		}
 		names = event.Capabilities(set)
-		s.caps[set] = names
+		r.caps[set] = names
 	}
 	return names
 }
@@ -78,80 +103,58 @@ func processOf(p *event.Process) finding.Process {
 	}
 }
 
-// object returns the whole document, decoded.
-func (s *scratch) object(ev *event.Event) map[string]any {
-	if s.decoded == nil {
-		dec := json.NewDecoder(bytes.NewReader(ev.AppendJSON(nil)))
-		dec.UseNumber()
-		if dec.Decode(&s.decoded) != nil || s.decoded == nil { // an event's own JSON always decodes
-			s.decoded = map[string]any{}
-		}
-	}
-	return s.decoded
-}
-
 // document returns the event's JSON as it may leave the host: without the values of environments. Findings share it, so
 // it is not reused.
-func (s *scratch) document(ev *event.Event) []byte {
-	if s.doc == nil {
-		var process []byte
-		if ev.Process != nil {
-			process = s.identity(ev.Process).json
-		}
-		doc, args := ev.AppendRedactedParts(s.buf[:0], process)
-		s.buf, s.doc = doc, bytes.Clone(doc)
-		seed := append(s.seed[:0], ev.Def.Name...)
-		for _, v := range []uint64{ev.Timestamp, uint64(ev.HostTID), uint64(ev.CPU), uint64(ev.Return)} {
-			seed = binary.BigEndian.AppendUint64(seed, v)
-		}
-		s.seed = append(seed, doc[args:]...)
+func (r *reporter) document(ev *event.Event) []byte {
+	if r.last == ev {
+		return r.doc
 	}
-	return s.doc
+	var process []byte
+	if ev.Process != nil {
+		process = r.identity(ev.Process).json
+	}
+	doc, args := ev.AppendRedactedParts(r.buf[:0], process)
+	r.last, r.buf, r.doc = ev, doc, bytes.Clone(doc)
+	seed := append(r.seed[:0], ev.Def.Name...)
+	for _, v := range []uint64{ev.Timestamp, uint64(ev.HostTID), uint64(ev.CPU), uint64(ev.Return)} {
+		seed = binary.BigEndian.AppendUint64(seed, v)
+	}
+	r.seed = append(seed, doc[args:]...)
+	return r.doc
 }
 
-// finding makes a finding of a match. held is how many earlier matches the rate limit held back.
-func (e *Engine) finding(r *rule, ev *event.Event, m *Match, held uint64) *finding.Finding {
-	doc := e.scratch.document(ev)
-	f := e.about(r, ev)
-	f.ID = finding.NewID(f.Host, r.meta.ID, f.Time, e.scratch.seed)
-	f.Rule = r.travels
-	f.Severity = r.meta.Severity
-	f.Attack = r.meta.Attack
-	f.Count = max(uint64(ev.Count), 1) + held
-	f.Event = doc
-	f.Data = m.Data
-	f.Message = m.Message
-	if f.Message == "" {
-		e.scratch.message = appendMessage(e.scratch.message[:0], r.meta.Name, f, ev)
-		f.Message = string(e.scratch.message)
-	}
-	f.SetFingerprint()
-	return f
-}
-
-// about fills in what a finding says of where the event happened.
-func (e *Engine) about(r *rule, ev *event.Event) *finding.Finding {
+func (r *reporter) finding(h Hit) *finding.Finding {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ev := h.event
 	f := &finding.Finding{
-		Time: time.Unix(0, int64(ev.Timestamp)).UTC(), Cluster: e.opts.Cluster, Host: e.opts.Host, Origin: ev.Origin().String(), Source: "tocsin",
+		Time: time.Unix(0, int64(ev.Timestamp)).UTC(), Cluster: r.cluster, Host: r.host, Origin: ev.Origin().String(), Source: "tocsin",
+		Rule: h.about.rule, Severity: h.about.severity, Attack: h.about.attack, Count: h.count,
+		Event: r.document(ev), Data: h.data, Message: h.message, Process: r.process(ev),
 	}
 	if f.Host == "" {
 		f.Host = strings.Clone(ev.HostName())
 	}
-	f.Process = e.scratch.process(ev)
 	if c := ev.Container; c != nil {
 		f.Container = &finding.Container{ID: c.ID, Name: c.Name, Image: c.Image, ImageDigest: c.ImageDigest, Runtime: c.Runtime}
 	}
 	if k := ev.Kubernetes; k != nil {
 		f.Kubernetes = &finding.Kubernetes{PodName: k.PodName, Namespace: k.PodNamespace, PodUID: k.PodUID, Labels: k.Labels}
 	}
+	if f.Message == "" {
+		r.message = appendMessage(r.message[:0], f, ev)
+		f.Message = string(r.message)
+	}
+	f.ID = finding.NewID(f.Host, h.about.key, f.Time, r.seed)
+	f.SetFingerprint()
 	return f
 }
 
 // process is the one that the event happened in: what the event itself says of it, and what else is known.
-func (s *scratch) process(ev *event.Event) *finding.Process {
+func (r *reporter) process(ev *event.Event) *finding.Process {
 	p := &finding.Process{}
 	if ev.Process != nil {
-		*p = s.identity(ev.Process).process
+		*p = r.identity(ev.Process).process
 		if p.UID != ev.UID { // a thread may have become somebody else
 			p.User = ""
 		}
@@ -162,7 +165,7 @@ func (s *scratch) process(ev *event.Event) *finding.Process {
 	if name := ev.CommString(); p.Name != name {
 		p.Name = strings.Clone(name)
 	}
-	p.Capabilities = s.capabilities(ev.CapEff)
+	p.Capabilities = r.capabilities(ev.CapEff)
 	return p
 }
 
@@ -175,8 +178,8 @@ func wallClock(ns uint64) *time.Time {
 }
 
 // appendMessage appends the line that people read first.
-func appendMessage(b []byte, name string, f *finding.Finding, ev *event.Event) []byte {
-	b = append(append(b, name...), ": "...)
+func appendMessage(b []byte, f *finding.Finding, ev *event.Event) []byte {
+	b = append(append(b, f.Rule.Name...), ": "...)
 	if f.Process.Executable != "" {
 		b = append(b, f.Process.Executable...)
 	} else {
@@ -259,18 +262,11 @@ func (e *Engine) reportError(r *rule, ev *event.Event, err error, now time.Time)
 	if !s.reported.IsZero() && now.Sub(s.reported) < reportEvery {
 		return
 	}
-	f := e.about(r, ev)
-	f.Count, s.failed, s.reported = s.failed, 0, now
-	f.Rule = finding.Rule{
+	data, _ := json.Marshal(map[string]string{"rule": r.meta.ID, "file": r.meta.File, "error": err.Error()}) // strings always marshal
+	about := &subject{key: RuleErrorID + ":" + r.meta.ID, severity: finding.Medium, rule: finding.Rule{
 		ID: RuleErrorID, Name: "Rule error", Description: "A rule could not be evaluated. Until it is mended it may miss what it is for.",
 		Response: "Run tocsin rules check, and mend the rule named in the data.",
-	}
-	f.Severity = finding.Medium
-	f.Event = e.scratch.document(ev)
-	f.Message = "rule " + r.meta.ID + ": " + err.Error()
-	data, _ := json.Marshal(map[string]string{"rule": r.meta.ID, "file": r.meta.File, "error": err.Error()}) // strings always marshal
-	f.Data = data
-	f.ID = finding.NewID(f.Host, RuleErrorID+":"+r.meta.ID, f.Time, e.scratch.seed)
-	f.SetFingerprint()
-	e.opts.Sink(f)
+	}}
+	e.opts.Sink(e.hit(about, ev, &Match{Data: data, Message: "rule " + r.meta.ID + ": " + err.Error()}, s.failed))
+	s.failed, s.reported = 0, now
 }

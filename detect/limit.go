@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -15,6 +16,29 @@ import (
 	"github.com/tocsin-io/tocsin/detect/state"
 	"github.com/tocsin-io/tocsin/event"
 )
+
+// scratch holds what several rules need of one event, made when the first of them needs it.
+type scratch struct {
+	copied  *event.Event
+	decoded map[string]any
+	key     []byte // of a limit; kept from event to event
+	readers map[reader]func(*native.Scratch, *event.Event) (string, bool)
+	native  native.Scratch
+}
+
+func (s *scratch) reset() { s.copied, s.decoded = nil, nil }
+
+// object returns the whole document, decoded.
+func (s *scratch) object(ev *event.Event) map[string]any {
+	if s.decoded == nil {
+		dec := json.NewDecoder(bytes.NewReader(ev.AppendJSON(nil)))
+		dec.UseNumber()
+		if dec.Decode(&s.decoded) != nil || s.decoded == nil { // an event's own JSON always decodes
+			s.decoded = map[string]any{}
+		}
+	}
+	return s.decoded
+}
 
 // field returns the text of a field of the event: "processName", "container.image", "process.ancestors.0.executable",
 // "args.pathname", "args.remote_addr.sin_addr". It reports false when the event does not have it. The text is valid until the

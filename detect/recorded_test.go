@@ -110,14 +110,29 @@ func BenchmarkRecorded(b *testing.B) {
 	b.Run("matches=0%/byhand", func(b *testing.B) { run(b, ordinary, h.match) })
 	b.Run("matches=0.1%/byhand", func(b *testing.B) { run(b, events, h.match) })
 	b.Run("matches=0.1%/opa", func(b *testing.B) { run(b, events[:min(len(events), 2000)], plainOPA(b, rules)) })
-	b.Run("matches=100%/engine", func(b *testing.B) { everyMatch(b, rules, attacks, false) })
-	b.Run("matches=100%/strangers", func(b *testing.B) { everyMatch(b, rules, attacks, true) })
+	b.Run("matches=100%/engine", func(b *testing.B) { everyMatch(b, rules, attacks, func(*Engine, Hit) {}) })
+	finding := func(_ *Engine, h Hit) { h.Finding() }
+	b.Run("matches=100%/finding", func(b *testing.B) { everyMatch(b, rules, attacks, finding) })
+	b.Run("matches=100%/json", func(b *testing.B) { everyMatch(b, rules, attacks, document(b)) })
+	b.Run("matches=100%/strangers", func(b *testing.B) {
+		everyMatch(b, rules, attacks, func(e *Engine, h Hit) { clear(e.reports.known); h.Finding() })
+	})
 }
 
-// everyMatch measures what a match costs that becomes a finding. strangers: no process has caused a finding before.
-func everyMatch(b *testing.B, rules []Rule, attacks []*event.Event, strangers bool) {
+// document makes the finding, and what is sent of it.
+func document(tb testing.TB) func(*Engine, Hit) {
+	return func(_ *Engine, h Hit) {
+		if _, err := finding.Marshal(h.Finding()); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
+// everyMatch measures what a match costs, with what is done with it.
+func everyMatch(b *testing.B, rules []Rule, attacks []*event.Event, found func(*Engine, Hit)) {
 	findings := 0
-	e, err := New(Options{Rules: rules, Sink: func(*finding.Finding) { findings++ }})
+	var e *Engine
+	e, err := New(Options{Rules: rules, Sink: func(h Hit) { findings++; found(e, h) }})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -126,9 +141,6 @@ func everyMatch(b *testing.B, rules []Rule, attacks []*event.Event, strangers bo
 	run(b, attacks, func(ev *event.Event) {
 		if n++; n == len(attacks)+1 {
 			start, findings = cpuTime(), 0
-		}
-		if strangers {
-			clear(e.scratch.known)
 		}
 		e.Handle(ev)
 	})

@@ -13,6 +13,7 @@ package event
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"unsafe"
 )
 
@@ -253,6 +254,7 @@ func (e *Event) Clone() *Event {
 // AppendRecord appends the event as one record, as Decode reads it (timestamps stay wall clock).
 func (e *Event) AppendRecord(dst []byte) []byte {
 	at := len(dst)
+	dst = slices.Grow(dst, HeaderSize+8*len(e.slots)+len(e.data)+len(e.host))
 	dst = append(dst, unsafe.Slice((*byte)(unsafe.Pointer(e.Header)), HeaderSize)...)
 	dst = append(dst, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(e.slots))), len(e.slots)*8)...)
 	dst = append(dst, e.data...)

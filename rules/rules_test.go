@@ -69,7 +69,7 @@ func TestRecordings(t *testing.T) {
 	all := slices.Sorted(maps.Keys(loaded))
 	list := slices.Collect(maps.Values(loaded))
 	found := map[string]bool{}
-	engine, err := detect.New(detect.Options{Rules: list, Enable: all, Sink: func(f *finding.Finding) { found[f.Rule.ID] = true }})
+	engine, err := detect.New(detect.Options{Rules: list, Enable: all, Sink: func(h detect.Hit) { found[h.Finding().Rule.ID] = true }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -105,7 +105,7 @@ func watch(t *testing.T) (*watcher, map[string]string) {
 	for _, r := range list {
 		all = append(all, r.Metadata().ID)
 	}
-	engine, err := detect.New(detect.Options{Rules: list, Sink: w.add, Enable: all})
+	engine, err := detect.New(detect.Options{Rules: list, Sink: func(h detect.Hit) { w.add(h.Finding()) }, Enable: all})
 	if err != nil {
 		t.Fatal(err)
 	}

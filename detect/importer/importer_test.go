@@ -102,7 +102,7 @@ func fired(t *testing.T, rules []detect.Rule, o occurrence) string {
 		ev.Process.Ancestors = []*event.Process{{Comm: o.parent, Executable: "/usr/bin/" + o.parent}}
 	}
 	var ids []string
-	e, err := detect.New(detect.Options{Rules: rules, Enable: []string{"falco_miner_port"}, Sink: func(f *finding.Finding) { ids = append(ids, f.Rule.ID) }})
+	e, err := detect.New(detect.Options{Rules: rules, Enable: []string{"falco_miner_port"}, Sink: func(h detect.Hit) { ids = append(ids, h.Finding().Rule.ID) }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -90,7 +90,7 @@ func TestReplay(t *testing.T) {
 		t.Fatal(errs)
 	}
 	var got []*finding.Finding
-	e, err := detect.New(detect.Options{Rules: rules, Sink: func(f *finding.Finding) { got = append(got, f) }})
+	e, err := detect.New(detect.Options{Rules: rules, Sink: func(h detect.Hit) { got = append(got, h.Finding()) }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,8 +52,8 @@ func TestSandbox(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 	var got []*finding.Finding
-	e, err := detect.New(detect.Options{Rules: []detect.Rule{rule}, Timeout: 100 * time.Millisecond, Sink: func(f *finding.Finding) {
-		if f.Rule.ID != detect.RuleErrorID {
+	e, err := detect.New(detect.Options{Rules: []detect.Rule{rule}, Timeout: 100 * time.Millisecond, Sink: func(h detect.Hit) {
+		if f := h.Finding(); f.Rule.ID != detect.RuleErrorID {
 			got = append(got, f)
 		}
 	}})

@@ -14,7 +14,6 @@ import (
 	"github.com/tocsin-io/tocsin/detect"
 	"github.com/tocsin-io/tocsin/detect/enrich"
 	"github.com/tocsin-io/tocsin/event"
-	"github.com/tocsin-io/tocsin/finding"
 	"github.com/tocsin-io/tocsin/rules"
 )
 
@@ -87,7 +86,7 @@ func watchBuild(t *testing.T, filters bool) seen {
 		t.Fatal(errs)
 	}
 	out := seen{map[string]int{}, map[string]int{}}
-	engine, err := detect.New(detect.Options{Rules: list, Sink: func(f *finding.Finding) { out.findings[f.Rule.ID+" "+f.Process.Name]++ }})
+	engine, err := detect.New(detect.Options{Rules: list, Sink: func(h detect.Hit) { f := h.Finding(); out.findings[f.Rule.ID+" "+f.Process.Name]++ }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -141,7 +141,7 @@ func TestNoise(t *testing.T) {
 	if errs != nil {
 		t.Fatal(errs)
 	}
-	engine, err := detect.New(detect.Options{Rules: list, Sink: func(f *finding.Finding) { now.Findings[f.Rule.ID] = append(now.Findings[f.Rule.ID], f) }})
+	engine, err := detect.New(detect.Options{Rules: list, Sink: func(h detect.Hit) { f := h.Finding(); now.Findings[f.Rule.ID] = append(now.Findings[f.Rule.ID], f) }})
 	if err != nil {
 		t.Fatal(err)
 	}

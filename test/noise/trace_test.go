@@ -148,7 +148,8 @@ func replay(t *testing.T, from fs.FS) (map[string]*finding.Finding, int) {
 		t.Fatal(err)
 	}
 	found := map[string]*finding.Finding{}
-	engine, err := detect.New(detect.Options{Rules: list, Sink: func(f *finding.Finding) {
+	engine, err := detect.New(detect.Options{Rules: list, Sink: func(h detect.Hit) {
+		f := h.Finding()
 		if found[f.Rule.ID] == nil {
 			found[f.Rule.ID] = f
 		}

@@ -31,11 +31,15 @@ type Options struct {
 	Kernel        Kernel
 	Rules         Rules
 	Host, Cluster string
-	// Publish takes each finding. It must not wait for a disk or a network: the events wait meanwhile.
+	// Publish takes each finding, one after the other. It must not wait for a disk or a network: when too many findings gather,
+	// the events wait.
 	Publish func(context.Context, *finding.Finding) error
 	Enrich  enrich.Options
 	Log     *slog.Logger
 }
+
+// maxHits bounds what waits to be made a finding, each with a copy of its event: some megabytes at most.
+const maxHits = 4096
 
 // Sensor is a running sensor. Run is called once; all other methods may be called at any time, from anywhere.
 type Sensor struct {
@@ -43,7 +47,8 @@ type Sensor struct {
 	log      *slog.Logger
 	engine   *detect.Engine
 	enricher *enrich.Enricher
-	ctx      context.Context // of Run, for the sink
+	hits     chan detect.Hit // on their way to the publisher
+	flush    func()          // closes hits, and waits until all are published
 
 	ready    atomic.Bool
 	handled  atomic.Uint64 // events
@@ -57,15 +62,18 @@ type Sensor struct {
 // New loads the rules and learns what runs on the host. Rule files that can't be used don't keep the others from
 // working: Problems has them.
 func New(opts Options) (*Sensor, error) {
-	s := &Sensor{opts: opts, log: opts.Log, ctx: context.Background()}
+	s := &Sensor{opts: opts, log: opts.Log, hits: make(chan detect.Hit, maxHits)}
 	rules, errs := opts.Rules.Load()
 	s.problems.Store(&errs)
-	engine, err := detect.New(detect.Options{Rules: rules, Sink: s.publish, Host: opts.Host, Cluster: opts.Cluster})
+	engine, err := detect.New(detect.Options{Rules: rules, Sink: func(h detect.Hit) { s.hits <- h }, Host: opts.Host, Cluster: opts.Cluster})
 	if err != nil {
 		return nil, err
 	}
 	s.engine = engine
 	s.rules.Store(&rules)
+	published := make(chan struct{})
+	go func() { defer close(published); s.report() }()
+	s.flush = sync.OnceFunc(func() { close(s.hits); <-published })
 	opts.Enrich.Derive = engine.Handle
 	s.enricher = enrich.New(opts.Enrich)
 	s.choose(engine.Selections())
@@ -88,10 +96,10 @@ func (s *Sensor) choose(selections []event.Selection) {
 	s.missing.Store(&list)
 }
 
-// Run handles events until ctx is done.
+// Run handles events until ctx is done, and returns when what was found is published.
 func (s *Sensor) Run(ctx context.Context) error {
-	s.ctx = ctx
 	s.ready.Store(true)
+	defer s.flush()
 	defer s.ready.Store(false)
 	return s.opts.Kernel.Run(ctx, s.handle)
 }
@@ -104,8 +112,16 @@ func (s *Sensor) handle(ev *event.Event) {
 	}
 }
 
+// report makes findings of what the engine finds. It is a goroutine of its own: to make a finding takes longer than to find it, and the
+// next events need not wait for that.
+func (s *Sensor) report() {
+	for h := range s.hits {
+		s.publish(h.Finding())
+	}
+}
+
 func (s *Sensor) publish(f *finding.Finding) {
-	if err := s.opts.Publish(context.WithoutCancel(s.ctx), f); err != nil {
+	if err := s.opts.Publish(context.Background(), f); err != nil {
 		s.unsent.Add(1)
 		s.log.Error("finding not taken", "rule", f.Rule.ID, "finding", f.ID, "error", err)
 	}
@@ -165,9 +181,10 @@ func merge(a, b []event.Selection) []event.Selection {
 	return out
 }
 
-// Close stops looking up containers and closes the kernel side.
+// Close stops looking up containers and closes the kernel side. Run has returned, or was never called.
 func (s *Sensor) Close() error {
 	s.enricher.Close()
+	s.flush()
 	return s.opts.Kernel.Close()
 }
 

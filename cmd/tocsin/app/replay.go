@@ -41,10 +41,10 @@ func (c *replayCmd) Run(e *env) error {
 	out := newFindingWriter(e.stdout, c.json())
 	found := 0
 	var writeErr error
-	engine, err := detect.New(detect.Options{Rules: list, Sink: func(f *finding.Finding) {
+	engine, err := detect.New(detect.Options{Rules: list, Sink: func(h detect.Hit) {
 		found++
 		if writeErr == nil {
-			writeErr = out.write(f)
+			writeErr = out.write(h.Finding())
 		}
 	}})
 	if err != nil {

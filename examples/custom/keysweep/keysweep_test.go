@@ -6,12 +6,11 @@ import (
 	"github.com/tocsin-io/tocsin/detect"
 	"github.com/tocsin-io/tocsin/event"
 	"github.com/tocsin-io/tocsin/examples/custom/keysweep"
-	"github.com/tocsin-io/tocsin/finding"
 )
 
 func TestKeySweep(t *testing.T) {
 	found := 0
-	engine, err := detect.New(detect.Options{Rules: []detect.Rule{keysweep.New()}, Sink: func(*finding.Finding) { found++ }})
+	engine, err := detect.New(detect.Options{Rules: []detect.Rule{keysweep.New()}, Sink: func(detect.Hit) { found++ }})
 	if err != nil {
 		t.Fatal(err)
 	}
