@@ -1,8 +1,8 @@
 package detect
 
 import (
-	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -28,7 +28,7 @@ const patience = 10
 // Options configure an Engine. The zero value works, and finds nothing.
 type Options struct {
 	Rules []Rule
-	// Sink takes what is found. It is called from Handle, and may keep what it is given: Hit.Finding makes the finding.
+	// Sink takes what is found. It is called from Handle; Hit.Finding makes the finding.
 	Sink func(Hit)
 	// Host and Cluster stand in the findings. An empty Host is each event's own host name.
 	Host, Cluster string
@@ -49,6 +49,7 @@ type Engine struct {
 	states map[string]*ruleState // by rule id; kept over Replace, so that counters and limits go on
 
 	reports *reporter
+	serial  uint64 // of the event at hand
 	eval    evalContext
 	scratch scratch
 	native  native.Scratch
@@ -327,6 +328,7 @@ func (e *Engine) Handle(ev *event.Event) {
 	if ev.Flags&event.FlagUnselected != 0 {
 		return // delivered for enrichment alone
 	}
+	e.serial++
 	set := e.set.Load()
 	d := set.find(ev)
 	origin := ev.Origin()
@@ -388,11 +390,7 @@ func (e *Engine) answer(en *entry, ev *event.Event, origin event.Origin) bool {
 	if !ok {
 		return false
 	}
-	m := Match{}
-	if len(data) > 0 {
-		m.Data = bytes.Clone(data)
-	}
-	e.found(en.rule, ev, &m)
+	e.found(en.rule, ev, &Match{Data: data})
 	return true
 }
 
@@ -432,12 +430,8 @@ func (e *Engine) found(r *rule, ev *event.Event, m *Match) {
 	e.opts.Sink(e.hit(r.about, ev, m, max(uint64(ev.Count), 1)+held))
 }
 
-// hit copies what a finding takes of the event, which is only valid during Handle.
 func (e *Engine) hit(about *subject, ev *event.Event, m *Match, count uint64) Hit {
-	if e.scratch.copied == nil {
-		e.scratch.copied = ev.Clone()
-	}
-	return Hit{about: about, reports: e.reports, event: e.scratch.copied, data: m.Data, message: m.Message, count: count}
+	return Hit{about: about, reports: e.reports, serial: e.serial, event: ev, data: m.Data, message: m.Message, count: count}
 }
 
 // match calls the rule and turns a panic into an error: one rule must never stop the others.
@@ -456,7 +450,10 @@ func (e *Engine) match(r *rule, ev *event.Event) (m *Match, err error) {
 		e.memory.Memory = &r.state.memory
 		return rr.confirm(&e.machine, ev, e.opts.Timeout)
 	}
-	return r.Match(&e.eval, ev)
+	if m, err = r.Match(&e.eval, ev); m != nil && len(m.Data) > 0 && !json.Valid(m.Data) {
+		m, err = &Match{Message: m.Message}, errors.Join(err, errors.New("the data of a match is not JSON"))
+	}
+	return m, err
 }
 
 // evalContext is the context of one evaluation, reused for the next.

@@ -14,15 +14,35 @@ import (
 	"github.com/tocsin-io/tocsin/finding"
 )
 
-// Hit is a match that is to be a finding. It owns all that takes, so it may be kept, and be handled by another goroutine than
-// the one that gives events to the engine: a finding costs several times what finding it does.
+// Hit is a match that is to be a finding. It is valid during the call of the sink, as its event is.
 type Hit struct {
 	about   *subject
 	reports *reporter
-	event   *event.Event // a copy, shared by the hits of one event
-	data    json.RawMessage
+	serial  uint64 // of the event, in its engine
+	event   *event.Event
+	data    []byte
 	message string
 	count   uint64
+}
+
+// Finding makes the finding, which may be kept.
+func (h Hit) Finding() *finding.Finding { return h.reports.finding(h) }
+
+// Held is a hit that another goroutine makes a finding of: to make it costs several times what finding it does. The zero value is
+// ready for Hold.
+type Held struct {
+	Hit
+	event  event.Event
+	record []byte
+	copied []byte
+}
+
+// Hold makes h a copy of hit, in the memory of the one before, whose Finding was called or is not wanted.
+func (h *Held) Hold(hit Hit) {
+	h.record = hit.event.CopyTo(&h.event, h.record)
+	h.copied = append(h.copied[:0], hit.data...)
+	h.Hit = hit
+	h.Hit.event, h.Hit.data = &h.event, h.copied
 }
 
 // subject is what all findings of a rule have in common.
@@ -40,15 +60,12 @@ func subjectOf(m *Metadata) *subject {
 	}}
 }
 
-// Finding makes the finding. It may be called at any time, by any goroutine.
-func (h Hit) Finding() *finding.Finding { return h.reports.finding(h) }
-
 // reporter makes findings of hits, and keeps what several of them need.
 type reporter struct {
 	host, cluster string
 
 	mu      sync.Mutex
-	last    *event.Event // of which doc and seed are
+	last    uint64 // serial of the event of which doc and seed are
 	doc     []byte
 	seed    []byte // what tells the event from all others of its host
 	buf     []byte
@@ -105,16 +122,17 @@ func processOf(p *event.Process) finding.Process {
 
 // document returns the event's JSON as it may leave the host: without the values of environments. Findings share it, so
 // it is not reused.
-func (r *reporter) document(ev *event.Event) []byte {
-	if r.last == ev {
+func (r *reporter) document(h Hit) []byte {
+	if r.last == h.serial {
 		return r.doc
 	}
+	ev := h.event
 	var process []byte
 	if ev.Process != nil {
 		process = r.identity(ev.Process).json
 	}
 	doc, args := ev.AppendRedactedParts(r.buf[:0], process)
-	r.last, r.buf, r.doc = ev, doc, bytes.Clone(doc)
+	r.last, r.buf, r.doc = h.serial, doc, bytes.Clone(doc)
 	seed := append(r.seed[:0], ev.Def.Name...)
 	for _, v := range []uint64{ev.Timestamp, uint64(ev.HostTID), uint64(ev.CPU), uint64(ev.Return)} {
 		seed = binary.BigEndian.AppendUint64(seed, v)
@@ -130,7 +148,10 @@ func (r *reporter) finding(h Hit) *finding.Finding {
 	f := &finding.Finding{
 		Time: time.Unix(0, int64(ev.Timestamp)).UTC(), Cluster: r.cluster, Host: r.host, Origin: ev.Origin().String(), Source: "tocsin",
 		Rule: h.about.rule, Severity: h.about.severity, Attack: h.about.attack, Count: h.count,
-		Event: r.document(ev), Data: h.data, Message: h.message, Process: r.process(ev),
+		Event: r.document(h), Message: h.message, Process: r.process(ev),
+	}
+	if len(h.data) > 0 {
+		f.Data = bytes.Clone(h.data)
 	}
 	if f.Host == "" {
 		f.Host = strings.Clone(ev.HostName())

@@ -19,14 +19,13 @@ import (
 
 // scratch holds what several rules need of one event, made when the first of them needs it.
 type scratch struct {
-	copied  *event.Event
 	decoded map[string]any
 	key     []byte // of a limit; kept from event to event
 	readers map[reader]func(*native.Scratch, *event.Event) (string, bool)
 	native  native.Scratch
 }
 
-func (s *scratch) reset() { s.copied, s.decoded = nil, nil }
+func (s *scratch) reset() { s.decoded = nil }
 
 // object returns the whole document, decoded.
 func (s *scratch) object(ev *event.Event) map[string]any {

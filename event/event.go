@@ -244,11 +244,17 @@ func (e *Event) Arg(name string) int { return e.Def.Arg(name) }
 
 // Clone returns a copy that does not share the record's memory. Enrichment is shared: it is immutable.
 func (e *Event) Clone() *Event {
-	rec := e.AppendRecord(nil)
-	c := &Event{Process: e.Process, Container: e.Container, Kubernetes: e.Kubernetes}
-	c.view(rec)
-	c.Def = e.Def
+	c := &Event{}
+	e.CopyTo(c, nil)
 	return c
+}
+
+// CopyTo makes c a clone whose record is in rec, if that has the room, and returns what the record is in: memory for the next copy.
+func (e *Event) CopyTo(c *Event, rec []byte) []byte {
+	rec = e.AppendRecord(rec[:0])
+	c.Def, c.Process, c.Container, c.Kubernetes = e.Def, e.Process, e.Container, e.Kubernetes
+	c.view(rec)
+	return rec
 }
 
 // AppendRecord appends the event as one record, as Decode reads it (timestamps stay wall clock).

@@ -141,8 +141,14 @@ func (f *Finding) SetFingerprint() {
 	f.Fingerprint = hex.EncodeToString(sum[:16])
 }
 
+// sizeBesides is about what a finding takes beside its event and data, in bytes.
+const sizeBesides = 4096
+
 // Marshal writes JSON on one line, with <, > and & as they are: command lines are full of them, and receivers are no web pages.
 func Marshal(x any) ([]byte, error) {
+	if f, ok := x.(*Finding); ok {
+		return f.AppendJSON(make([]byte, 0, len(f.Event)+len(f.Data)+sizeBesides))
+	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)

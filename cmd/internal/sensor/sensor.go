@@ -38,8 +38,8 @@ type Options struct {
 	Log     *slog.Logger
 }
 
-// maxHits bounds what waits to be made a finding, each with a copy of its event: some megabytes at most.
-const maxHits = 4096
+// maxHits bounds what waits to be made a finding, each with a copy of its event: about a megabyte.
+const maxHits = 1024
 
 // Sensor is a running sensor. Run is called once; all other methods may be called at any time, from anywhere.
 type Sensor struct {
@@ -47,8 +47,9 @@ type Sensor struct {
 	log      *slog.Logger
 	engine   *detect.Engine
 	enricher *enrich.Enricher
-	hits     chan detect.Hit // on their way to the publisher
-	flush    func()          // closes hits, and waits until all are published
+	free     chan *detect.Held // room for hits
+	hits     chan *detect.Held // on their way to the publisher
+	flush    func()            // closes hits, and waits until all are published
 
 	ready    atomic.Bool
 	handled  atomic.Uint64 // events
@@ -62,10 +63,13 @@ type Sensor struct {
 // New loads the rules and learns what runs on the host. Rule files that can't be used don't keep the others from
 // working: Problems has them.
 func New(opts Options) (*Sensor, error) {
-	s := &Sensor{opts: opts, log: opts.Log, hits: make(chan detect.Hit, maxHits)}
+	s := &Sensor{opts: opts, log: opts.Log, free: make(chan *detect.Held, maxHits), hits: make(chan *detect.Held, maxHits)}
+	for range maxHits {
+		s.free <- &detect.Held{}
+	}
 	rules, errs := opts.Rules.Load()
 	s.problems.Store(&errs)
-	engine, err := detect.New(detect.Options{Rules: rules, Sink: func(h detect.Hit) { s.hits <- h }, Host: opts.Host, Cluster: opts.Cluster})
+	engine, err := detect.New(detect.Options{Rules: rules, Sink: s.hold, Host: opts.Host, Cluster: opts.Cluster})
 	if err != nil {
 		return nil, err
 	}
@@ -112,11 +116,20 @@ func (s *Sensor) handle(ev *event.Event) {
 	}
 }
 
+// hold keeps a hit for report. When there is no room, the events wait.
+func (s *Sensor) hold(hit detect.Hit) {
+	h := <-s.free
+	h.Hold(hit)
+	s.hits <- h
+}
+
 // report makes findings of what the engine finds. It is a goroutine of its own: to make a finding takes longer than to find it, and the
 // next events need not wait for that.
 func (s *Sensor) report() {
 	for h := range s.hits {
-		s.publish(h.Finding())
+		f := h.Finding()
+		s.free <- h
+		s.publish(f)
 	}
 }
 
