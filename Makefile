@@ -36,7 +36,7 @@ test: ## run every test that can run here; ends with the counts and why any was 
 .PHONY: test-root
 test-root: ## run the tests that load BPF and start containers on this kernel (needs root, runc)
 	@[ "$$(id -u)" = 0 ] || { echo 'test-root: needs root: sudo env PATH="$$PATH" make test-root' >&2; exit 1; }
-	$(GO) run ./test ./bpf/... ./simulate/... ./test/e2e/...
+	$(GO) run ./test ./bpf/... ./cmd/internal/sensor ./simulate/... ./test/e2e/...
 
 .PHONY: test-kernels
 test-kernels: ## run the BPF and end-to-end tests on Linux 5.10 to 7, and on arm64 (needs qemu-system-x86_64, busybox-static; qemu-system-aarch64)

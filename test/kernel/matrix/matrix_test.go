@@ -37,6 +37,7 @@ var suites = []suite{
 	{pkg: "simulate", runc: true, module: "dummy", rootkit: true, memory: 1536, timeout: 10 * time.Minute},
 	{pkg: "test/e2e", runc: true, programs: true, only: "TestTutorial", memory: 3072, timeout: 10 * time.Minute},
 	{pkg: "test/e2e", runc: true, programs: true, only: "TestSimulate|TestTwoProcesses|TestBrokenRule", memory: 3072, timeout: 20 * time.Minute, long: true},
+	{pkg: "cmd/internal/sensor", only: "TestFiltersInTheKernel", memory: 2048, timeout: 15 * time.Minute, long: true},
 	{pkg: "test/faults", programs: true, only: "TestClockJumps", memory: 2048, timeout: 5 * time.Minute},
 }
 
