@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -141,13 +142,20 @@ func (f *Finding) SetFingerprint() {
 	f.Fingerprint = hex.EncodeToString(sum[:16])
 }
 
-// sizeBesides is about what a finding takes beside its event and data, in bytes.
-const sizeBesides = 4096
+// buffers are for findings while they are written: how long one gets is not known before.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // Marshal writes JSON on one line, with <, > and & as they are: command lines are full of them, and receivers are no web pages.
 func Marshal(x any) ([]byte, error) {
 	if f, ok := x.(*Finding); ok {
-		return f.AppendJSON(make([]byte, 0, len(f.Event)+len(f.Data)+sizeBesides))
+		buf := buffers.Get().(*[]byte)
+		defer buffers.Put(buf)
+		b, err := f.AppendJSON((*buf)[:0])
+		if err != nil {
+			return nil, err
+		}
+		*buf = b
+		return bytes.Clone(b), nil
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
