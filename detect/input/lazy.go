@@ -23,7 +23,28 @@ type Lazy struct {
 	fields map[string]*ast.Term
 	values [event.MaxArgs]*ast.Term
 	args   *ast.Term
+	known  map[*event.Process]*ast.Term // kept from event to event: what is published of a process never changes
 }
+
+// maxKnown bounds the processes that are remembered.
+const maxKnown = 64
+
+// names are the members that a document may have, in their order.
+var names = []string{
+	"timestamp", "threadStartTime", "processorId", "processId", "cgroupId", "threadId", "parentProcessId", "hostProcessId", "hostThreadId",
+	"hostParentProcessId", "userId", "mountNamespace", "pidNamespace", "processName", "hostName", "containerId", "containerImage",
+	"containerName", "podName", "podNamespace", "podUID", "container", "kubernetes", "eventId", "eventName", "argsNum", "returnValue",
+	"syscall", "stackAddresses", "contextFlags", "executable", "origin", "effectiveUserId", "loginUserId", "effectiveCapabilities",
+	"leaderStartTime", "parentStartTime", "compat", "count", "process", "args",
+}
+
+var nameTerms = func() []*ast.Term {
+	out := make([]*ast.Term, len(names))
+	for i, n := range names {
+		out[i] = ast.InternedTerm(n)
+	}
+	return out
+}()
 
 // Reset makes l the document of another event.
 func (l *Lazy) Reset(ev *event.Event, addressText bool) {
@@ -38,11 +59,13 @@ func (l *Lazy) Reset(ev *event.Event, addressText bool) {
 // Document returns the whole document.
 func (l *Lazy) Document() *ast.Term {
 	if l.doc == nil {
-		doc, err := Document(l.ev, l.text)
-		if err != nil { // an event's own JSON is JSON
-			panic(err)
+		items := make([][2]*ast.Term, 0, len(names))
+		for i, name := range names {
+			if v := l.Field(name); v != nil {
+				items = append(items, ast.Item(nameTerms[i], v))
+			}
 		}
-		l.doc = doc
+		l.doc = ast.ObjectTerm(items...)
 	}
 	return l.doc
 }
@@ -59,6 +82,13 @@ func (l *Lazy) Field(name string) *ast.Term {
 
 func (l *Lazy) field(name string) *ast.Term {
 	e := l.ev
+	c, k := e.Container, e.Kubernetes
+	if c == nil {
+		c = &noContainer
+	}
+	if k == nil {
+		k = &noPod
+	}
 	switch name {
 	case "args":
 		return l.Args()
@@ -71,15 +101,17 @@ func (l *Lazy) field(name string) *ast.Term {
 	case "hostName":
 		return str(e.HostName())
 	case "containerId":
-		if e.Container == nil {
-			return str("")
-		}
-		return str(e.Container.ID)
+		return str(c.ID)
 	case "containerImage":
-		if e.Container == nil {
-			return str("")
-		}
-		return str(e.Container.Image)
+		return str(c.Image)
+	case "containerName":
+		return str(c.Name)
+	case "podName":
+		return str(k.PodName)
+	case "podNamespace":
+		return str(k.PodNamespace)
+	case "podUID":
+		return str(k.PodUID)
 	case "executable":
 		path := ""
 		if e.Process != nil {
@@ -88,6 +120,14 @@ func (l *Lazy) field(name string) *ast.Term {
 		return ast.ObjectTerm(ast.Item(pathKey, str(path)))
 	case "timestamp":
 		return unsigned(e.Timestamp)
+	case "threadStartTime":
+		return unsigned(e.ThreadStart)
+	case "leaderStartTime":
+		return unsigned(e.LeaderStart)
+	case "parentStartTime":
+		return unsigned(e.ParentStart)
+	case "processorId":
+		return unsigned(uint64(e.CPU))
 	case "processId":
 		return unsigned(uint64(e.PID))
 	case "threadId":
@@ -104,6 +144,10 @@ func (l *Lazy) field(name string) *ast.Term {
 		return unsigned(uint64(e.UID))
 	case "effectiveUserId":
 		return unsigned(uint64(e.EUID))
+	case "loginUserId":
+		return unsigned(uint64(e.LoginUID))
+	case "effectiveCapabilities":
+		return unsigned(e.CapEff)
 	case "mountNamespace":
 		return unsigned(uint64(e.MntNS))
 	case "pidNamespace":
@@ -115,10 +159,25 @@ func (l *Lazy) field(name string) *ast.Term {
 	case "syscall":
 		return str(event.SyscallName(e.Syscall))
 	case "process":
-		if e.Process == nil {
+		return l.process(e.Process)
+	case "eventId":
+		return ast.StringTerm(strconv.Itoa(int(e.ID)))
+	case "argsNum":
+		return ast.InternedTerm(l.Args().Value.(*ast.Array).Len())
+	case "stackAddresses":
+		return ast.InternedNullTerm
+	case "contextFlags":
+		return ast.ObjectTerm(ast.Item(startedKey, ast.InternedTerm(e.Origin() == event.OriginContainer)))
+	case "compat":
+		if e.Flags&event.FlagCompat == 0 {
 			return nil
 		}
-		return marshalled(e.Process)
+		return trueVal
+	case "count":
+		if e.Count < 2 {
+			return nil
+		}
+		return unsigned(uint64(e.Count))
 	case "container":
 		if e.Container == nil {
 			return ast.ObjectTerm()
@@ -130,7 +189,27 @@ func (l *Lazy) field(name string) *ast.Term {
 		}
 		return marshalled(e.Kubernetes)
 	}
-	return l.Document().Value.(ast.Object).Get(ast.StringTerm(name))
+	return nil
+}
+
+var (
+	noContainer event.Container
+	noPod       event.Kubernetes
+)
+
+func (l *Lazy) process(p *event.Process) *ast.Term {
+	if p == nil {
+		return nil
+	}
+	t := l.known[p]
+	if t == nil {
+		if l.known == nil || len(l.known) >= maxKnown {
+			l.known = make(map[*event.Process]*ast.Term, maxKnown)
+		}
+		t = fromJSON(event.AppendProcess(nil, p))
+		l.known[p] = t
+	}
+	return t
 }
 
 func marshalled(v any) *ast.Term {
@@ -153,10 +232,11 @@ func fromJSON(raw []byte) *ast.Term {
 }
 
 var (
-	pathKey = ast.StringTerm("path")
-	nameKey = ast.StringTerm("name")
-	userKey = ast.StringTerm("user")
-	trueVal = ast.BooleanTerm(true)
+	pathKey    = ast.StringTerm("path")
+	startedKey = ast.StringTerm("containerStarted")
+	nameKey    = ast.StringTerm("name")
+	userKey    = ast.StringTerm("user")
+	trueVal    = ast.BooleanTerm(true)
 )
 
 // Args returns input.args.

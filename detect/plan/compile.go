@@ -333,7 +333,7 @@ func (c *compiler) collection(s ir.Stmt) (op, error) {
 		return func(m *Machine, f []*ast.Term) ctrl {
 			t := src.get(f)
 			_, ok := t.Value.(ast.Object)
-			return unless(ok || t == m.root)
+			return unless(ok || m.isInput(t))
 		}, nil
 	}
 	return nil, fmt.Errorf("statement %T", s)
@@ -483,7 +483,11 @@ func (c *compiler) with(s *ir.WithStmt) (op, error) {
 		m.memo = make([]memo, len(memos)) // what rules gave before may not hold with another input
 		val := m.force(v.get(f))
 		if len(path) > 0 {
-			val = upsert(m.force(saved), path, val)
+			changed := m.change(saved, path, val)
+			if changed == nil {
+				changed = upsert(m.force(saved), path, val)
+			}
+			val = changed
 		}
 		f[local] = val
 		r := body.run(m, f)

@@ -25,6 +25,29 @@ var fastBuiltins = map[string]func([]*ast.Term) (*ast.Term, bool){
 		}
 		return ast.StringTerm(low), true
 	},
+	"concat": func(a []*ast.Term) (*ast.Term, bool) {
+		sep, ok := a[0].Value.(ast.String)
+		list, isArray := a[1].Value.(*ast.Array)
+		if !ok || !isArray || list.Len() == 0 {
+			return nil, false
+		}
+		var b strings.Builder
+		for i := range list.Len() {
+			s, ok := list.Elem(i).Value.(ast.String)
+			if !ok {
+				return nil, false
+			}
+			if i > 0 {
+				b.WriteString(string(sep))
+			}
+			b.WriteString(string(s))
+		}
+		return ast.StringTerm(b.String()), true
+	},
+	"count": func(a []*ast.Term) (*ast.Term, bool) {
+		n, ok := length(a[0].Value)
+		return ast.InternedTerm(n), ok
+	},
 	"tocsin.any_prefix":   onList(strings.HasPrefix),
 	"tocsin.any_suffix":   onList(strings.HasSuffix),
 	"tocsin.any_contains": onList(strings.Contains),

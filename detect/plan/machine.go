@@ -43,6 +43,7 @@ type Machine struct {
 	begun   [2]bool
 	lazy    *input.Lazy
 	root    *ast.Term // stands for input: what is below it is made when it is asked for
+	changed []*change // what stands for input "with" another value somewhere, of the present run
 	plan    *Plan
 	memo    []memo
 	stack   []*ast.Term
@@ -53,6 +54,42 @@ type Machine struct {
 	stop    time.Time
 	context topdown.BuiltinContext
 	operand [8]*ast.Term
+}
+
+// change is input with another value for one member. Most rules then ask for little of the rest.
+type change struct {
+	term  *ast.Term // stands for it
+	of    *ast.Term // the input that it is a change of
+	key   *ast.Term
+	value *ast.Term
+	doc   *ast.Term // the whole, once somebody asked
+}
+
+// maxChanged bounds the changed inputs of one run: every look at the input asks whether it is one. Others are made whole.
+const maxChanged = 16
+
+// changedInput returns what the term stands for, if that is a changed input.
+func (m *Machine) changedInput(t *ast.Term) *change {
+	for _, c := range m.changed {
+		if c.term == t {
+			return c
+		}
+	}
+	return nil
+}
+
+// change returns what stands for the input, itself or changed before, with v at the path; nil when that can't be.
+func (m *Machine) change(in *ast.Term, path []*ast.Term, v *ast.Term) *ast.Term {
+	if !m.isInput(in) || len(m.changed) == maxChanged {
+		return nil
+	}
+	old := m.get(in, path[0])
+	if old == nil {
+		old = ast.ObjectTerm()
+	}
+	c := &change{term: ast.NewTerm(ast.Null{}), of: in, key: path[0], value: upsert(old, path[1:], v)}
+	m.changed = append(m.changed, c)
+	return c.term
 }
 
 // memo is the value of a rule in one evaluation.
@@ -89,7 +126,7 @@ func (m *Machine) Run(p *Plan, addressText bool, timeout time.Duration) (ast.Val
 		m.begun[form] = true
 	}
 	m.plan, m.err, m.steps, m.depth = p, nil, 0, 0
-	m.stack = m.stack[:0]
+	m.stack, m.changed = m.stack[:0], m.changed[:0]
 	if cap(m.memo) < p.funcs {
 		m.memo = make([]memo, p.funcs)
 	}
@@ -116,8 +153,17 @@ func (m *Machine) force(t *ast.Term) *ast.Term {
 	if t == m.root {
 		return m.lazy.Document()
 	}
+	if c := m.changedInput(t); c != nil {
+		if c.doc == nil {
+			c.doc = upsert(m.force(c.of), []*ast.Term{c.key}, c.value)
+		}
+		return c.doc
+	}
 	return t
 }
+
+// isInput reports whether a term stands for the input, changed or not.
+func (m *Machine) isInput(t *ast.Term) bool { return t == m.root || m.changedInput(t) != nil }
 
 func (m *Machine) fail(err error) ctrl {
 	if m.err == nil {
@@ -164,7 +210,7 @@ func (m *Machine) call(fn *function, args ...*ast.Term) *ast.Term {
 	if !m.step() {
 		return nil
 	}
-	if fn.argument && args[0] == m.root {
+	if fn.argument && m.unchangedArgs(args[0]) {
 		return m.argument(args[2])
 	}
 	memoize := len(fn.params) == 2
@@ -203,6 +249,20 @@ func (m *Machine) call(fn *function, args ...*ast.Term) *ast.Term {
 	return out
 }
 
+var argsKey = ast.StringTerm("args")
+
+// unchangedArgs reports whether a term stands for an input that has the event's arguments.
+func (m *Machine) unchangedArgs(t *ast.Term) bool {
+	for t != m.root {
+		c := m.changedInput(t)
+		if c == nil || c.key.Equal(argsKey) {
+			return false
+		}
+		t = c.of
+	}
+	return true
+}
+
 // argument is get_tracee_argument.
 func (m *Machine) argument(name *ast.Term) *ast.Term {
 	s, ok := m.force(name).Value.(ast.String)
@@ -225,6 +285,12 @@ func (m *Machine) get(src, key *ast.Term) *ast.Term {
 			return m.lazy.Field(string(s))
 		}
 		return nil
+	}
+	if c := m.changedInput(src); c != nil {
+		if c.key.Equal(key) {
+			return c.value
+		}
+		return m.get(c.of, key)
 	}
 	switch x := src.Value.(type) {
 	case ast.Object:
