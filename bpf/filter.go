@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tocsin-io/tocsin/bpf/internal/packet"
 	"github.com/tocsin-io/tocsin/event"
@@ -21,6 +22,7 @@ const (
 	maxClauses   = 64
 	textMax      = 248
 	suffixMax    = 32
+	needleMax    = 8
 	textTableLen = 4
 )
 
@@ -43,6 +45,13 @@ const (
 	testGreater
 	testLessSigned
 	testGreaterSigned
+	testContains
+)
+
+// How the fields of a group are judged together; see filter.h.
+const (
+	lastAny uint8 = iota + 1
+	lastNone
 )
 
 // filterField is struct field of filter.h.
@@ -89,9 +98,39 @@ type filter struct {
 
 // A test is one way in which a source is looked at; every clause that uses it shares its table.
 type filterTest struct {
-	source, test uint8
-	cond         event.Cond
-	clause       uint64
+	group
+	test   uint8
+	cond   event.Cond
+	clause uint64
+}
+
+// A group of tests of one source is judged together: a clause needs one of them to hold, or in a group that is negated, none. What
+// a text contains is a group of its own, so that a clause can ask for the beginning of a path and for something in it.
+type group struct {
+	source          uint8
+	inside, negated bool
+}
+
+func groupOf(source, test uint8, negated bool) group {
+	return group{source, test == testContains, negated}
+}
+
+func (g group) compare(h group) int {
+	number := func(g group) (n int) {
+		if g.inside {
+			n++
+		}
+		if g.negated {
+			n += 2
+		}
+		return n
+	}
+	return cmp.Or(
+		// What is known of the task comes first: it is judged before any argument is read.
+		cmp.Compare(h.source/sourceComm, g.source/sourceComm),
+		cmp.Compare(g.source, h.source),
+		cmp.Compare(number(g), number(h)),
+	)
 }
 
 // compileFilter turns clauses into a filter. Conditions that the kernel cannot judge are left out: the filter then lets more
@@ -101,7 +140,7 @@ func compileFilter(def *event.Def, clauses []event.Clause, newTable func() uint3
 		return nil
 	}
 	f := &filter{numbers: map[numberKey]uint64{}}
-	constrains := map[uint8]uint64{} // clauses that look at a source
+	constrains := map[group]uint64{} // clauses that it has tests of
 	var tests []filterTest
 	for i, c := range clauses {
 		bit := uint64(1) << min(i, maxClauses-1)
@@ -115,32 +154,27 @@ func compileFilter(def *event.Def, clauses []event.Clause, newTable func() uint3
 		}
 		for _, cond := range c.Conds {
 			source, test, ok := pushable(def, cond)
-			// One condition on a source is enough to be right; a second one would have to be met by another value.
-			if !ok || constrains[source]&bit != 0 {
+			g := groupOf(source, test, cond.Not)
+			// One condition is enough to be right, and in one group a second one would be met by the value that meets the first. Negated
+			// ones must all hold anyway.
+			if !ok || constrains[g]&bit != 0 && !g.negated {
 				continue
 			}
-			constrains[source] |= bit
-			tests = append(tests, filterTest{source, test, cond, bit})
+			constrains[g] |= bit
+			tests = append(tests, filterTest{g, test, cond, bit})
 		}
 	}
 	if len(tests) == 0 {
 		return nil // origins alone are in the event's configuration
 	}
-	// What is known of the task comes first: it is judged before any argument is read.
-	slices.SortStableFunc(tests, func(a, b filterTest) int {
-		return cmp.Or(
-			cmp.Compare(b.source/sourceComm, a.source/sourceComm),
-			cmp.Compare(a.source, b.source),
-			cmp.Compare(a.test, b.test),
-		)
-	})
+	slices.SortStableFunc(tests, func(a, b filterTest) int { return cmp.Or(a.group.compare(b.group), cmp.Compare(a.test, b.test)) })
 	n := 0
 	for i := 0; i < len(tests); {
-		start, source := n, tests[i].source
+		start, g := n, tests[i].group
 		overflow := false
-		for i < len(tests) && tests[i].source == source {
+		for i < len(tests) && tests[i].group == g {
 			j := i
-			for j < len(tests) && tests[j].source == source && tests[j].test == tests[i].test {
+			for j < len(tests) && tests[j].group == g && tests[j].test == tests[i].test {
 				j++
 			}
 			fields := f.add(tests[i:j], newTable)
@@ -151,15 +185,18 @@ func compileFilter(def *event.Def, clauses []event.Clause, newTable func() uint3
 			}
 			i = j
 		}
-		if overflow { // a source that is only half tested would drop too much: do not test it
+		if overflow { // a group that is only half tested would drop too much: do not test it
 			for k := start; k < n; k++ {
 				f.value.Fields[k] = filterField{}
 			}
 			n = start
 			continue
 		}
-		f.value.Fields[n-1].Last = 1
-		f.value.Fields[n-1].Constrains = constrains[source]
+		f.value.Fields[n-1].Last = lastAny
+		if g.negated {
+			f.value.Fields[n-1].Last = lastNone
+		}
+		f.value.Fields[n-1].Constrains = constrains[g]
 	}
 	f.accumulate()
 	return f
@@ -167,8 +204,11 @@ func compileFilter(def *event.Def, clauses []event.Clause, newTable func() uint3
 
 // pushable says how the kernel can judge a condition.
 func pushable(def *event.Def, c event.Cond) (source, test uint8, ok bool) {
-	if c.Not || len(c.Strs)+len(c.Nums) == 0 {
+	if len(c.Strs)+len(c.Nums) == 0 {
 		return 0, 0, false
+	}
+	if c.Not {
+		defer func() { ok = ok && exact(c, test) }()
 	}
 	text := func() (uint8, bool) {
 		switch {
@@ -178,6 +218,8 @@ func pushable(def *event.Def, c event.Cond) (source, test uint8, ok bool) {
 			return testText, true
 		case c.Op == event.OpSuffix:
 			return testSuffix, true
+		case c.Op == event.OpContains && !slices.ContainsFunc(c.Strs, func(s string) bool { return len(s) == 0 || len(s) > needleMax || !ascii(s) }):
+			return testContains, true
 		}
 		return 0, false
 	}
@@ -242,6 +284,19 @@ func pushable(def *event.Def, c event.Cond) (source, test uint8, ok bool) {
 		return uint8(arg), test, ok
 	}
 	return 0, 0, false
+}
+
+// exact reports whether a test holds on nothing but what the condition holds on, so that its negation drops nothing else: texts are
+// whole, and what is not searched to its end is not said to have anything in it.
+func exact(c event.Cond, test uint8) bool {
+	limit := map[uint8]int{testText: textMax - 2, testSuffix: suffixMax, testEqual: 0}
+	most, ok := limit[test]
+	return ok && !slices.ContainsFunc(c.Strs, func(s string) bool { return len(s) > most })
+}
+
+// ascii reports whether a text is compared with a path byte by byte: a byte that is no UTF-8 is shown as another character.
+func ascii(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
 // ports returns the port numbers of a condition, given as numbers or as text.
@@ -316,6 +371,18 @@ func (f *filter) add(tests []filterTest, newTable func() uint32) []filterField {
 				f.numbers[numberKey{Table: field.Table, Value: v}] |= t.clause
 			}
 		}
+	case testContains: // a field for each text
+		var out []filterField
+		for _, t := range tests {
+			for _, s := range t.cond.Strs {
+				c := field
+				var needle [needleMax]byte
+				copy(needle[:], s)
+				c.A, c.B, c.Grants = binary.NativeEndian.Uint64(needle[:]), uint64(len(s)), t.clause
+				out = shared(out, c)
+			}
+		}
+		return out
 	default: // comparisons: a field each
 		var out []filterField
 		for _, t := range tests {
@@ -329,18 +396,21 @@ func (f *filter) add(tests []filterTest, newTable func() uint32) []filterField {
 				if step == 2 {
 					c.B = t.cond.Nums[i+1]
 				}
-				// Many clauses ask the same: there are not fields enough for each of them.
-				same := func(o filterField) bool { return o.A == c.A && o.B == c.B }
-				if i := slices.IndexFunc(out, same); i >= 0 {
-					out[i].Grants |= c.Grants
-				} else {
-					out = append(out, c)
-				}
+				out = shared(out, c)
 			}
 		}
 		return out
 	}
 	return []filterField{field}
+}
+
+// shared appends a field, unless there is one that asks the same: there are not fields enough for each clause.
+func shared(list []filterField, f filterField) []filterField {
+	if i := slices.IndexFunc(list, func(o filterField) bool { return o.A == f.A && o.B == f.B }); i >= 0 {
+		list[i].Grants |= f.Grants
+		return list
+	}
+	return append(list, f)
 }
 
 // textOf returns the entry for a text. Texts that are too long are known by their beginning, or end.

@@ -41,7 +41,11 @@ func TestFilter(t *testing.T) {
 	r := startRecorder(t, Options{})
 	dir := t.TempDir()
 	long := strings.Repeat("l", 200)
-	names := []string{"a.conf", "a.conf.bak", "shadow", long + "1", long + "2"} // even ones are read, odd ones written
+	deep := strings.Repeat("d", 200) + "/" + strings.Repeat("e", 100) + "/"                 // more than is searched
+	names := []string{"a.conf", "a.conf.bak", "shadow", long + "1", long + "2", deep + "f"} // even ones are read, odd ones written
+	if err := os.MkdirAll(filepath.Join(dir, deep), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	var paths []string
 	for _, n := range names {
 		p := filepath.Join(dir, n)
@@ -57,6 +61,7 @@ func TestFilter(t *testing.T) {
 	num := func(field string, op event.Op, nums ...uint64) event.Cond {
 		return event.Cond{Field: field, Op: op, Nums: nums}
 	}
+	not := func(c event.Cond) event.Cond { c.Not = true; return c }
 	clause := func(c ...event.Cond) event.Clause { return event.Clause{Conds: c} }
 	inDir := cond("pathname", event.OpPrefix, dir)
 	selectAll(t, r.Sensor, "security_file_open")
@@ -71,9 +76,9 @@ func TestFilter(t *testing.T) {
 		"prefix":           {[]event.Clause{clause(cond("pathname", event.OpPrefix, paths[0]))}, names[:2]},
 		"suffix":           {[]event.Clause{clause(cond("pathname", event.OpSuffix, "/shadow", ".bak"))}, []string{"a.conf.bak", "shadow"}},
 		"long names":       {[]event.Clause{clause(cond("pathname", event.OpEqual, paths[3]))}, names[3:4]},
-		"flags":            {[]event.Clause{clause(inDir, num("flags", event.OpBits, 3, writing))}, []string{"a.conf.bak", long + "1"}},
+		"flags":            {[]event.Clause{clause(inDir, num("flags", event.OpBits, 3, writing))}, []string{"a.conf.bak", long + "1", deep + "f"}},
 		"either":           {[]event.Clause{clause(cond("pathname", event.OpEqual, paths[2])), clause(cond("pathname", event.OpPrefix, paths[1]))}, []string{"a.conf.bak", "shadow"}},
-		"nested prefixes":  {[]event.Clause{clause(cond("pathname", event.OpPrefix, dir), num("flags", event.OpBits, 3, writing)), clause(cond("pathname", event.OpEqual, paths[0]))}, []string{"a.conf", "a.conf.bak", long + "1"}},
+		"nested prefixes":  {[]event.Clause{clause(cond("pathname", event.OpPrefix, dir), num("flags", event.OpBits, 3, writing)), clause(cond("pathname", event.OpEqual, paths[0]))}, []string{"a.conf", "a.conf.bak", long + "1", deep + "f"}},
 		"other fields":     {[]event.Clause{clause(cond("pathname", event.OpEqual, paths[0]), num("@uid", event.OpEqual, 12345)), clause(cond("pathname", event.OpEqual, paths[2]), num("@uid", event.OpEqual, uint64(os.Getuid())))}, names[2:3]},
 		"comm":             {[]event.Clause{clause(inDir, cond("@comm", event.OpPrefix, "no-such"))}, nil},
 		"greater":          {[]event.Clause{clause(inDir, num("inode", event.OpGreater, 0))}, names},
@@ -86,7 +91,16 @@ func TestFilter(t *testing.T) {
 		"control group":    {[]event.Clause{clause(inDir, num("@cgroup", event.OpEqual, here))}, names},
 		"another cgroup":   {[]event.Clause{clause(inDir, num("@cgroup", event.OpEqual, here+1))}, nil},
 		"absent argument":  {[]event.Clause{clause(cond("remote_addr.sun_path", event.OpEqual, "x"))}, names}, // unknown: everything
-		"cannot be judged": {[]event.Clause{clause(cond("pathname", event.OpContains, "conf"))}, names},
+		"cannot be judged": {[]event.Clause{clause(cond("pathname", event.OpContains, "longer than eight"))}, names},
+		"contains":         {[]event.Clause{clause(inDir, cond("pathname", event.OpContains, "f.b", "lllllll2", "hadow/"))}, []string{"a.conf.bak", long + "2", deep + "f"}},
+		"contains end":     {[]event.Clause{clause(inDir, cond("pathname", event.OpContains, "/shadow", "/"+"shadow/"))}, []string{"shadow", deep + "f"}},
+		"other contains":   {[]event.Clause{clause(cond("pathname", event.OpPrefix, "/no/"), cond("pathname", event.OpContains, "conf")), clause(cond("pathname", event.OpSuffix, "w"), cond("pathname", event.OpContains, "/sh"))}, names[2:3]},
+		"not":              {[]event.Clause{clause(inDir, not(cond("pathname", event.OpPrefix, dir+"/a", dir+"/s")))}, names[3:]},
+		"not, two":         {[]event.Clause{clause(inDir, not(cond("pathname", event.OpPrefix, dir+"/a")), not(cond("pathname", event.OpSuffix, "2", "/f")))}, names[2:4]},
+		"not equal":        {[]event.Clause{clause(inDir, not(cond("pathname", event.OpEqual, paths[0])))}, names[1:]},
+		"not one too long": {[]event.Clause{clause(inDir, not(cond("pathname", event.OpEqual, paths[0], paths[5])))}, names},
+		"not user":         {[]event.Clause{clause(inDir, not(num("@uid", event.OpEqual, uint64(os.Getuid()))))}, nil},
+		"not absent":       {[]event.Clause{clause(inDir, not(cond("syscall_pathname", event.OpPrefix, dir)), cond("pathname", event.OpSuffix, "/shadow")), clause(cond("pathname", event.OpEqual, paths[0]))}, names[:1]},
 		"many clauses": {func() (out []event.Clause) {
 			for i := range 70 {
 				out = append(out, clause(cond("pathname", event.OpEqual, fmt.Sprintf("/no/%d", i))))
@@ -115,7 +129,7 @@ func TestFilter(t *testing.T) {
 				r.mu.Lock()
 				for _, e := range r.events {
 					if p, _ := argText(e, "pathname"); e.Name() == "security_file_open" && int(e.HostPID) == pid && strings.HasPrefix(p, dir) {
-						got = append(got, filepath.Base(p))
+						got = append(got, strings.TrimPrefix(p, dir+"/"))
 					}
 				}
 				r.mu.Unlock()

@@ -51,10 +51,14 @@ const maxClauses = 60
 func fewer(list []event.Clause) []event.Clause {
 	unite := func() { list = uniteValues(dropCovered(uniteOrigins(list))) }
 	unite()
-	// First goes what kernels can't judge, then all but the most telling condition.
+	// First goes what tells least, then all but the most telling condition.
 	for _, keep := range []func([]event.Cond) []event.Cond{
 		func(conds []event.Cond) []event.Cond {
-			return slices.DeleteFunc(slices.Clone(conds), func(c event.Cond) bool { return c.Not || c.Op == event.OpContains })
+			least := func(c event.Cond) bool { return c.Not || c.Op == event.OpContains }
+			if out := slices.DeleteFunc(slices.Clone(conds), least); len(out) > 0 {
+				return out
+			}
+			return conds
 		},
 		func(conds []event.Cond) []event.Cond {
 			if len(conds) < 2 {
@@ -208,25 +212,14 @@ next:
 
 // conditions says in the sensor's terms what it can of a conjunction, in a fixed order.
 func conditions(def *event.Def, conj []*native.Node, text bool) []event.Cond {
-	present := map[string]bool{}
-	for _, n := range conj {
-		if n.Op == native.Defined && len(n.Term.Path) == 0 {
-			present[n.Term.Arg] = true
-		}
-	}
 	var out []event.Cond
 	seen := map[string]bool{}
 	for _, n := range conj {
 		var c event.Cond
 		ok := false
 		if n.Op == native.Not {
-			// A negation also holds where the argument is absent; the sensor's does not.
-			inner := n.Kids[0]
-			if c, ok = condition(def, inner, text, true); ok && (inner.Term.Arg == "" || present[inner.Term.Arg]) {
-				c.Not = true
-			} else {
-				ok = false
-			}
+			c, ok = condition(def, inner(n.Kids[0]), text, true)
+			c.Not = true
 		} else {
 			c, ok = condition(def, n, text, false)
 		}
@@ -237,6 +230,14 @@ func conditions(def *event.Def, conj []*native.Node, text bool) []event.Cond {
 	}
 	slices.SortStableFunc(out, func(a, b event.Cond) int { return strings.Compare(condKey(a), condKey(b)) })
 	return out
+}
+
+// inner is what is negated, without that the argument in question be there: a negation of either form holds where it is absent.
+func inner(n *native.Node) *native.Node {
+	if n.Op == native.And && len(n.Kids) == 2 && n.Kids[0].Op == native.Defined && len(n.Kids[0].Term.Path) == 0 && n.Kids[0].Term.Arg == n.Kids[1].Term.Arg {
+		return n.Kids[1]
+	}
+	return n
 }
 
 // taskFields are parts of the document that the sensor knows of a task. All events have them.
@@ -498,7 +499,7 @@ func holds(c event.Cond, ev *event.Event) bool {
 		return true // not known here: let it through
 	}
 	if !present {
-		return false
+		return c.Not
 	}
 	hit := false
 	if isNum {

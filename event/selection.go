@@ -34,13 +34,13 @@ func (s Origins) Has(o Origin) bool { return s == 0 || s&(1<<o) != 0 }
 // Field is an argument's name ("pathname", "flags"), a part of an address argument ("remote_addr.sun_path",
 // "remote_addr.sin_port", "remote_addr.sin_addr"), or a property of the task with an "@": "@comm", "@uid", "@pid" and
 // "@tid" (host ids), "@mntns", "@pidns", "@cgroup", "@container" (id), "@exe".
-// An absent argument holds no condition.
+// An absent argument holds no condition but a negated one.
 type Cond struct {
 	Field string
 	Op    Op
 	Strs  []string // for the operators on text
 	Nums  []uint64 // for the operators on numbers; the raw value, not its text. Bits: pairs of mask and value
-	Not   bool     // the field is present and relates to none of the values
+	Not   bool     // the field relates to none of the values, or is absent
 }
 
 // Op relates a field to values.

@@ -34,6 +34,13 @@ enum test {
 	TEST_GREATER,
 	TEST_LESS_SIGNED,
 	TEST_GREATER_SIGNED,
+	TEST_CONTAINS, /* the text has in it the b bytes of a */
+};
+
+/* Whether a field is the last of those that are judged together, and how. */
+enum {
+	LAST = 1, /* a clause that looks at them holds if one grants it */
+	LAST_NOT, /* … if none does; an argument that is not there grants nothing */
 };
 
 #define MAX_FIELDS 24
@@ -42,12 +49,12 @@ enum test {
 struct field {
 	u8 source;
 	u8 test;
-	u8 last; /* of those with this source */
+	u8 last; /* of those that are judged together */
 	u8 pad;
 	u32 table;
 	u64 a, b;
-	u64 grants; /* clauses that the numeric test satisfies */
-	u64 constrains; /* clauses that look at this source; of the last */
+	u64 grants; /* clauses that a test without a table satisfies */
+	u64 constrains; /* clauses that look at these fields; of the last */
 };
 
 struct filter {
@@ -140,6 +147,27 @@ __noinline int match_text(u32 slot, u32 table, u64 pos, u64 len, u32 test)
 	*end = behind;
 	if (grants)
 		s->granted |= *grants;
+	return 0;
+}
+
+/* How far a text is searched; what is longer may have anything in it. */
+#define CONTAINS_MAX 248
+
+/* Whether the len bytes at pos have in them the n bytes of needle, of which there are at most 8. */
+__noinline int match_contains(u32 slot, u64 needle, u64 n, u64 pos, u64 len)
+{
+	struct scratch *s = scratch_at(slot);
+	if (!s || len > CONTAINS_MAX)
+		return 1;
+	u64 mask = n < 8 ? (1ull << 8 * (n & 7)) - 1 : ~0ull;
+	BOUND(pos, 16383);
+	u8 *text = s->rec + pos;
+	for (u32 i = 0; i < CONTAINS_MAX; i++) {
+		if (i + n > len)
+			break;
+		if ((*(u64 *)(text + i) & mask) == needle)
+			return 1;
+	}
 	return 0;
 }
 
@@ -257,6 +285,10 @@ __noinline int match_field(u32 slot, u32 filter, u32 index)
 	case TEST_SUFFIX:
 		match_text(slot, d->table, (u64)s->base + (u32)v, v >> 32, d->test);
 		return 0;
+	case TEST_CONTAINS:
+		if (match_contains(slot, d->a, d->b, (u64)s->base + (u32)v, v >> 32))
+			s->granted |= d->grants;
+		return 0;
 	case TEST_SUN_PATH:
 	case TEST_ADDRESS:
 	case TEST_PORT:
@@ -325,7 +357,7 @@ __noinline int passes(u32 slot, u32 filter, u32 complete)
 		}
 		s->next_field = i + 1;
 		if (d->last) {
-			s->left &= ~d->constrains | s->granted;
+			s->left &= d->last == LAST_NOT ? ~s->granted : ~d->constrains | s->granted;
 			s->granted = 0;
 		}
 		if (!s->left)
