@@ -276,6 +276,19 @@ func (b *Bus) Backlogs(ctx context.Context) (map[string]uint64, error) {
 	return out, nil
 }
 
+// FindingsBacklog returns how many findings are not acknowledged: those that no router has read yet, and those in hand.
+func (b *Bus) FindingsBacklog(ctx context.Context) (n uint64, err error) {
+	for p := range Partitions {
+		cons, err := b.js.Consumer(ctx, StreamFindings, partitionDurable(p))
+		if err != nil {
+			return 0, fmt.Errorf("read partition %d of %s: %w", p, StreamFindings, err)
+		}
+		ci := cons.CachedInfo()
+		n += ci.NumPending + uint64(ci.NumAckPending)
+	}
+	return n, nil
+}
+
 // Discard deletes an output's queue with all that waits in it.
 func (b *Bus) Discard(ctx context.Context, output string) error {
 	if err := b.js.DeleteStream(ctx, QueueStream(output)); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {

@@ -24,6 +24,15 @@ type FindingMessage struct {
 // Body is the finding's JSON.
 func (m *FindingMessage) Body() []byte { return m.msg.Data() }
 
+// Repeated reports whether the server may have given it to somebody before.
+func (m *FindingMessage) Repeated() bool {
+	meta, err := m.msg.Metadata()
+	return err != nil || meta.NumDelivered > 1
+}
+
+// Extend says that the finding is still being worked on.
+func (m *FindingMessage) Extend() error { return m.msg.InProgress() }
+
 // Ack tells the server that the finding is in the store. It is not waited for: a lost one causes a harmless repeat.
 func (m *FindingMessage) Ack() error { return m.msg.Ack() }
 
@@ -125,7 +134,7 @@ func (f *Findings) decode(out []FindingMessage, m jetstream.Msg) []FindingMessag
 		return out
 	}
 	f.bus.log.Error("a finding can't be decoded: it goes to the dead letters", "subject", m.Subject(), "error", err)
-	if f.bus.bury(m, "findings", fmt.Errorf("decode finding: %w", err)) == nil {
+	if f.bus.buryMessage(m, "findings", fmt.Errorf("decode finding: %w", err)) == nil {
 		m.Ack()
 	}
 	return out[:len(out)-1]
@@ -176,9 +185,14 @@ func (b *Bus) PublishNotifications(ctx context.Context, list []QueuedNotificatio
 		if n.Retry > 0 { // asked for again by a person: not a repeat
 			id = fmt.Sprintf("%s#%d", n.ID, n.Retry)
 		}
-		byOutput[n.Output] = append(byOutput[n.Output], &nats.Msg{
-			Subject: queueSubject(n.Output), Data: n.Body, Header: nats.Header{jetstream.MsgIDHeader: {id}},
-		})
+		h := nats.Header{jetstream.MsgIDHeader: {id}}
+		if n.Attempts > 0 {
+			h[headerAttempts] = []string{strconv.Itoa(n.Attempts)}
+		}
+		if n.Delay > 0 {
+			h[headerNotBefore] = []string{strconv.FormatInt(time.Now().Add(n.Delay).UnixMilli(), 10)}
+		}
+		byOutput[n.Output] = append(byOutput[n.Output], &nats.Msg{Subject: queueSubject(n.Output), Data: n.Body, Header: h})
 	}
 	for output, msgs := range byOutput {
 		if err := b.publishAll(ctx, msgs); err != nil {
@@ -194,6 +208,9 @@ type QueuedNotification struct {
 	Output string
 	Body   []byte // JSON of a finding.Notification
 	Retry  int    // how often it was taken back from the dead letters
+
+	Attempts int           // tries before it was queued
+	Delay    time.Duration // how long it is not to be tried
 }
 
 // Delivery is one notification to be delivered. Exactly one of Ack, Retry and Dead ends it; without one it comes again
@@ -234,11 +251,16 @@ func (d *Delivery) again(delay time.Duration) error {
 	return err
 }
 
-// attempts counts the tries before this one, those of the copies before included.
+// attempts counts the tries before this one, those of the copies before included. That a copy came before its time, and was
+// given back, was no try.
 func attempts(m jetstream.Msg) int {
 	n, _ := strconv.Atoi(m.Headers().Get(headerAttempts))
 	if meta, err := m.Metadata(); err == nil {
-		n += int(meta.NumDelivered) - 1
+		given := int(meta.NumDelivered) - 1
+		if given > 0 && m.Headers().Get(headerNotBefore) != "" {
+			given--
+		}
+		n += given
 	}
 	return n
 }
@@ -257,7 +279,7 @@ func (d *Delivery) Extend() error { return d.msg.InProgress() }
 
 // Dead moves it to the dead letters with the error, and returns when it is stored there.
 func (d *Delivery) Dead(cause error) error {
-	if err := d.queue.bus.bury(d.msg, d.queue.output, cause); err != nil {
+	if err := d.queue.bus.buryMessage(d.msg, d.queue.output, cause); err != nil {
 		d.msg.NakWithDelay(5 * time.Second)
 		return err
 	}

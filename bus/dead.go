@@ -17,15 +17,23 @@ const (
 	headerNotBefore = "Tocsin-Not-Before" // Unix milliseconds
 )
 
-// bury stores a message in DEAD, with why.
-func (b *Bus) bury(m jetstream.Msg, output string, cause error) error {
+// buryMessage stores a message in DEAD, with why.
+func (b *Bus) buryMessage(m jetstream.Msg, output string, cause error) error {
 	id := ""
 	if meta, err := m.Metadata(); err == nil {
 		id = fmt.Sprintf("%s.%d", meta.Stream, meta.Sequence.Stream)
 	}
-	dead := &nats.Msg{Subject: deadSubject(output), Data: m.Data(), Header: nats.Header{
-		jetstream.MsgIDHeader: {id}, headerOutput: {output}, headerAttempts: {strconv.Itoa(attempts(m) + 1)},
-		headerError: {headerText(cause)},
+	return b.bury(id, output, m.Data(), attempts(m)+1, cause)
+}
+
+// Bury stores a notification that was never queued in the dead letters, with why.
+func (b *Bus) Bury(n QueuedNotification, cause error) error {
+	return b.bury(n.ID, n.Output, n.Body, n.Attempts, cause)
+}
+
+func (b *Bus) bury(id, output string, body []byte, attempts int, cause error) error {
+	dead := &nats.Msg{Subject: deadSubject(output), Data: body, Header: nats.Header{
+		jetstream.MsgIDHeader: {id}, headerOutput: {output}, headerAttempts: {strconv.Itoa(attempts)}, headerError: {headerText(cause)},
 	}}
 	ctx, cancel := context.WithTimeout(context.Background(), asyncTimeout)
 	defer cancel()

@@ -125,28 +125,41 @@ func (q *Queue) extend(ctx context.Context) {
 	}
 }
 
+// Message is what came out of a queue. Queue.Delivery says what it is.
+type Message = jetstream.Msg
+
+// Messages is where they come, for who waits for other things as well. All others use Next.
+func (q *Queue) Messages() <-chan Message { return q.msgs }
+
 // Next waits for the next delivery.
 func (q *Queue) Next(ctx context.Context) (*Delivery, error) {
 	for {
 		select {
 		case m := <-q.msgs:
-			q.release(m)
-			d := &Delivery{queue: q, msg: m}
-			if wait := notBefore(m); wait > 0 {
-				m.NakWithDelay(wait)
-				continue
+			if d := q.Delivery(m); d != nil {
+				return d, nil
 			}
-			if err := q.decode(m.Data(), &d.n); err != nil {
-				q.bus.log.Error("a notification can't be decoded: it goes to the dead letters", "output", q.output, "error", err)
-				_ = d.Dead(err)
-				continue
-			}
-			d.n.Attempt = attempts(m)
-			return d, nil
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// Delivery takes a message out of the queue; nil: it is not its time yet, or it can't be decoded, and that is seen to.
+func (q *Queue) Delivery(m Message) *Delivery {
+	q.release(m)
+	d := &Delivery{queue: q, msg: m}
+	if wait := notBefore(m); wait > 0 {
+		m.NakWithDelay(wait)
+		return nil
+	}
+	if err := q.decode(m.Data(), &d.n); err != nil {
+		q.bus.log.Error("a notification can't be decoded: it goes to the dead letters", "output", q.output, "error", err)
+		_ = d.Dead(err)
+		return nil
+	}
+	d.n.Attempt = attempts(m)
+	return d
 }
 
 func (q *Queue) decode(body []byte, n *finding.Notification) (err error) {

@@ -13,6 +13,7 @@ import (
 type Queue struct {
 	p *Pipeline
 	q *bus.Queue
+	*lane
 }
 
 // Deliveries opens the queue of an output. Close it.
@@ -21,25 +22,45 @@ func (p *Pipeline) Deliveries(ctx context.Context, output string, opts bus.Queue
 	if err != nil {
 		return nil, err
 	}
-	return &Queue{p, q}, nil
+	return &Queue{p, q, p.openLane(output)}, nil
 }
 
 // Next waits for the next delivery.
 func (q *Queue) Next(ctx context.Context) (*Delivery, error) {
-	d, err := q.q.Next(ctx)
-	if err != nil {
-		return nil, err
+	for {
+		select {
+		case d := <-q.lane.c:
+			return &Delivery{settler: d, p: q.p}, nil
+		case m := <-q.q.Messages():
+			if d := q.q.Delivery(m); d != nil {
+				return &Delivery{settler: d, p: q.p}, nil
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
-	return &Delivery{Delivery: d, p: q.p}, nil
 }
 
 // Close stops the queue; deliveries that were not acknowledged come again.
-func (q *Queue) Close() { q.q.Close() }
+func (q *Queue) Close() {
+	q.lane.close()
+	q.q.Close()
+}
 
-// Delivery is a bus.Delivery whose result is recorded.
+// Delivery is a delivery whose result is recorded.
 type Delivery struct {
-	*bus.Delivery
+	settler
 	p *Pipeline
+}
+
+// settler is a delivery out of the queue (bus.Delivery), or past it (direct). What its methods mean is said there.
+type settler interface {
+	Notification() *finding.Notification
+	Attempt() int
+	Ack() error
+	Retry(delay time.Duration, cause error) error
+	Dead(cause error) error
+	Extend() error
 }
 
 // result is what became of a try; ack comes after it is recorded.
@@ -54,13 +75,13 @@ func (d *Delivery) Ack() error {
 	n := d.Notification()
 	d.p.metrics.deliveries.WithLabelValues(n.Output, "delivered").Inc()
 	if n.Kind == finding.KindFinding && d.Attempt() == 0 {
-		return d.Delivery.Ack() // nothing to record
+		return d.settler.Ack() // nothing to record
 	}
 	select {
-	case d.p.results <- result{store.Result{Notification: n, Status: store.Delivered, Attempts: d.Attempt() + 1, Time: time.Now()}, d.Delivery.Ack}:
+	case d.p.results <- result{store.Result{Notification: n, Status: store.Delivered, Attempts: d.Attempt() + 1, Time: time.Now()}, d.settler.Ack}:
 		return nil
 	case <-d.p.ended:
-		return d.Delivery.Ack()
+		return d.settler.Ack()
 	}
 }
 
@@ -76,7 +97,7 @@ func (d *Delivery) Retry(delay time.Duration, cause error) error {
 	case d.p.results <- result{store.Result{Notification: n, Status: store.Retrying, Attempts: d.Attempt() + 1, Error: text, Time: time.Now()}, nil}:
 	default: // the record of a retry is not worth waiting for
 	}
-	return d.Delivery.Retry(delay, cause)
+	return d.settler.Retry(delay, cause)
 }
 
 // record writes results, many at once.

@@ -52,12 +52,14 @@ type backlog struct{ p *Pipeline }
 
 var (
 	partDesc   = prometheus.NewDesc("tocsin_router_partitions", "Partitions of the findings that this router reads, of 8 that all routers share.", nil, nil)
+	waitDesc   = prometheus.NewDesc("tocsin_router_waiting_findings", "Findings in NATS that are not stored yet, or not taken by an output that gets them past its queue.", nil, nil)
 	queueDesc  = prometheus.NewDesc("tocsin_router_queue_notifications", "Notifications that wait in the queue of an output.", []string{"output"}, nil)
 	storedDesc = prometheus.NewDesc("tocsin_router_stored_notifications", "Notifications in the store: pending (not queued yet), dead (given up).", []string{"output", "status"}, nil)
 )
 
 func (b backlog) Describe(c chan<- *prometheus.Desc) {
 	c <- partDesc
+	c <- waitDesc
 	c <- queueDesc
 	c <- storedDesc
 }
@@ -67,6 +69,12 @@ func (b backlog) Collect(c chan<- prometheus.Metric) {
 	defer cancel()
 	if f := b.p.reading.Load(); f != nil {
 		c <- prometheus.MustNewConstMetric(partDesc, prometheus.GaugeValue, float64(f.Partitions()))
+	}
+	waiting, err := b.p.opts.Bus.FindingsBacklog(ctx)
+	if err != nil {
+		c <- prometheus.NewInvalidMetric(waitDesc, err)
+	} else {
+		c <- prometheus.MustNewConstMetric(waitDesc, prometheus.GaugeValue, float64(waiting))
 	}
 	queues, err := b.p.opts.Bus.Backlogs(ctx)
 	if err != nil {

@@ -2,9 +2,9 @@
 // notifications from there into the queues of outputs.
 //
 //	FINDINGS ─▶ one transaction: findings, alerts, threads, outbox ─▶ DELIVER_<output> ─▶ acknowledge the findings
-//	    └─ each finding, where a route passes it on whatever happens ─▶ DELIVER_<output> ─┘
+//	    └─ each finding, where a route passes it on whatever happens ─▶ the output, or else DELIVER_<output> ─┘
 //
-// Nothing is acknowledged before it is stored and queued, and everything has an id that a repeat does not change: whenever the
+// Nothing is acknowledged before it is stored, and taken or queued, and everything has an id that a repeat does not change: whenever the
 // process dies, the work is done again to the same effect. Several pipelines on one NATS and one PostgreSQL share the
 // work.
 package pipeline
@@ -13,6 +13,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,6 +46,7 @@ type Pipeline struct {
 	due     chan time.Time // something is due then
 	asked   chan struct{}  // people have changed something
 	outbox  chan struct{}  // something is to be queued
+	lanes   sync.Map       // by output: *lane
 	ready   atomic.Bool
 	reading atomic.Pointer[bus.Findings]
 	ended   chan struct{} // closed when nobody records results any more
@@ -138,9 +140,10 @@ func (p *Pipeline) run(ctx context.Context) error {
 // batch is some findings on their way into the store.
 type batch struct {
 	table  *router.Table
-	msgs   []bus.FindingMessage
+	msgs   []held
 	direct []bus.QueuedNotification // what Table.Direct says
 	notes  []finding.Notification   // of direct
+	of     []*held                  // of direct: the finding; nil: it came before, so that the queue knows whether it is a repeat
 	failed map[string]error         // outputs whose queues have not taken direct
 	hurry  bool                     // somebody is to be told of what the store makes of them
 }
@@ -152,27 +155,40 @@ func (p *Pipeline) consume(ctx context.Context, from *bus.Findings, to chan<- *b
 		if err != nil {
 			return err
 		}
-		b := &batch{table: p.table.Load(), msgs: msgs}
+		b := &batch{table: p.table.Load(), msgs: make([]held, len(msgs))}
 		now := time.Now()
 		for i := range msgs {
-			list, all := b.table.Direct(now, &msgs[i].Finding)
+			m := &b.msgs[i]
+			m.FindingMessage = msgs[i]
+			m.left.Store(1) // the store
+			list, all := b.table.Direct(now, &m.Finding)
 			b.hurry = b.hurry || !all
+			if len(list) == 0 {
+				continue
+			}
+			of := m
+			if m.Repeated() {
+				of = nil
+			}
 			for _, n := range list {
-				body, err := encode(&n, map[string][]byte{msgs[i].Finding.ID: msgs[i].Body()})
+				body, err := encodeSingle(&n, m.Body())
 				if err != nil {
 					return fmt.Errorf("encode notification: %w", err)
 				}
+				n.Body = body
 				b.direct = append(b.direct, bus.QueuedNotification{ID: n.ID, Output: n.Output, Body: body})
-				b.notes = append(b.notes, n)
+				b.notes, b.of = append(b.notes, n), append(b.of, of)
 			}
 		}
 		to <- b
 	}
 }
 
-// hand queues what can be sent at once. What a queue does not take goes into the outbox, in the transaction that stores the findings.
+// hand passes on what can be sent at once: to the outputs themselves, or into their queues. What a queue does not take goes into
+// the outbox, in the transaction that stores the findings.
 func (p *Pipeline) hand(from <-chan *batch, to chan<- *batch) {
 	for b := range from {
+		p.handOver(b)
 		b.failed = p.publish(b.direct)
 		to <- b
 	}
@@ -241,7 +257,7 @@ type work struct {
 	direct []bus.QueuedNotification // single findings: not in the outbox
 	kept   []bus.QueuedNotification // in the outbox
 	notes  []finding.Notification   // of direct
-	acks   []bus.FindingMessage
+	acks   []*held
 }
 
 // insist repeats f until it succeeds or ctx is done. A store that fails (a full disk) holds everything back: nothing is
@@ -264,9 +280,11 @@ func (p *Pipeline) insist(ctx context.Context, f func() (work, error)) (work, er
 }
 
 func (p *Pipeline) storeFindings(batches []*batch) (work, error) {
-	var msgs []bus.FindingMessage
+	var msgs []*held
 	for _, b := range batches {
-		msgs = append(msgs, b.msgs...)
+		for i := range b.msgs {
+			msgs = append(msgs, &b.msgs[i])
+		}
 	}
 	list := make([]finding.Finding, len(msgs))
 	bodies := make(map[string][]byte, len(msgs))
@@ -361,13 +379,16 @@ func encode(n *finding.Notification, bodies map[string][]byte) ([]byte, error) {
 	if n.Kind != finding.KindFinding || bodies[n.Findings[0].ID] == nil {
 		return finding.Marshal(n)
 	}
+	return encodeSingle(n, bodies[n.Findings[0].ID])
+}
+
+func encodeSingle(n *finding.Notification, body []byte) ([]byte, error) {
 	frame := *n
 	frame.Findings = nil
 	b, err := finding.Marshal(&frame)
 	if err != nil {
 		return nil, err
 	}
-	body := bodies[n.Findings[0].ID]
 	out := make([]byte, 0, len(b)+len(body)+len(`,"findings":[]}`))
 	out = append(out, b[:len(b)-1]...)
 	out = append(out, `,"findings":[`...)
@@ -380,7 +401,7 @@ func (p *Pipeline) forward(from <-chan work) {
 	for w := range from {
 		if p.queue(w) {
 			for i := range w.acks {
-				w.acks[i].Ack()
+				w.acks[i].done()
 			}
 		}
 	}
