@@ -157,3 +157,9 @@ below(name, domains) if {
 	some domain in domains
 	endswith(name, concat("", [".", domain]))
 }
+
+# A server, or a proxy: what it sends may be what others sent to it.
+server if {
+	some name in data.tocsin.lists.servers
+	endswith(input.executable.path, name)
+}

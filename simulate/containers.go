@@ -61,6 +61,17 @@ var containerSimulations = []Simulation{
 		"request", []string{"169.254.169.254", "/latest/meta-data/iam/security-credentials/"}, container{}),
 	inContainer("tunnel_domain_lookup", "Asks its own loopback for a name below interact.sh in a container that has no other network.",
 		"ask", []string{"simulation.interact.sh", "A"}, container{}),
+	inContainer("dynamic_dns_lookup", "Asks its own loopback for a name below duckdns.org in a container that has no other network.",
+		"ask", []string{"simulation.duckdns.org", "A"}, container{}),
+	connects("encrypted_dns_in_container", "203.0.113.1", "853"), // TEST-NET-3, RFC 5737
+	inContainer("program_fetched_from_bare_address", "Asks 203.0.113.1, which is its own address, for a script in a container whose only network is its own loopback.",
+		"request", []string{"203.0.113.1", "/simulation.sh"}, container{}),
+	inContainer("attack_tool_request", "Sends a request that names sqlmap to itself in a container whose only network is its own loopback.",
+		"request", []string{"192.0.2.1", "/", "sqlmap/1.8 (simulation)"}, container{}),
+	inContainer("exploit_request", "Sends a request for a path with /../ to itself in a container whose only network is its own loopback.",
+		"request", []string{"192.0.2.1", "/simulation/../../etc/hostname"}, container{}),
+	inContainer("web_shell_request", "Asks itself for a file called c99.php in a container whose only network is its own loopback.",
+		"request", []string{"192.0.2.1", "/simulation/c99.php"}, container{}),
 	connects("kubernetes_api_contact", "10.96.0.1", "443"),
 	connects("ssh_from_container", "192.0.2.1", "22"), // TEST-NET-1, RFC 5737
 	inContainer("container_device_node", "Makes a node for the device 0:0, which does not exist, in a container.",

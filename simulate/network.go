@@ -103,7 +103,8 @@ func stepAsk(args []string) error {
 	return err
 }
 
-// stepRequest connects to an address, which becomes this network namespace's own, and sends the head of an HTTP request for a path.
+// stepRequest connects to an address, which becomes this network namespace's own, and sends the head of an HTTP request for
+// a path, of the user agent that may follow.
 func stepRequest(args []string) error {
 	if err := addLoopback(args[0]); err != nil {
 		return err
@@ -112,7 +113,11 @@ func stepRequest(args []string) error {
 	if err != nil {
 		return err
 	}
-	_, err = unix.Write(client, []byte("GET "+args[1]+" HTTP/1.1\r\nHost: "+args[0]+"\r\nUser-Agent: simulation\r\n\r\n"))
+	agent := "simulation"
+	if len(args) > 2 {
+		agent = args[2]
+	}
+	_, err = unix.Write(client, []byte("GET "+args[1]+" HTTP/1.1\r\nHost: "+args[0]+"\r\nUser-Agent: "+agent+"\r\n\r\n"))
 	return err
 }
 
