@@ -325,7 +325,10 @@ func (e *Event) view(rec []byte) {
 	p := unsafe.SliceData(rec)
 	e.Header = (*Header)(unsafe.Pointer(p))
 	n := int(e.Argc)
-	e.slots = unsafe.Slice((*Slot)(unsafe.Add(unsafe.Pointer(p), HeaderSize)), n)
+	e.slots = nil
+	if n > 0 { // else the address may be behind the record, where the garbage collector finds something else
+		e.slots = unsafe.Slice((*Slot)(unsafe.Add(unsafe.Pointer(p), HeaderSize)), n)
+	}
 	rest := rec[HeaderSize+8*n:]
 	e.data, e.host = rest[:len(rest)-int(e.HostLen)], rest[len(rest)-int(e.HostLen):]
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/netip"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"unsafe"
@@ -228,4 +229,22 @@ func FuzzParseJSON(f *testing.F) {
 			t.Fatalf("not JSON: %s", out)
 		}
 	})
+}
+
+// An event without arguments and host ends with its header: nothing may point behind it.
+func TestNothingBehindHeader(t *testing.T) {
+	var keep []*Event
+	for range 1 << 16 { // until the record is the last of what the allocator has there
+		e, err := ParseJSON([]byte(`{"eventName":"nothing"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		keep = append(keep, e)
+	}
+	runtime.GC()
+	for _, e := range keep {
+		if !json.Valid(e.AppendJSON(nil)) || e.Clone().Name() != "nothing" {
+			t.Fatal(e)
+		}
+	}
 }
