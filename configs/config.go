@@ -49,7 +49,7 @@ type Log struct {
 
 // Sensor configures events and rules.
 type Sensor struct {
-	Listen     string        `yaml:"listen" doc:"address of /metrics and /readyz of tocsin-sensor"`
+	Listen     string        `yaml:"listen" doc:"address of /metrics, /healthz and /readyz of tocsin-sensor, which ask for no token"`
 	Rules      []string      `yaml:"rules" doc:"folders with rules, beside the built-in ones"`
 	Builtin    bool          `yaml:"builtin" doc:"whether the built-in rules are used"`
 	Enable     []string      `yaml:"enable" doc:"ids of rules that are off by default and shall be used, as globs"`

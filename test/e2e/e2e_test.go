@@ -73,17 +73,22 @@ func (n *node) waitReady(t testing.TB) {
 		if n.Exited() {
 			t.Fatalf("ended before it was ready:\n%s", n.Stderr())
 		}
-		resp, err := http.Get(n.url + "/readyz")
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		body, _ := io.ReadAll(resp.Body)
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("/readyz: %s: %s", resp.Status, body)
-		}
-		return nil
+		return ready(n.url)
 	})
+}
+
+// ready asks a program whether it does its work.
+func ready(url string) error {
+	resp, err := http.Get(url + "/readyz")
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		body, _ := io.ReadAll(resp.Body)
+		return fmt.Errorf("/readyz: %s: %s", resp.Status, body)
+	}
+	return nil
 }
 
 // get reads a JSON document of the API.

@@ -62,17 +62,10 @@ func run(ctx context.Context, o *service.Options) error {
 	})
 }
 
-// serve answers /healthz, /readyz and /metrics on a loopback address, which needs no authentication.
+// serve answers /healthz, /readyz and /metrics, which need no authentication: they tell nothing of what was seen.
 func serve(addr string, registry *prometheus.Registry, ready func() error) (lifecycle.Stop, error) {
 	if addr == "" || addr == "off" {
 		return nil, nil
-	}
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return nil, fmt.Errorf("sensor.listen: %w", err)
-	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, fmt.Errorf("sensor.listen: %s is no loopback address, and the sensor asks nobody for a password: use 127.0.0.1", addr)
 	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
