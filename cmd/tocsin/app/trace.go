@@ -339,7 +339,7 @@ func place(ev *event.Event) string {
 }
 
 // leading arguments say most of what happened: they come first in a row, and without their names.
-var leading = []string{"pathname", "file_path", "path", "binary.path", "remote_addr", "local_addr", "addr", "argv"}
+var leading = []string{"pathname", "file_path", "path", "binary.path", "remote_addr", "local_addr", "addr", "argv", "dns_questions", "dns_response", "http_request"}
 
 // trailing arguments identify what the leading ones name, or are seldom looked at: they come last.
 var trailing = []string{"ctime", "dev", "inode", "dirfd", "sockfd", "_type", "_mode", "cmdpath", "from_kernel", "interp", "interpreter_pathname", "syscall"}
@@ -395,6 +395,8 @@ func argsText(ev *event.Event, env bool) string {
 				n++
 			}
 			b.WriteByte(']')
+		case event.KindJSON:
+			b.WriteString(packetText(a.Type, ev.Bytes(i)))
 		default:
 			b.WriteString(ev.ArgText(i))
 		}
