@@ -68,6 +68,12 @@ func (c *Client) Get(ctx context.Context, path string, query url.Values, out any
 	return err
 }
 
+// Ready returns nil when the server says that all its parts do their work: in one process the sensor as well.
+func (c *Client) Ready(ctx context.Context) error {
+	_, err := c.do(ctx, http.MethodGet, "../readyz", nil, nil, nil, nil)
+	return err
+}
+
 // Send sends body with a method; the answer goes to out unless it is nil. It returns the answer's header.
 func (c *Client) Send(ctx context.Context, method, path string, header http.Header, body, out any) (http.Header, error) {
 	return c.do(ctx, method, path, nil, header, body, out)

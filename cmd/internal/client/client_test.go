@@ -2,6 +2,7 @@ package client
 
 import (
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -27,6 +28,8 @@ func TestCalls(t *testing.T) {
 				return
 			}
 			w.Write([]byte(`{}`))
+		case "GET /readyz":
+			w.WriteHeader(http.StatusServiceUnavailable)
 		case "GET /v1/stream":
 			w.Write([]byte(": hello\n\nid: 7\nevent: alert\ndata: {\"a\":\ndata: 1}\n\ndata: x\n\n"))
 		default:
@@ -54,6 +57,10 @@ func TestCalls(t *testing.T) {
 		t.Error(err)
 	}
 	if err := c.Get(t.Context(), "/nothing", nil, nil); err == nil || !strings.Contains(err.Error(), "404") {
+		t.Errorf("%v", err)
+	}
+	var not *Error
+	if err := c.Ready(t.Context()); !errors.As(err, &not) || not.Status != http.StatusServiceUnavailable {
 		t.Errorf("%v", err)
 	}
 	var got []Event

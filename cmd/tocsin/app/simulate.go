@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"time"
@@ -72,6 +73,9 @@ func (c *simulateCmd) Run(e *env) error {
 		}
 		// Better to know before anything is done that nobody would see it.
 		if err := api.Get(e.ctx, "/findings", url.Values{"limit": {"1"}}, nil); err != nil {
+			return fmt.Errorf("%w; --no-wait triggers all the same", err)
+		}
+		if err := waitReady(e.ctx, api); err != nil {
 			return fmt.Errorf("%w; --no-wait triggers all the same", err)
 		}
 	}
@@ -213,6 +217,22 @@ func (c *simulateCmd) one(e *env, s simulate.Simulation, api *client.Client) sim
 	}
 	r.Detected, r.Seconds = true, at.Sub(began).Seconds()
 	return r
+}
+
+// waitReady returns when the server is ready: one that has just been started answers before its sensor sees anything.
+func waitReady(ctx context.Context, api *client.Client) error {
+	for end := time.Now().Add(time.Minute); ; {
+		err := api.Ready(ctx)
+		var not *client.Error
+		if !errors.As(err, &not) || not.Status != http.StatusServiceUnavailable || time.Now().After(end) {
+			return err
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // waitFinding returns when the server has a finding of the rule that is not older than since.
