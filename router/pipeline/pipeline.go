@@ -56,7 +56,7 @@ const (
 	batchSize = 1000 // findings in one transaction, at least where so many wait
 	readSize  = 200  // findings read at a time
 	// storeWithin is how long a finding of which nobody is to be told, or has been, may wait for others to be stored with.
-	storeWithin = 50 * time.Millisecond
+	storeWithin = 100 * time.Millisecond
 	// maxWait is how often the store is asked what is due.
 	maxWait     = time.Second
 	outboxEvery = 5 * time.Second
