@@ -280,6 +280,9 @@ func (b *Bus) Backlogs(ctx context.Context) (map[string]uint64, error) {
 func (b *Bus) FindingsBacklog(ctx context.Context) (n uint64, err error) {
 	for p := range Partitions {
 		cons, err := b.js.Consumer(ctx, StreamFindings, partitionDurable(p))
+		if errors.Is(err, jetstream.ErrConsumerNotFound) {
+			continue // no router has ever read it
+		}
 		if err != nil {
 			return 0, fmt.Errorf("read partition %d of %s: %w", p, StreamFindings, err)
 		}

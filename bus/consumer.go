@@ -30,6 +30,9 @@ func (m *FindingMessage) Repeated() bool {
 	return err != nil || meta.NumDelivered > 1
 }
 
+// ExtendEvery is how often Extend is to be called for a finding in hand; otherwise the server gives it to somebody again.
+const ExtendEvery = findingAckWait / 4
+
 // Extend says that the finding is still being worked on.
 func (m *FindingMessage) Extend() error { return m.msg.InProgress() }
 
@@ -49,8 +52,11 @@ type Findings struct {
 	done      chan struct{}
 }
 
-// partitionAhead bounds the findings of one partition that the client fetches ahead.
-const partitionAhead = 250
+// What is fetched ahead waits here while nobody tells the server so, and is given again when it waits too long: it is little.
+const (
+	partitionAhead = 64 // of one partition, in the client
+	ahead          = 256
+)
 
 // Findings starts to consume. Several routers that do so share the work.
 func (b *Bus) Findings(ctx context.Context) (*Findings, error) {
@@ -63,7 +69,7 @@ func (b *Bus) Findings(ctx context.Context) (*Findings, error) {
 		return nil, err
 	}
 	f := &Findings{
-		bus: b, msgs: make(chan jetstream.Msg, 2*maxBatch), consumers: consumers, reading: make([]jetstream.ConsumeContext, Partitions),
+		bus: b, msgs: make(chan jetstream.Msg, ahead), consumers: consumers, reading: make([]jetstream.ConsumeContext, Partitions),
 		member: m, done: make(chan struct{}),
 	}
 	ctx, f.cancel = context.WithCancel(context.Background())
@@ -83,9 +89,9 @@ func (b *Bus) Findings(ctx context.Context) (*Findings, error) {
 func (f *Findings) Partitions() int { return int(f.held.Load()) }
 
 // consume moves messages into the channel; a full channel holds the consumer back.
-func consume(b *Bus, cons jetstream.Consumer, to chan jetstream.Msg, ahead int) (jetstream.ConsumeContext, error) {
+func consume(b *Bus, cons jetstream.Consumer, to chan jetstream.Msg, most int) (jetstream.ConsumeContext, error) {
 	return cons.Consume(func(m jetstream.Msg) { to <- m },
-		jetstream.PullMaxMessages(ahead), jetstream.PullExpiry(10*time.Second),
+		jetstream.PullMaxMessages(most), jetstream.PullExpiry(10*time.Second),
 		jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
 			if !errors.Is(err, nats.ErrConnectionClosed) {
 				b.log.Debug("consumer", "error", err)

@@ -54,13 +54,13 @@ func run(ctx context.Context, o *service.Options, f removed) error {
 				return nil
 			case <-o.Hangup:
 			}
-			cfg, err := configs.Load(o.File, outputs.Types())
-			if err == nil {
-				err = routing.Check(cfg)
-			}
-			if err == nil {
-				err = router.Reload(ctx, cfg)
-			}
+			err := router.Reload(ctx, func() (*configs.Config, error) {
+				cfg, err := configs.Load(o.File, outputs.Types())
+				if err != nil {
+					return nil, err
+				}
+				return cfg, routing.Check(cfg)
+			})
 			if err != nil {
 				o.Log.Error("configuration not reloaded: the old one stays", "error", err)
 				continue

@@ -23,11 +23,60 @@ func (h *held) done() {
 	}
 }
 
+// hands are the findings that are worked on.
+type hands struct {
+	mu   sync.Mutex
+	list []*batch
+}
+
+func (h *hands) add(b *batch) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.list = append(h.list, b)
+}
+
+// extend tells the server again and again that they are not forgotten: what it gives a second time reaches an output twice.
+func (h *hands) extend(ctx context.Context) error {
+	tick := time.NewTicker(bus.ExtendEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		h.mu.Lock()
+		list := h.list
+		h.list = nil
+		h.mu.Unlock()
+		var kept []*batch
+		for _, b := range list {
+			open := false
+			for i := range b.msgs {
+				if m := &b.msgs[i]; m.left.Load() > 0 {
+					open = true
+					_ = m.Extend()
+				}
+			}
+			if open && time.Since(b.read) < maxHands {
+				kept = append(kept, b)
+			}
+		}
+		h.mu.Lock()
+		h.list = append(kept, h.list...)
+		h.mu.Unlock()
+	}
+}
+
+// maxHands is when a finding that is still open is left to the server. Something of it was given up, and comes again so.
+const maxHands = 2 * time.Minute
+
 // direct is the notification of a single finding on its way to an output past the queue. Whatever goes wrong, it goes into
 // the queue; and where not even that succeeds the finding is not acknowledged, and comes again.
 type direct struct {
 	p    *Pipeline
 	of   *held
+	lane *lane
 	n    finding.Notification
 	made time.Time
 }
@@ -37,11 +86,17 @@ func (d *direct) Notification() *finding.Notification { return &d.n }
 // Attempt implements settler: there was no try before.
 func (d *direct) Attempt() int { return 0 }
 
-func (d *direct) Extend() error { return d.of.Extend() }
+// Extend implements settler: hands does it.
+func (d *direct) Extend() error { return nil }
 
 func (d *direct) Ack() error {
-	d.of.done()
+	d.done()
 	return nil
+}
+
+func (d *direct) done() {
+	d.lane.open.Add(-1)
+	d.of.done()
 }
 
 func (d *direct) Retry(delay time.Duration, _ error) error {
@@ -50,7 +105,7 @@ func (d *direct) Retry(delay time.Duration, _ error) error {
 	if delay == 0 { // given back untried
 		q.Attempts = 0
 	}
-	return d.p.enqueue([]*direct{d}, []bus.QueuedNotification{q})
+	return d.lane.enqueue([]*direct{d}, []bus.QueuedNotification{q})
 }
 
 func (d *direct) Dead(cause error) error {
@@ -58,7 +113,7 @@ func (d *direct) Dead(cause error) error {
 	q.Attempts = 1
 	err := d.p.opts.Bus.Bury(q, cause)
 	if err == nil {
-		d.of.done()
+		d.done()
 	}
 	return err
 }
@@ -67,18 +122,25 @@ func (d *direct) queued() bus.QueuedNotification {
 	return bus.QueuedNotification{ID: d.n.ID, Output: d.n.Output, Body: d.n.Body}
 }
 
-// enqueue puts them into the queue of their output after all.
-func (p *Pipeline) enqueue(list []*direct, qs []bus.QueuedNotification) error {
+// enqueue puts them into the queue after all. Where that fails their findings are left to the server, which gives them again.
+func (l *lane) enqueue(list []*direct, qs []bus.QueuedNotification) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	for _, err := range p.opts.Bus.PublishNotifications(ctx, qs) {
-		return err // all are of one output
+	for _, err := range l.p.opts.Bus.PublishNotifications(ctx, qs) { // all are of one output
+		l.open.Add(-int64(len(list)))
+		for _, d := range list {
+			d.of.left.Store(abandoned)
+		}
+		return err
 	}
 	for _, d := range list {
-		d.of.done()
+		d.done()
 	}
 	return nil
 }
+
+// abandoned is so much that a finding is never acknowledged, and so little that nobody extends it.
+const abandoned = -1 << 20
 
 const (
 	laneLength = 256
@@ -94,7 +156,8 @@ type lane struct {
 	p      *Pipeline
 	output string
 	c      chan *direct
-	behind atomic.Bool // it is not waited for
+	open   atomic.Int64 // what was taken in here and is not settled
+	behind atomic.Bool  // it is not waited for
 	mu     sync.RWMutex
 	closed bool
 	end    chan struct{}
@@ -115,7 +178,7 @@ func (p *Pipeline) handOver(b *batch) {
 	for i := range b.direct {
 		if b.of[i] != nil {
 			if l, ok := p.lanes.Load(b.direct[i].Output); ok {
-				if l.(*lane).offer(&direct{p: p, of: b.of[i], n: b.notes[i], made: time.Now()}, &patience) {
+				if l.(*lane).offer(&direct{p: p, of: b.of[i], lane: l.(*lane), n: b.notes[i], made: time.Now()}, &patience) {
 					p.metrics.queued.WithLabelValues(b.direct[i].Output).Inc()
 					continue
 				}
@@ -135,6 +198,7 @@ func (l *lane) offer(d *direct, patience *time.Duration) bool {
 		return false
 	}
 	d.of.left.Add(1)
+	l.open.Add(1)
 	select {
 	case l.c <- d:
 		return true
@@ -153,6 +217,7 @@ func (l *lane) offer(d *direct, patience *time.Duration) bool {
 			l.behind.Store(true)
 		}
 	}
+	l.open.Add(-1)
 	d.of.left.Add(-1) // it is not stored yet: this can't be the last
 	return false
 }
@@ -190,7 +255,7 @@ func (l *lane) spill(age time.Duration) {
 		}
 	}
 	if len(old) > 0 {
-		if err := l.p.enqueue(old, qs); err != nil {
+		if err := l.enqueue(old, qs); err != nil {
 			l.p.log.Warn("notifications can't be queued: their findings come again", "output", l.output, "notifications", len(old), "error", err)
 		}
 	}
@@ -209,4 +274,20 @@ func (l *lane) close() {
 	l.p.lanes.CompareAndDelete(l.output, l)
 	close(l.end)
 	l.ended.Wait()
+}
+
+// Backlogs returns how many notifications each output has still to take, by its name as a bus.Token, also for outputs that are
+// no longer configured: those in its queue, and those on their way past it in this process.
+func (p *Pipeline) Backlogs(ctx context.Context) (map[string]uint64, error) {
+	out, err := p.opts.Bus.Backlogs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.lanes.Range(func(output, l any) bool {
+		if n := l.(*lane).open.Load(); n > 0 {
+			out[bus.Token(output.(string))] += uint64(n)
+		}
+		return true
+	})
+	return out, nil
 }

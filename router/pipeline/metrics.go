@@ -76,7 +76,7 @@ func (b backlog) Collect(c chan<- prometheus.Metric) {
 	} else {
 		c <- prometheus.MustNewConstMetric(waitDesc, prometheus.GaugeValue, float64(waiting))
 	}
-	queues, err := b.p.opts.Bus.Backlogs(ctx)
+	queues, err := b.p.Backlogs(ctx)
 	if err != nil {
 		c <- prometheus.NewInvalidMetric(queueDesc, err)
 	}
@@ -97,7 +97,7 @@ func (b backlog) Collect(c chan<- prometheus.Metric) {
 // Orphans are outputs that are no longer configured and whose queue is not empty, with how much waits there: drain them,
 // or discard them.
 func (p *Pipeline) Orphans(ctx context.Context) (map[string]uint64, error) {
-	queues, err := p.opts.Bus.Backlogs(ctx)
+	queues, err := p.Backlogs(ctx)
 	if err != nil {
 		return nil, err
 	}

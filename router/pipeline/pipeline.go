@@ -47,6 +47,7 @@ type Pipeline struct {
 	asked   chan struct{}  // people have changed something
 	outbox  chan struct{}  // something is to be queued
 	lanes   sync.Map       // by output: *lane
+	hands   hands
 	ready   atomic.Bool
 	reading atomic.Pointer[bus.Findings]
 	ended   chan struct{} // closed when nobody records results any more
@@ -128,6 +129,7 @@ func (p *Pipeline) run(ctx context.Context) error {
 	g.Go(func() error { defer close(handed); p.hand(read, handed); return nil })
 	g.Go(func() error { defer close(stored); return p.keepBatches(ctx, handed, stored) })
 	g.Go(func() error { p.forward(stored); return nil })
+	g.Go(func() error { return p.hands.extend(ctx) })
 	g.Go(func() error { return p.watchAsked(ctx) })
 	g.Go(func() error { return p.watchDue(ctx) })
 	g.Go(func() error { return p.watchOutbox(ctx) })
@@ -140,6 +142,7 @@ func (p *Pipeline) run(ctx context.Context) error {
 // batch is some findings on their way into the store.
 type batch struct {
 	table  *router.Table
+	read   time.Time
 	msgs   []held
 	direct []bus.QueuedNotification // what Table.Direct says
 	notes  []finding.Notification   // of direct
@@ -155,8 +158,8 @@ func (p *Pipeline) consume(ctx context.Context, from *bus.Findings, to chan<- *b
 		if err != nil {
 			return err
 		}
-		b := &batch{table: p.table.Load(), msgs: make([]held, len(msgs))}
 		now := time.Now()
+		b := &batch{table: p.table.Load(), read: now, msgs: make([]held, len(msgs))}
 		for i := range msgs {
 			m := &b.msgs[i]
 			m.FindingMessage = msgs[i]
@@ -180,6 +183,7 @@ func (p *Pipeline) consume(ctx context.Context, from *bus.Findings, to chan<- *b
 				b.notes, b.of = append(b.notes, n), append(b.of, of)
 			}
 		}
+		p.hands.add(b)
 		to <- b
 	}
 }
@@ -399,9 +403,12 @@ func encodeSingle(n *finding.Notification, body []byte) ([]byte, error) {
 // forward queues what is stored and acknowledges the findings. It ends when its channel is closed, with all done.
 func (p *Pipeline) forward(from <-chan work) {
 	for w := range from {
-		if p.queue(w) {
-			for i := range w.acks {
-				w.acks[i].done()
+		safe := p.queue(w)
+		for _, h := range w.acks {
+			if safe {
+				h.done()
+			} else {
+				h.left.Store(abandoned)
 			}
 		}
 	}

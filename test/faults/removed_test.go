@@ -2,6 +2,7 @@ package faults
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -55,6 +56,15 @@ func TestRemovedOutputWithABacklog(t *testing.T) {
 		}
 		return nil
 	})
+	resp, err := http.Get("http://" + w.api + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err != nil || !strings.Contains(string(metrics), "\ntocsin_config_last_reload_successful 0\n") || !strings.Contains(string(metrics), "\ntocsin_config_reload_failures_total 1\n") {
+		t.Errorf("the metrics do not show that the configuration was not taken: %v", err)
+	}
 	w.router.Stop(20 * time.Second)
 
 	// It does not start with it either, until it is told what to do.

@@ -71,7 +71,7 @@ type outputView struct{ r *Router }
 func (v outputView) List() []api.OutputInfo {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	backlogs, err := v.r.bus.Backlogs(ctx)
+	backlogs, err := v.r.pipeline.Backlogs(ctx)
 	if err != nil {
 		v.r.log.Warn("backlogs of outputs", "error", err)
 	}

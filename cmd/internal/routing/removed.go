@@ -36,7 +36,7 @@ func LoadRemoved(drain string, discard []string) (Removed, error) {
 
 // checkRemoved returns an error when something waits for outputs that are not among those given and not provided for.
 func (r *Router) checkRemoved(ctx context.Context, names []string) error {
-	waiting, err := r.bus.Backlogs(ctx)
+	waiting, err := r.pipeline.Backlogs(ctx)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (s *outputSet) drain(ctx context.Context, old *configs.Config) error {
 	if old == nil {
 		return nil
 	}
-	waiting, err := s.r.bus.Backlogs(ctx)
+	waiting, err := s.r.pipeline.Backlogs(ctx)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (s *outputSet) untilEmpty(name string, run *runningOutput) {
 			return
 		case <-tick:
 		}
-		waiting, err := s.r.bus.Backlogs(ctx)
+		waiting, err := s.r.pipeline.Backlogs(ctx)
 		if err != nil || waiting[bus.Token(name)] > 0 {
 			continue
 		}

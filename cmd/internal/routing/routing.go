@@ -51,6 +51,8 @@ type Router struct {
 	ingest   *bus.Publisher // of what others found
 	tokens   []api.Token
 	config   atomic.Pointer[configs.Config]
+	reloaded prometheus.Gauge
+	failures prometheus.Counter // to reload
 
 	// Ready, when set, must also hold for /readyz: in one process, the sensor's. Rules, when set, are shown by the API.
 	// LocalSensor is "cluster/host" of the sensor in this process, whose end nobody needs to be told.
@@ -61,7 +63,13 @@ type Router struct {
 
 // New prepares a router.
 func New(opts Options) *Router {
-	r := &Router{opts: opts, log: opts.Log}
+	r := &Router{
+		opts: opts, log: opts.Log,
+		reloaded: prometheus.NewGauge(prometheus.GaugeOpts{Name: "tocsin_config_last_reload_successful", Help: "1, or 0 when the configuration in force is older than its file, which is wrong."}),
+		failures: prometheus.NewCounter(prometheus.CounterOpts{Name: "tocsin_config_reload_failures_total", Help: "Changes of the configuration that were wrong, so that the old one stayed."}),
+	}
+	r.reloaded.Set(1)
+	opts.Registry.MustRegister(r.reloaded, r.failures)
 	r.config.Store(opts.Config)
 	return r
 }
@@ -305,9 +313,23 @@ func serverTLS(c *configs.ServerTLS) (*tls.Config, error) {
 	return t, nil
 }
 
-// Reload puts another configuration's routes, inhibition and outputs in force. Other changes need a restart, and are
-// said in the log. On an error everything stays as it is.
-func (r *Router) Reload(ctx context.Context, cfg *configs.Config) error {
+// Reload puts the routes, inhibition and outputs of the configuration that load reads in force. Other changes need a restart,
+// and are said in the log. On an error everything stays as it is, and metrics show it.
+func (r *Router) Reload(ctx context.Context, load func() (*configs.Config, error)) error {
+	cfg, err := load()
+	if err == nil {
+		err = r.change(ctx, cfg)
+	}
+	if err != nil {
+		r.reloaded.Set(0)
+		r.failures.Inc()
+		return err
+	}
+	r.reloaded.Set(1)
+	return nil
+}
+
+func (r *Router) change(ctx context.Context, cfg *configs.Config) error {
 	table, err := Compile(cfg)
 	if err != nil {
 		return err

@@ -95,6 +95,9 @@ func allErrors(cfg *configs.Config, in router.Config, first error) configs.Error
 // placed returns err with its place in the file.
 func placed(cfg *configs.Config, err error) *configs.Error {
 	var e *configs.Error
+	if at := (*router.Error)(nil); errors.As(err, &at) {
+		err = cfg.Place(at.At, errors.New(at.Msg)) // its text would say the place once more
+	}
 	if errors.As(err, &e) || errors.As(cfg.Place(nil, err), &e) {
 		return e
 	}

@@ -67,6 +67,9 @@ func TestAllErrorsAtOnce(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 	for i, line := range []int{5, 7, 8, 11} {
+		if strings.Contains(list[i].Error(), "].") {
+			t.Errorf("error %d says its place twice: %v", i, list[i])
+		}
 		if list[i].Line != line {
 			t.Errorf("error %d is placed at line %d: %v", i, list[i].Line, list[i])
 		}

@@ -146,10 +146,7 @@ func (c *runCmd) reload(ctx context.Context, e *env, hangup <-chan os.Signal, ro
 			return nil
 		case <-hangup:
 		}
-		cfg, err := c.config(e)
-		if err == nil {
-			err = router.Reload(ctx, cfg)
-		}
+		err := router.Reload(ctx, func() (*configs.Config, error) { return c.config(e) })
 		if err != nil {
 			e.log.Error("configuration not reloaded: the old one stays", "error", err)
 		} else {
