@@ -86,10 +86,11 @@ func (s *Store) Unqueued(ctx context.Context, now time.Time, limit int) ([]Deliv
 	return out, nil
 }
 
-// Queued says that these notifications are in their queues.
-func (t *Tx) Queued(ctx context.Context, ids []string) error {
+// Queued says that these notifications are in their queues since they were published, which was begun at the time given: what
+// an output has made of one meanwhile is later than that, and stays.
+func (t *Tx) Queued(ctx context.Context, ids []string, at time.Time) error {
 	_, err := t.exec(ctx, "UPDATE deliveries SET status = 'queued', updated = ?, body = NULL WHERE "+t.d.in("id")+" AND status = 'pending'",
-		time.Now().UnixNano(), t.d.list(ids))
+		nanos(at), t.d.list(ids))
 	if err != nil {
 		return fmt.Errorf("mark notifications as queued: %w", err)
 	}

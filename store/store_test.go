@@ -256,7 +256,7 @@ func TestDeliveriesAndExpiry(t *testing.T) {
 		if err != nil || len(l) != 2 || !json.Valid(l[0].Body) {
 			t.Fatalf("%v %+v", err, l)
 		}
-		must(t, s.Work(t.Context(), func(tx *store.Tx) error { return tx.Queued(t.Context(), []string{ns[0].ID, ns[1].ID}) }))
+		must(t, s.Work(t.Context(), func(tx *store.Tx) error { return tx.Queued(t.Context(), []string{ns[0].ID, ns[1].ID}, time.Now()) }))
 		must(t, s.Record(t.Context(), []store.Result{
 			{Notification: &ns[0], Status: store.Retrying, Attempts: 1, Error: "503", Time: time.Now()},
 			{Notification: &ns[0], Status: store.Delivered, Attempts: 2, Time: time.Now()},
@@ -276,6 +276,21 @@ func TestDeliveriesAndExpiry(t *testing.T) {
 		}
 		if _, err := s.Alert(t.Context(), ns[1].Alert.ID); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// A dead letter may be older than the note that its notification is queued.
+func TestBuriedBeforeQueued(t *testing.T) {
+	both(t, func(t *testing.T, s *store.Store) {
+		n := add(t, s, table(t, router.Config{}), time.Now(), mk(1, "r", finding.Low, time.Now().UTC()))[0]
+		began := time.Now()
+		time.Sleep(time.Millisecond)
+		dead := store.Delivery{ID: n.ID, Output: n.Output, Alert: n.Alert.ID, Route: n.Route, Kind: n.Kind, Attempts: 1, Error: "410", Created: n.Time, Updated: time.Now(), Body: []byte("{}")}
+		must(t, s.Work(t.Context(), func(tx *store.Tx) error { return tx.Queued(t.Context(), []string{n.ID}, began) }))
+		must(t, s.Bury(t.Context(), dead))
+		if l, err := s.DeadLetters(t.Context(), n.Output, "", 10); err != nil || len(l) != 1 {
+			t.Errorf("%v: the dead letter is not there: %+v", err, l)
 		}
 	})
 }

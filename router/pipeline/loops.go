@@ -137,6 +137,7 @@ func (p *Pipeline) requeue(ctx context.Context, list []store.Delivery) bool {
 			qs = append(qs, bus.QueuedNotification{ID: d.ID, Output: d.Output, Body: d.Body, Retry: d.Retries})
 		}
 	}
+	at := time.Now()
 	failed := p.opts.Bus.PublishNotifications(ctx, qs)
 	var done []string
 	late := map[string][]string{}
@@ -156,7 +157,7 @@ func (p *Pipeline) requeue(ctx context.Context, list []store.Delivery) bool {
 				return err
 			}
 		}
-		return tx.Queued(ctx, done)
+		return tx.Queued(ctx, done, at)
 	})
 	if err != nil {
 		p.log.Error("can't write the outbox", "error", err)

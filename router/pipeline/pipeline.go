@@ -435,6 +435,7 @@ func (p *Pipeline) publish(list []bus.QueuedNotification) map[string]error {
 // queue publishes notifications. What a queue does not take waits in the outbox, so that no output holds up another. It
 // reports whether everything is safe.
 func (p *Pipeline) queue(w work) bool {
+	at := time.Now()
 	failed := p.publish(append(w.direct, w.kept...))
 	var queued []string
 	for _, q := range w.kept {
@@ -451,7 +452,7 @@ func (p *Pipeline) queue(w work) bool {
 		if err := outbox(ctx, tx, w.direct, w.notes, failed); err != nil {
 			return err
 		}
-		return tx.Queued(ctx, queued)
+		return tx.Queued(ctx, queued, at)
 	})
 	if err != nil {
 		p.log.Error("the outbox can't be written", "error", err)
