@@ -40,7 +40,7 @@ test-root: ## run the tests that load BPF and start containers on this kernel (n
 
 .PHONY: test-kernels
 test-kernels: ## run the BPF and end-to-end tests on Linux 5.10 to 7, and on arm64 (needs qemu-system-x86_64, busybox-static; qemu-system-aarch64)
-	TOCSIN_TEST_KERNELS=all $(GO) run ./test -timeout=60m ./test/kernel/...
+	TOCSIN_TEST_KERNELS=all $(GO) run ./test -timeout=180m ./test/kernel/...
 
 .PHONY: test-faults
 test-faults: ## break things under the router, 200 kills among them; writes docs/reliability.md (15 minutes)

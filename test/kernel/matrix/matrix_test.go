@@ -33,7 +33,7 @@ type suite struct {
 }
 
 var suites = []suite{
-	{pkg: "bpf", runc: true, module: "dummy", rootkit: true, memory: 1024, timeout: 15 * time.Minute},
+	{pkg: "bpf", runc: true, module: "dummy", rootkit: true, memory: 1024, timeout: 25 * time.Minute},
 	{pkg: "simulate", runc: true, module: "dummy", rootkit: true, memory: 1536, timeout: 10 * time.Minute},
 	{pkg: "test/e2e", runc: true, programs: true, only: "TestTutorial", memory: 3072, timeout: 10 * time.Minute},
 	{pkg: "test/e2e", runc: true, programs: true, only: "TestSimulate|TestTwoProcesses|TestBrokenRule", memory: 3072, timeout: 20 * time.Minute, long: true},
