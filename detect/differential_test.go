@@ -104,6 +104,9 @@ func TestDifferential(t *testing.T) {
 		if d.exact() {
 			exact++
 		}
+		if *checks > 100_000 && i%10 == 9 {
+			t.Logf("rule %d of %d, %d checks, %d matches, %.0f s", i+1, len(rules), total, fired, time.Since(start).Seconds())
+		}
 	}
 	t.Logf("%d checks, %d matches, %d of %d rules exact, %.0f s", total, fired, exact, len(rules), time.Since(start).Seconds())
 }
