@@ -54,6 +54,18 @@ func (q *sampleQuery) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
+func (s *server) reload() {
+	if s.Reload == nil {
+		return
+	}
+	huma.Register(s.api, op(http.MethodPost, "/reload", "reload", "Read configuration and rules again", Admin), func(ctx context.Context, _ *struct{}) (*struct{}, error) {
+		if err := s.Reload(ctx); err != nil {
+			return nil, huma.Error422UnprocessableEntity(err.Error())
+		}
+		return nil, nil
+	})
+}
+
 func (s *server) outputs() {
 	letters := op(http.MethodGet, "/outputs/{name}/dead-letters", "list-dead-letters", "Notifications that were given up, the latest first", Read)
 	huma.Register(s.api, letters, func(ctx context.Context, in *struct {

@@ -36,6 +36,8 @@ type Options struct {
 	Rules    func() []RuleInfo
 	Tokens   []Token
 	Ready    func() error // nil: the store's answer alone
+	// Reload reads configuration and rules again. On an error the old ones stay.
+	Reload   func(context.Context) error
 	Registry *prometheus.Registry
 	Console  http.Handler // the web UI, at /
 	Version  string
@@ -113,6 +115,7 @@ func New(opts Options) http.Handler {
 	s.triage()
 	s.silences()
 	s.routing()
+	s.reload()
 	s.outputs()
 	s.counts()
 	s.ingests()
@@ -133,7 +136,7 @@ func New(opts Options) http.Handler {
 // unprefixed are the resources that are also served without /v1.
 var unprefixed = map[string]bool{
 	"alerts": true, "findings": true, "facets": true, "histogram": true, "attack": true, "stream": true, "silences": true,
-	"routes": true, "outputs": true, "rules": true, "ingest": true, "audit": true, "openapi.json": true,
+	"routes": true, "outputs": true, "rules": true, "ingest": true, "audit": true, "reload": true, "openapi.json": true,
 }
 
 // guard bounds bodies and refuses what a web page elsewhere made a browser send.

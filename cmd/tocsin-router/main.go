@@ -5,8 +5,10 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/tocsin-io/tocsin/cmd/internal/lifecycle"
 	"github.com/tocsin-io/tocsin/cmd/internal/memory"
@@ -45,28 +47,28 @@ func run(ctx context.Context, o *service.Options, f removed) error {
 		return err
 	}
 	router := routing.New(routing.Options{Config: o.Config, Name: "tocsin-router", Registry: metrics.NewRegistry(), Log: o.Log, Removed: r})
+	var reloading sync.Mutex
+	router.Reread = func(ctx context.Context) error {
+		reloading.Lock()
+		defer reloading.Unlock()
+		err := router.Reload(ctx, func() (*configs.Config, error) {
+			cfg, err := configs.Load(o.File, outputs.Types())
+			if err != nil {
+				return nil, err
+			}
+			return cfg, routing.Check(cfg)
+		})
+		if err != nil {
+			o.Log.Error("configuration not reloaded: the old one stays", "error", err)
+			return fmt.Errorf("reload configuration: %w", err)
+		}
+		o.Log.Info("configuration reloaded", "file", o.File)
+		return nil
+	}
 	g := lifecycle.New(o.Log)
 	router.AddTo(g)
 	g.AddRun("reload", func(ctx context.Context) error {
-		for {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-o.Hangup:
-			}
-			err := router.Reload(ctx, func() (*configs.Config, error) {
-				cfg, err := configs.Load(o.File, outputs.Types())
-				if err != nil {
-					return nil, err
-				}
-				return cfg, routing.Check(cfg)
-			})
-			if err != nil {
-				o.Log.Error("configuration not reloaded: the old one stays", "error", err)
-				continue
-			}
-			o.Log.Info("configuration reloaded", "file", o.File)
-		}
+		return lifecycle.Each(ctx, o.Hangup, func() { _ = router.Reread(ctx) }) // it has logged why
 	})
 	return g.Run(ctx, func() { o.Log.Info("ready", "api", router.URL(), "outputs", len(o.Config.Outputs)) })
 }

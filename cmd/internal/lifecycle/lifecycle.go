@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -147,4 +148,16 @@ func (g *Group) Run(ctx context.Context, ready func()) error {
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), StopTimeout)
 	defer cancel()
 	return errors.Join(failure, g.Stop(stopping))
+}
+
+// Each calls f for each signal until ctx is done.
+func Each(ctx context.Context, signals <-chan os.Signal, f func()) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-signals:
+			f()
+		}
+	}
 }

@@ -61,7 +61,7 @@ func checkListen(cfg *configs.Config, list []api.Token) error {
 func (r *Router) handler() http.Handler {
 	return api.New(api.Options{
 		Store: r.store, Table: r.pipeline.Table, Findings: r.ingest, Outputs: outputView{r}, Rules: r.Rules, Tokens: r.tokens,
-		Ready: r.ready, Registry: r.opts.Registry, Version: version.Get().Version, Log: r.log,
+		Ready: r.ready, Reload: r.Reread, Registry: r.opts.Registry, Version: version.Get().Version, Log: r.log,
 	})
 }
 

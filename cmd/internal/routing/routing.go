@@ -59,6 +59,8 @@ type Router struct {
 	LocalSensor string
 	Ready       func() error
 	Rules       func() []api.RuleInfo
+	// Reread, when set, reads all that the program is configured with again, when the API is asked to.
+	Reread func(context.Context) error
 }
 
 // New prepares a router.

@@ -29,6 +29,7 @@ type Part struct {
 	Registry *prometheus.Registry
 	Log      *slog.Logger
 
+	watched   *Watch
 	sensor    *Sensor
 	kernel    *bpf.Sensor
 	publisher *bus.Publisher
@@ -43,7 +44,7 @@ func (p *Part) AddTo(g *lifecycle.Group) {
 	g.AddRun("events", func(ctx context.Context) error { return p.sensor.Run(ctx) })
 	g.AddRun("signs of life", p.watch)
 	g.AddRun("watch of rules", func(ctx context.Context) error {
-		return p.rules().Watch(ctx, p.Log, func() { _ = p.sensor.Reload() }) // it has logged why
+		return p.watched.Run(ctx, func() { _ = p.sensor.Reload() }) // it has logged why
 	})
 }
 
@@ -96,6 +97,9 @@ func (p *Part) start(context.Context) (lifecycle.Stop, error) {
 	names, err := runtimes.New(p.runtimes())
 	if err != nil {
 		return nil, errors.Join(err, kernel.Close())
+	}
+	if p.watched, err = p.rules().Watch(p.Log); err != nil {
+		return nil, errors.Join(err, kernel.Close(), names.Close())
 	}
 	p.sensor, err = New(Options{
 		Kernel: kernel, Rules: p.rules(), Host: p.Config.Host, Cluster: p.Config.Cluster, Publish: p.publisher.Publish,

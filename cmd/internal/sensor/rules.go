@@ -72,52 +72,61 @@ func matches(list []*glob.Pattern, id string) bool {
 // settle is how long a folder must be quiet before it is read again: editors and package managers write in steps.
 const settle = 300 * time.Millisecond
 
-// Watch calls changed when a file in the folders of rules was changed, until ctx is done.
-func (r Rules) Watch(ctx context.Context, log *slog.Logger, changed func()) error {
-	if len(r.Dirs) == 0 {
-		<-ctx.Done()
-		return nil
-	}
+// Watch sees changes of the files in the folders of rules.
+type Watch struct {
+	w   *fsnotify.Watcher
+	log *slog.Logger
+}
+
+// Watch begins to see changes. Call it before Load, so that none is missed.
+func (r Rules) Watch(log *slog.Logger) (*Watch, error) {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
-		return fmt.Errorf("watch rules: %w", err)
+		return nil, fmt.Errorf("watch rules: %w", err)
 	}
-	defer w.Close()
-	watch := func(root string) {
-		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-			switch {
-			case err != nil:
-				return err
-			case d.IsDir():
-				return w.Add(path)
-			case path == root: // a single file: its folder tells when an editor replaces it
-				return w.Add(filepath.Dir(path))
-			}
-			return nil
-		})
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			log.Warn("changes of rules are not seen: use SIGHUP", "path", root, "error", err)
-		}
-	}
+	out := &Watch{w, log}
 	for _, dir := range r.Dirs {
-		watch(dir)
+		out.add(dir)
 	}
+	return out, nil
+}
+
+func (w *Watch) add(root string) {
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir():
+			return w.w.Add(path)
+		case path == root: // a single file: its folder tells when an editor replaces it
+			return w.w.Add(filepath.Dir(path))
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		w.log.Warn("changes of rules are not seen: use SIGHUP", "path", root, "error", err)
+	}
+}
+
+// Run calls changed when files were changed, until ctx is done.
+func (w *Watch) Run(ctx context.Context, changed func()) error {
+	defer w.w.Close()
 	quiet := time.NewTimer(settle)
 	quiet.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case ev := <-w.Events:
+		case ev := <-w.w.Events:
 			if ev.Op == fsnotify.Chmod {
 				continue
 			}
 			if ev.Has(fsnotify.Create) {
-				watch(ev.Name) // a new folder
+				w.add(ev.Name) // a new folder
 			}
 			quiet.Reset(settle)
-		case err := <-w.Errors:
-			log.Warn("watch rules", "error", err)
+		case err := <-w.w.Errors:
+			w.log.Warn("watch rules", "error", err)
 			quiet.Reset(settle) // changes may have been missed
 		case <-quiet.C:
 			changed()

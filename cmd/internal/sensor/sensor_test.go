@@ -214,23 +214,24 @@ func TestWatch(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	changed := make(chan struct{}, 100)
+	w, err := Rules{Dirs: []string{dir}}.Watch(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "one", "openat") // while the program still starts
 	done := make(chan error, 1)
-	r := Rules{Dirs: []string{dir}}
-	go func() { done <- r.Watch(ctx, slog.New(slog.DiscardHandler), func() { changed <- struct{}{} }) }()
-	deadline := time.After(10 * time.Second)
-	for n := 0; ; n++ { // the watch begins in its own time
-		write(t, dir, "one", "openat")
+	go func() { done <- w.Run(ctx, func() { changed <- struct{}{} }) }()
+	for _, what := range []string{"before it ran", "while it ran"} {
 		select {
 		case <-changed:
-			cancel()
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
-			return
-		case <-time.After(2 * settle):
-		case <-deadline:
-			t.Fatal("the change was not seen")
+		case <-time.After(10 * time.Second):
+			t.Fatalf("a change %s was not seen", what)
 		}
+		write(t, dir, "one", "ptrace")
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 

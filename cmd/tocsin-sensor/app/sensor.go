@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"time"
 
@@ -36,7 +37,7 @@ func run(ctx context.Context, o *service.Options) error {
 	part := &sensor.Part{Config: o.Config, Builtin: rules.FS(), Bus: func() *bus.Bus { return nats }, Registry: registry, Log: o.Log}
 	g := lifecycle.New(o.Log)
 	g.Add("metrics", func(context.Context) (lifecycle.Stop, error) {
-		return serve(o.Config.Sensor.Listen, registry, part.Ready)
+		return serve(o.Config.Sensor.Listen, registry, part)
 	})
 	g.Add("connection to NATS", func(context.Context) (lifecycle.Stop, error) {
 		var err error
@@ -47,14 +48,7 @@ func run(ctx context.Context, o *service.Options) error {
 	})
 	part.AddTo(g)
 	g.AddRun("reload", func(ctx context.Context) error {
-		for {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-o.Hangup:
-				_ = part.Sensor().Reload() // it has logged why
-			}
-		}
+		return lifecycle.Each(ctx, o.Hangup, func() { _ = part.Sensor().Reload() }) // it has logged why
 	})
 	return g.Run(ctx, func() {
 		s := part.Sensor()
@@ -62,8 +56,9 @@ func run(ctx context.Context, o *service.Options) error {
 	})
 }
 
-// serve answers /healthz, /readyz and /metrics, which need no authentication: they tell nothing of what was seen.
-func serve(addr string, registry *prometheus.Registry, ready func() error) (lifecycle.Stop, error) {
+// serve answers /healthz, /readyz and /metrics, which need no authentication: they tell nothing of what was seen; and /v1/reload, to
+// who is on this host.
+func serve(addr string, registry *prometheus.Registry, part *sensor.Part) (lifecycle.Stop, error) {
 	if addr == "" || addr == "off" {
 		return nil, nil
 	}
@@ -74,14 +69,25 @@ func serve(addr string, registry *prometheus.Registry, ready func() error) (life
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := ready(); err != nil {
+		if err := part.Ready(); err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintln(w, "ready")
 	})
+	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, r *http.Request) {
+		if from, err := netip.ParseAddrPort(r.RemoteAddr); err != nil || !from.Addr().Unmap().IsLoopback() {
+			http.Error(w, "reload is only for this host: use a loopback address", http.StatusForbidden)
+		} else if err := part.Ready(); part.Sensor() == nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		} else if err := part.Sensor().Reload(); err != nil {
+			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+		} else {
+			w.WriteHeader(http.StatusNoContent)
+		}
+	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
+	srv := &http.Server{Handler: http.NewCrossOriginProtection().Handler(mux), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
 	go func() { _ = srv.Serve(l) }() // ends with Shutdown
 	return func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, time.Second)

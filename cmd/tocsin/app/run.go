@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -73,6 +74,15 @@ func (c *runCmd) Run(e *env) error {
 	part := &sensor.Part{Config: cfg, Builtin: rules.FS(), Bus: router.Bus, Registry: registry, Log: e.log}
 	router.Ready, router.LocalSensor = part.Ready, cfg.Cluster+"/"+cfg.Host
 	router.Rules = func() []api.RuleInfo { return ruleInfos(part) }
+	var reloading sync.Mutex
+	router.Reread = func(ctx context.Context) error {
+		reloading.Lock()
+		defer reloading.Unlock()
+		if part.Sensor() == nil {
+			return errors.New("not reloaded: the program is still starting")
+		}
+		return c.reload(ctx, e, router, part)
+	}
 	g := lifecycle.New(e.log)
 	router.AddTo(g)
 	part.AddTo(g)
@@ -82,7 +92,9 @@ func (c *runCmd) Run(e *env) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	g.AddRun("reload", func(ctx context.Context) error { return c.reload(ctx, e, hangup, router, part) })
+	g.AddRun("reload", func(ctx context.Context) error {
+		return lifecycle.Each(ctx, hangup, func() { _ = router.Reread(ctx) }) // it has logged why
+	})
 	g.AddRun("watch of the configuration", func(ctx context.Context) error {
 		return watch.File(ctx, c.Config, func() {
 			select {
@@ -138,22 +150,16 @@ func (c *runCmd) config(e *env) (*configs.Config, error) {
 	return cfg, nil
 }
 
-// reload reads rules and configuration again at each SIGHUP. What is wrong is logged, and the old ones stay.
-func (c *runCmd) reload(ctx context.Context, e *env, hangup <-chan os.Signal, router *routing.Router, part *sensor.Part) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-hangup:
-		}
-		err := router.Reload(ctx, func() (*configs.Config, error) { return c.config(e) })
-		if err != nil {
-			e.log.Error("configuration not reloaded: the old one stays", "error", err)
-		} else {
-			e.log.Info("configuration reloaded", "file", c.Config)
-		}
-		_ = part.Sensor().Reload() // it has logged why
+// reload reads rules and configuration again. What is wrong is logged, and the old ones stay.
+func (c *runCmd) reload(ctx context.Context, e *env, router *routing.Router, part *sensor.Part) error {
+	err := router.Reload(ctx, func() (*configs.Config, error) { return c.config(e) })
+	if err != nil {
+		e.log.Error("configuration not reloaded: the old one stays", "error", err)
+		err = fmt.Errorf("reload configuration: %w", err)
+	} else {
+		e.log.Info("configuration reloaded", "file", c.Config)
 	}
+	return errors.Join(err, part.Sensor().Reload())
 }
 
 // ruleInfos describes the rules in force for the API.
