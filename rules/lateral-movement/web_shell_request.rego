@@ -29,6 +29,13 @@ tracee_match := {"method": request.method, "host": request.host, "path": request
 	request := helpers.get_tracee_argument("http_request")
 	path := lower(request.uri_path)
 	some name in data.tocsin.lists.web_shell_names
-	endswith(path, name)
+	names(path, name)
 	not tocsin.server
 }
+
+names(path, name) if endswith(path, name)
+
+# What follows is the script's to read: "c99.php/x", and for servers of Java "tunnel.jsp;x".
+names(path, name) if contains(path, concat("", [name, "/"]))
+
+names(path, name) if contains(path, concat("", [name, ";"]))

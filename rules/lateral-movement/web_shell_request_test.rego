@@ -17,6 +17,10 @@ test_match_tunnel if fires(testing.requested("POST", "10.0.0.9", "/tunnel.jsp", 
 
 test_evasion_case if fires(testing.requested("GET", "shop", "/Uploads/C99.PHP", testing.container))
 
+test_evasion_path_after_it if fires(testing.requested("GET", "shop", "/c99.php/logo.png", testing.container))
+
+test_evasion_parameter_after_it if fires(testing.requested("GET", "shop", "/tunnel.jsp;logo.png", testing.container))
+
 test_near_miss_part_of_a_name if not fires(testing.requested("GET", "shop", "/uploads/abc99.php", testing.container))
 
 test_near_miss_page if not fires(testing.requested("GET", "shop", "/index.php", testing.container))
