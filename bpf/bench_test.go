@@ -152,6 +152,9 @@ func BenchmarkWatched(b *testing.B) {
 	filtered := event.Selection{Event: "security_file_open", Clauses: []event.Clause{{Conds: []event.Cond{
 		{Field: "pathname", Op: event.OpPrefix, Strs: []string{"/no/such/dir/"}},
 	}}}}
+	searched := event.Selection{Event: "security_file_open", Clauses: []event.Clause{{Conds: []event.Cond{
+		{Field: "pathname", Op: event.OpContains, Strs: []string{"/no/such/dir/"}},
+	}}}}
 	for _, c := range []struct {
 		op, with string
 		setup    func(*testing.B)
@@ -163,6 +166,7 @@ func BenchmarkWatched(b *testing.B) {
 		{"open", "nothing", func(*testing.B) {}},
 		{"open", "empty program", emptyProgram},
 		{"open", "fentry filtered", sensor(Fentry, filtered)},
+		{"open", "fentry searched", sensor(Fentry, searched)},
 		{"open", "fentry emitted", sensor(Fentry, opens)},
 		{"open", "sys_exit filtered", sensor(SysExit, filtered)},
 		{"open", "sys_exit emitted", sensor(SysExit, opens)},

@@ -17,9 +17,10 @@ const maxSyscalls = 512 // MAX_SYSCALLS of syscall.h: 32-bit system calls follow
 const (
 	dispatchData   = ".data.dispatch"   // what the dispatchers look at first
 	containersData = ".data.containers" // containers_generation of sensor.h
+	readerData     = ".data.reader"     // reader_sleeps of sensor.h
 )
 
-var sharedData = map[string]bool{dispatchData: true, containersData: true}
+var sharedData = map[string]bool{dispatchData: true, containersData: true, readerData: true}
 
 // configure tells the programs what is wanted: filters and system calls first, the switch of each event last. The other events are
 // needed by the sensor itself.
@@ -120,6 +121,11 @@ func (l *loader) setFilter(w *selected) error {
 			return errors.Join(fmt.Errorf("install filter of %s: %w", w.def.Name, err), l.removeFilter(in))
 		}
 	}
+	for table, n := range f.needles {
+		if err := l.maps["needle_filters"].Put(table, n); err != nil {
+			return errors.Join(fmt.Errorf("install filter of %s: %w", w.def.Name, err), l.removeFilter(in))
+		}
+	}
 	if err := l.maps["filters"].Put(in.index, &f.value); err != nil {
 		return errors.Join(fmt.Errorf("install filter of %s: %w", w.def.Name, err), l.removeFilter(in))
 	}
@@ -135,6 +141,11 @@ func (l *loader) removeFilter(f *installedFilter) error {
 	}
 	for k := range f.numbers {
 		if err := l.maps["number_filters"].Delete(k); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("remove filter: %w", err)
+		}
+	}
+	for table := range f.needles {
+		if err := l.maps["needle_filters"].Delete(table); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			return fmt.Errorf("remove filter: %w", err)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"fmt"
+	"maps"
 	"math/bits"
 	"net/netip"
 	"slices"
@@ -22,7 +24,6 @@ const (
 	maxClauses   = 64
 	textMax      = 248
 	suffixMax    = 32
-	needleMax    = 8
 	textTableLen = 4
 )
 
@@ -75,6 +76,13 @@ type textKey struct {
 	Data      [textMax + 4]byte
 }
 
+// needles is struct needles of filter.h.
+type needles struct {
+	First, Last uint64
+	Bytes       [256]uint64
+	Grants      [64]uint64
+}
+
 type numberKey struct {
 	Table uint32
 	_     uint32
@@ -94,6 +102,7 @@ type filter struct {
 	value   filterValue
 	texts   []textEntry
 	numbers map[numberKey]uint64
+	needles map[uint32]*needles
 }
 
 // A test is one way in which a source is looked at; every clause that uses it shares its table.
@@ -117,10 +126,10 @@ func groupOf(source, test uint8, negated bool) group {
 
 func (g group) compare(h group) int {
 	number := func(g group) (n int) {
-		if g.inside {
+		if g.negated {
 			n++
 		}
-		if g.negated {
+		if g.inside { // dear, and asked last: only where some clause is left
 			n += 2
 		}
 		return n
@@ -139,7 +148,7 @@ func compileFilter(def *event.Def, clauses []event.Clause, newTable func() uint3
 	if len(clauses) == 0 {
 		return nil
 	}
-	f := &filter{numbers: map[numberKey]uint64{}}
+	f := &filter{numbers: map[numberKey]uint64{}, needles: map[uint32]*needles{}}
 	constrains := map[group]uint64{} // clauses that it has tests of
 	var tests []filterTest
 	for i, c := range clauses {
@@ -164,6 +173,7 @@ func compileFilter(def *event.Def, clauses []event.Clause, newTable func() uint3
 			tests = append(tests, filterTest{g, test, cond, bit})
 		}
 	}
+	tests = dropNeedles(tests, constrains)
 	if len(tests) == 0 {
 		return nil // origins alone are in the event's configuration
 	}
@@ -218,7 +228,7 @@ func pushable(def *event.Def, c event.Cond) (source, test uint8, ok bool) {
 			return testText, true
 		case c.Op == event.OpSuffix:
 			return testSuffix, true
-		case c.Op == event.OpContains && !slices.ContainsFunc(c.Strs, func(s string) bool { return len(s) == 0 || len(s) > needleMax || !ascii(s) }):
+		case c.Op == event.OpContains && !slices.ContainsFunc(c.Strs, func(s string) bool { return s == "" || !ascii(s) }):
 			return testContains, true
 		}
 		return 0, false
@@ -371,18 +381,9 @@ func (f *filter) add(tests []filterTest, newTable func() uint32) []filterField {
 				f.numbers[numberKey{Table: field.Table, Value: v}] |= t.clause
 			}
 		}
-	case testContains: // a field for each text
-		var out []filterField
-		for _, t := range tests {
-			for _, s := range t.cond.Strs {
-				c := field
-				var needle [needleMax]byte
-				copy(needle[:], s)
-				c.A, c.B, c.Grants = binary.NativeEndian.Uint64(needle[:]), uint64(len(s)), t.clause
-				out = shared(out, c)
-			}
-		}
-		return out
+	case testContains:
+		field.Table = newTable()
+		f.needles[field.Table] = needlesOf(tests)
 	default: // comparisons: a field each
 		var out []filterField
 		for _, t := range tests {
@@ -411,6 +412,109 @@ func shared(list []filterField, f filterField) []filterField {
 		return list
 	}
 	return append(list, f)
+}
+
+const (
+	needleBits  = 64
+	needleBytes = 8 // of a needle, where there is not room for more
+	leastCommon = 4 // bytes that needles must begin with to be looked for as one
+)
+
+// dropNeedles takes away the condition with most of them until the needles of each source have room beside each other.
+func dropNeedles(tests []filterTest, constrains map[group]uint64) []filterTest {
+	for g := range constrains {
+		for g.inside {
+			asked := slices.DeleteFunc(slices.Clone(tests), func(t filterTest) bool { return t.group != g })
+			if len(asked) == 0 || needlesOf(asked) != nil {
+				break
+			}
+			most := slices.MaxFunc(asked, func(a, b filterTest) int { return len(a.cond.Strs) - len(b.cond.Strs) })
+			constrains[g] &^= most.clause
+			tests = slices.DeleteFunc(tests, func(t filterTest) bool { return t.group == g && t.clause == most.clause })
+		}
+	}
+	return tests
+}
+
+// A needle is what is looked for, or how it begins, for the clauses that ask for it.
+type needle struct {
+	text   string
+	grants uint64
+}
+
+// needlesOf lays needles side by side. Where there is not room for all of them, less of them is looked for. It returns nil
+// when even that is too much.
+func needlesOf(tests []filterTest) *needles {
+	clauses := map[string]uint64{}
+	for _, t := range tests {
+		for _, s := range t.cond.Strs {
+			clauses[s] |= t.clause
+		}
+	}
+	list := make([]needle, 0, len(clauses))
+	for s, grants := range clauses {
+		list = append(list, needle{s, grants})
+	}
+	list = uniteNeedles(list)
+	for most := needleBits; sizeOf(list) > needleBits && most >= needleBytes; most-- {
+		for i, n := range list {
+			list[i].text = n.text[:min(len(n.text), most)]
+		}
+		list = uniteNeedles(list)
+	}
+	for sizeOf(list) > needleBits {
+		best, common := 0, 0
+		for i := 1; i < len(list); i++ {
+			if list[i].grants == list[i-1].grants {
+				if n := commonPrefix(list[i-1].text, list[i].text); n > common {
+					best, common = i, n
+				}
+			}
+		}
+		if common < leastCommon {
+			return nil
+		}
+		list[best].text = list[best].text[:common]
+		list = uniteNeedles(slices.Delete(list, best-1, best))
+	}
+	out, at := &needles{}, 0
+	for _, n := range list {
+		out.First |= 1 << at
+		for i := range len(n.text) {
+			out.Bytes[n.text[i]] |= 1 << (at + i)
+		}
+		at += len(n.text)
+		out.Last |= 1 << (at - 1)
+		out.Grants[at-1] = n.grants
+	}
+	return out
+}
+
+// uniteNeedles sorts them, for each set of clauses by itself, and leaves out what has another in it.
+func uniteNeedles(list []needle) []needle {
+	slices.SortFunc(list, func(a, b needle) int {
+		return cmp.Or(cmp.Compare(a.grants, b.grants), cmp.Compare(a.text, b.text))
+	})
+	list = slices.Compact(list)
+	return slices.DeleteFunc(slices.Clone(list), func(n needle) bool {
+		return slices.ContainsFunc(list, func(o needle) bool {
+			return o != n && n.grants&^o.grants == 0 && strings.Contains(n.text, o.text) && (n.text != o.text || n.grants < o.grants)
+		})
+	})
+}
+
+func sizeOf(list []needle) (bytes int) {
+	for _, n := range list {
+		bytes += len(n.text)
+	}
+	return bytes
+}
+
+func commonPrefix(a, b string) (n int) {
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 // textOf returns the entry for a text. Texts that are too long are known by their beginning, or end.
@@ -505,5 +609,8 @@ func (f *filter) fingerprint() []byte {
 	}
 	slices.Sort(numbers)
 	b.WriteString(strings.Join(numbers, ","))
+	for _, table := range slices.Sorted(maps.Keys(f.needles)) {
+		fmt.Fprint(&b, name(table), *f.needles[table])
+	}
 	return b.Bytes()
 }

@@ -2,6 +2,7 @@ package bpf
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -91,7 +92,7 @@ func TestFilter(t *testing.T) {
 		"control group":    {[]event.Clause{clause(inDir, num("@cgroup", event.OpEqual, here))}, names},
 		"another cgroup":   {[]event.Clause{clause(inDir, num("@cgroup", event.OpEqual, here+1))}, nil},
 		"absent argument":  {[]event.Clause{clause(cond("remote_addr.sun_path", event.OpEqual, "x"))}, names}, // unknown: everything
-		"cannot be judged": {[]event.Clause{clause(cond("pathname", event.OpContains, "longer than eight"))}, names},
+		"cannot be judged": {[]event.Clause{clause(cond("pathname", event.OpContains, "é"))}, names},          // a byte that is no UTF-8 is shown as another character
 		"contains":         {[]event.Clause{clause(inDir, cond("pathname", event.OpContains, "f.b", "lllllll2", "hadow/"))}, []string{"a.conf.bak", long + "2", deep + "f"}},
 		"contains end":     {[]event.Clause{clause(inDir, cond("pathname", event.OpContains, "/shadow", "/"+"shadow/"))}, []string{"shadow", deep + "f"}},
 		"other contains":   {[]event.Clause{clause(cond("pathname", event.OpPrefix, "/no/"), cond("pathname", event.OpContains, "conf")), clause(cond("pathname", event.OpSuffix, "w"), cond("pathname", event.OpContains, "/sh"))}, names[2:3]},
@@ -255,5 +256,65 @@ func TestSelectEverything(t *testing.T) {
 		if r.find(func(e *event.Event) bool { return int(e.HostPID) == pid && e.Name() == name }) == nil {
 			t.Errorf("no %s", name)
 		}
+	}
+}
+
+// What needles grant is never less than what contains the text, and the same where all of it has room.
+func TestNeedles(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	text := func(max int) string {
+		b := make([]byte, 1+r.IntN(max))
+		for i := range b {
+			b[i] = "/abc."[r.IntN(5)]
+		}
+		return string(b)
+	}
+	exact, cut, dropped := 0, 0, 0
+	for range 2000 {
+		var tests []filterTest
+		bytes := 0
+		for c := range 1 + r.IntN(4) {
+			cond := event.Cond{Field: "pathname", Op: event.OpContains}
+			for range 1 + r.IntN(8) {
+				s := text(16)
+				bytes += len(s)
+				cond.Strs = append(cond.Strs, s)
+			}
+			tests = append(tests, filterTest{group{inside: true}, testContains, cond, 1 << c})
+		}
+		n := needlesOf(tests)
+		if n == nil {
+			dropped++
+			continue
+		}
+		for range 50 {
+			s := text(60)
+			var state, found, granted, want uint64
+			for i := range len(s) { // as match_needles does
+				state = (state<<1 | n.First) & n.Bytes[s[i]]
+				found |= state
+			}
+			for i := range n.Grants {
+				if found&n.Last&(1<<i) != 0 {
+					granted |= n.Grants[i]
+				}
+			}
+			for _, test := range tests {
+				if slices.ContainsFunc(test.cond.Strs, func(x string) bool { return strings.Contains(s, x) }) {
+					want |= test.clause
+				}
+			}
+			if want&^granted != 0 || bytes <= needleBits && granted != want {
+				t.Fatalf("%v in %q: granted %b, want %b", tests, s, granted, want)
+			}
+		}
+		if bytes <= needleBits {
+			exact++
+		} else {
+			cut++
+		}
+	}
+	if exact == 0 || cut == 0 {
+		t.Errorf("%d exact, %d cut, %d dropped", exact, cut, dropped)
 	}
 }

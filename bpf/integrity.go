@@ -157,6 +157,12 @@ func (l *loader) filterIsThere(f *installedFilter) bool {
 			return false
 		}
 	}
+	for table, want := range f.needles {
+		var have needles
+		if l.maps["needle_filters"].Lookup(table, &have) != nil || have != *want {
+			return false
+		}
+	}
 	return true
 }
 

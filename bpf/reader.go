@@ -14,14 +14,13 @@ import (
 	"github.com/tocsin-io/tocsin/event"
 )
 
-// pollInterval bounds how long an event that is not urgent waits in the ring. Waking the reader for each event would
-// cost the observed process more than everything else.
-const pollInterval = 8 * time.Millisecond
+// clockInterval is how often the clock is asked, which may be set at any time.
+const clockInterval = 100 * time.Millisecond
 
 // Run calls handle with each event, in the order in which they came into the ring, until ctx is done (it returns nil) or
 // the sensor is closed (os.ErrClosed). The event is valid during the call only. Run allocates nothing for an event.
 func (s *Sensor) Run(ctx context.Context, handle func(*event.Event)) error {
-	stop := context.AfterFunc(ctx, func() { s.reader.Flush() }) //nolint:errcheck // a closed reader returns by itself
+	stop := context.AfterFunc(ctx, s.bell.interrupt)
 	defer stop()
 	var (
 		rec ringbuf.Record
@@ -30,12 +29,13 @@ func (s *Sensor) Run(ctx context.Context, handle func(*event.Event)) error {
 		packets packet.Decoder
 	)
 	rec.RawSample = make([]byte, 0, 64<<10) // more than the largest record
-	boot := bootTime()
-	var sinceBoot int
-	s.reader.SetDeadline(time.Now().Add(pollInterval))
+	boot, asked, handled := bootTime(), time.Now(), 0
+	s.reader.SetDeadline(time.Unix(1, 0)) // it does not wait: the bell does
+	read := false                         // since the last wait
 	for {
 		switch err := s.reader.ReadInto(&rec); {
 		case err == nil:
+			read = true
 			if err := e.Decode(rec.RawSample, boot); err != nil {
 				s.undecoded.Add(1)
 				continue
@@ -56,20 +56,25 @@ func (s *Sensor) Run(ctx context.Context, handle func(*event.Event)) error {
 				}
 			}
 			handle(seen)
-			if sinceBoot++; sinceBoot >= 1<<10 { // a ring that is never empty must not keep an old clock, nor the reader
-				sinceBoot, boot = 0, bootTime()
+			if handled++; handled%(1<<10) == 0 { // a ring that is never empty must not keep an old clock, nor the reader
+				boot, asked = bootTime(), time.Now()
 				s.scanner.hand(handle)
 				if ctx.Err() != nil {
 					return nil
 				}
 			}
-		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, ringbuf.ErrFlushed):
+		case errors.Is(err, os.ErrDeadlineExceeded): // the ring is empty
 			if ctx.Err() != nil {
 				return nil
 			}
-			sinceBoot, boot = 0, bootTime()
+			if err := s.bell.wait(ctx, !read); err != nil {
+				return err
+			}
+			read = false
+			if now := time.Now(); now.Sub(asked) > clockInterval {
+				boot, asked = bootTime(), now
+			}
 			s.scanner.hand(handle)
-			s.reader.SetDeadline(time.Now().Add(pollInterval))
 		case errors.Is(err, ringbuf.ErrClosed):
 			return os.ErrClosed
 		default:

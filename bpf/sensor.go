@@ -44,6 +44,7 @@ type Options struct {
 type Sensor struct {
 	features *Features
 	loader   *loader
+	bell     *bell
 	reader   *ringbuf.Reader
 	existing map[uint64]string
 
@@ -111,6 +112,9 @@ func (s *Sensor) open(o Options) error {
 	s.loader.verifierLog = o.VerifierLog
 	if s.reader, err = ringbuf.NewReader(s.loader.maps["ring"]); err != nil {
 		return fmt.Errorf("open ring buffer: %w", err)
+	}
+	if s.bell, err = newBell(s.loader.maps["ring"], s.loader.maps[readerData], s.reader); err != nil {
+		return err
 	}
 	if s.hold {
 		if err := s.loader.hold(); err != nil {
@@ -387,6 +391,9 @@ func (s *Sensor) Close() error {
 	var errs []error
 	for _, p := range s.attached {
 		errs = append(errs, p.close())
+	}
+	if s.bell != nil {
+		errs = append(errs, s.bell.close())
 	}
 	if s.reader != nil {
 		errs = append(errs, s.reader.Close())

@@ -34,7 +34,7 @@ enum test {
 	TEST_GREATER,
 	TEST_LESS_SIGNED,
 	TEST_GREATER_SIGNED,
-	TEST_CONTAINS, /* the text has in it the b bytes of a */
+	TEST_CONTAINS, /* the text has one of some texts in it */
 };
 
 /* Whether a field is the last of those that are judged together, and how. */
@@ -94,6 +94,26 @@ struct {
 	__type(value, u64);
 } number_filters SEC(".maps");
 
+/*
+ * Texts to be found in another, in one pass over its bytes (shift-and: Baeza-Yates and Gonnet, 1992). The bytes of all of
+ * them lie side by side, a bit each.
+ */
+struct needles {
+	u64 first, last; /* bits of their first and last bytes */
+	u64 bytes[256]; /* bits of the places that hold this byte */
+	u64 grants[64]; /* clauses, by the bit of the last byte */
+};
+
+#define HAYSTACK_MAX 256 /* what is longer is not searched: it passes */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_FILTERS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u32);
+	__type(value, struct needles);
+} needle_filters SEC(".maps");
+
 static __always_inline struct filter *filter_at(u32 index)
 {
 	return bpf_map_lookup_elem(&filters, &index);
@@ -150,24 +170,41 @@ __noinline int match_text(u32 slot, u32 table, u64 pos, u64 len, u32 test)
 	return 0;
 }
 
-/* How far a text is searched; what is longer may have anything in it. */
-#define CONTAINS_MAX 248
+#define FIND(byte)                                                     \
+	do {                                                           \
+		so_far = (so_far << 1 | first) & t->bytes[(u8)(byte)]; \
+		found |= so_far;                                       \
+	} while (0)
 
-/* Whether the len bytes at pos have in them the n bytes of needle, of which there are at most 8. */
-__noinline int match_contains(u32 slot, u64 needle, u64 n, u64 pos, u64 len)
+/* The same for the texts that the len bytes at pos may have in them. */
+__noinline int match_needles(u32 slot, u32 table, u64 pos, u64 len)
 {
 	struct scratch *s = scratch_at(slot);
-	if (!s || len > CONTAINS_MAX)
-		return 1;
-	u64 mask = n < 8 ? (1ull << 8 * (n & 7)) - 1 : ~0ull;
+	struct needles *t = bpf_map_lookup_elem(&needle_filters, &table);
+	if (!s)
+		return 0;
+	if (!t || len > HAYSTACK_MAX) {
+		s->granted = ~0ull;
+		return 0;
+	}
 	BOUND(pos, 16383);
 	u8 *text = s->rec + pos;
-	for (u32 i = 0; i < CONTAINS_MAX; i++) {
-		if (i + n > len)
-			break;
-		if ((*(u64 *)(text + i) & mask) == needle)
-			return 1;
+	u64 so_far = 0, found = 0, first = t->first;
+	u32 i = 0;
+	for (; i < HAYSTACK_MAX && i + 4 <= len; i += 4) { /* four at a time: this loop is what searching costs */
+		FIND(text[i]);
+		FIND(text[i + 1]);
+		FIND(text[i + 2]);
+		FIND(text[i + 3]);
 	}
+	for (u32 end = i + 3; i < end && i < len; i++)
+		FIND(text[i]);
+	found &= t->last;
+	if (!found)
+		return 0;
+	for (u32 i = 0; i < 64; i++)
+		if (found & 1ull << i)
+			s->granted |= t->grants[i];
 	return 0;
 }
 
@@ -285,9 +322,9 @@ __noinline int match_field(u32 slot, u32 filter, u32 index)
 	case TEST_SUFFIX:
 		match_text(slot, d->table, (u64)s->base + (u32)v, v >> 32, d->test);
 		return 0;
-	case TEST_CONTAINS:
-		if (match_contains(slot, d->a, d->b, (u64)s->base + (u32)v, v >> 32))
-			s->granted |= d->grants;
+	case TEST_CONTAINS: /* dear: only where somebody is left who asks */
+		if (s->left & d->constrains)
+			match_needles(slot, d->table, (u64)s->base + (u32)v, v >> 32);
 		return 0;
 	case TEST_SUN_PATH:
 	case TEST_ADDRESS:

@@ -133,6 +133,9 @@ struct {
 	__type(value, struct container);
 } containers SEC(".maps");
 
+/* Set by the reader before it sleeps until it is woken, not until its next interval. */
+u32 reader_sleeps SEC(".data.reader");
+
 /* Counts changes of the containers, so that what a buffer remembers of a control group is known to be true. */
 u32 containers_generation SEC(".data.containers");
 
@@ -398,8 +401,12 @@ static __always_inline void rec_send_of(struct rec *r, const struct owner *owner
 	}
 	size = pos + h->host_len;
 	h->size = size;
-	/* Waking the reader costs more than all the rest: only for what is urgent, or when it should hurry. */
-	u64 wake = h->flags & FLAG_URGENT || waiting > ring_bytes / 4 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	/* Waking the reader costs more than all the rest: only for what is urgent, when it should hurry, and once when it sleeps. */
+	u64 wake = BPF_RB_NO_WAKEUP;
+	if (h->flags & FLAG_URGENT || waiting > ring_bytes / 4 || *(volatile u32 *)&reader_sleeps) {
+		wake = BPF_RB_FORCE_WAKEUP;
+		*(volatile u32 *)&reader_sleeps = 0;
+	}
 	asm volatile("" : "+r"(size)); /* is checked where it is used: older verifiers forget what they know of a number on the stack */
 	if (size < SLOTS_AT || size > sizeof(s->rec))
 		STAT(st, lost_scratch);

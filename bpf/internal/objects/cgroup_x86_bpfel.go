@@ -20,6 +20,7 @@ const (
 	CgroupMapContainers           = "containers"
 	CgroupMapEventConfigs         = "event_configs"
 	CgroupMapFilters              = "filters"
+	CgroupMapNeedleFilters        = "needle_filters"
 	CgroupMapNumberFilters        = "number_filters"
 	CgroupMapRing                 = "ring"
 	CgroupMapScratches            = "scratches"
@@ -32,6 +33,7 @@ const (
 	CgroupVarContainersGeneration = "containers_generation"
 	CgroupVarHostMntNs            = "host_mnt_ns"
 	CgroupVarNativeSyscalls       = "native_syscalls"
+	CgroupVarReaderSleeps         = "reader_sleeps"
 	CgroupVarRingBytes            = "ring_bytes"
 	CgroupVarSelfTgid             = "self_tgid"
 )
@@ -90,6 +92,7 @@ type CgroupMapSpecs struct {
 	Containers    *ebpf.MapSpec `ebpf:"containers"`
 	EventConfigs  *ebpf.MapSpec `ebpf:"event_configs"`
 	Filters       *ebpf.MapSpec `ebpf:"filters"`
+	NeedleFilters *ebpf.MapSpec `ebpf:"needle_filters"`
 	NumberFilters *ebpf.MapSpec `ebpf:"number_filters"`
 	Ring          *ebpf.MapSpec `ebpf:"ring"`
 	Scratches     *ebpf.MapSpec `ebpf:"scratches"`
@@ -106,6 +109,7 @@ type CgroupVariableSpecs struct {
 	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
 	NativeSyscalls       *ebpf.VariableSpec `ebpf:"native_syscalls"`
+	ReaderSleeps         *ebpf.VariableSpec `ebpf:"reader_sleeps"`
 	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
@@ -134,6 +138,7 @@ type CgroupMaps struct {
 	Containers    *ebpf.Map `ebpf:"containers"`
 	EventConfigs  *ebpf.Map `ebpf:"event_configs"`
 	Filters       *ebpf.Map `ebpf:"filters"`
+	NeedleFilters *ebpf.Map `ebpf:"needle_filters"`
 	NumberFilters *ebpf.Map `ebpf:"number_filters"`
 	Ring          *ebpf.Map `ebpf:"ring"`
 	Scratches     *ebpf.Map `ebpf:"scratches"`
@@ -147,6 +152,7 @@ func (m *CgroupMaps) Close() error {
 		m.Containers,
 		m.EventConfigs,
 		m.Filters,
+		m.NeedleFilters,
 		m.NumberFilters,
 		m.Ring,
 		m.Scratches,
@@ -164,6 +170,7 @@ type CgroupVariables struct {
 	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
 	NativeSyscalls       *ebpf.Variable `ebpf:"native_syscalls"`
+	ReaderSleeps         *ebpf.Variable `ebpf:"reader_sleeps"`
 	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 }

@@ -27,6 +27,7 @@ const (
 	ContentMapExitSecondCompat              = "exit_second_compat"
 	ContentMapFilters                       = "filters"
 	ContentMapModifying                     = "modifying"
+	ContentMapNeedleFilters                 = "needle_filters"
 	ContentMapNumberFilters                 = "number_filters"
 	ContentMapRing                          = "ring"
 	ContentMapScratches                     = "scratches"
@@ -48,6 +49,7 @@ const (
 	ContentVarHostMntNs                     = "host_mnt_ns"
 	ContentVarMergeFlag                     = "merge_flag"
 	ContentVarNativeSyscalls                = "native_syscalls"
+	ContentVarReaderSleeps                  = "reader_sleeps"
 	ContentVarRingBytes                     = "ring_bytes"
 	ContentVarSelfTgid                      = "self_tgid"
 )
@@ -120,6 +122,7 @@ type ContentMapSpecs struct {
 	ExitSecondCompat  *ebpf.MapSpec `ebpf:"exit_second_compat"`
 	Filters           *ebpf.MapSpec `ebpf:"filters"`
 	Modifying         *ebpf.MapSpec `ebpf:"modifying"`
+	NeedleFilters     *ebpf.MapSpec `ebpf:"needle_filters"`
 	NumberFilters     *ebpf.MapSpec `ebpf:"number_filters"`
 	Ring              *ebpf.MapSpec `ebpf:"ring"`
 	Scratches         *ebpf.MapSpec `ebpf:"scratches"`
@@ -138,6 +141,7 @@ type ContentVariableSpecs struct {
 	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
 	MergeFlag            *ebpf.VariableSpec `ebpf:"merge_flag"`
 	NativeSyscalls       *ebpf.VariableSpec `ebpf:"native_syscalls"`
+	ReaderSleeps         *ebpf.VariableSpec `ebpf:"reader_sleeps"`
 	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
@@ -173,6 +177,7 @@ type ContentMaps struct {
 	ExitSecondCompat  *ebpf.Map `ebpf:"exit_second_compat"`
 	Filters           *ebpf.Map `ebpf:"filters"`
 	Modifying         *ebpf.Map `ebpf:"modifying"`
+	NeedleFilters     *ebpf.Map `ebpf:"needle_filters"`
 	NumberFilters     *ebpf.Map `ebpf:"number_filters"`
 	Ring              *ebpf.Map `ebpf:"ring"`
 	Scratches         *ebpf.Map `ebpf:"scratches"`
@@ -194,6 +199,7 @@ func (m *ContentMaps) Close() error {
 		m.ExitSecondCompat,
 		m.Filters,
 		m.Modifying,
+		m.NeedleFilters,
 		m.NumberFilters,
 		m.Ring,
 		m.Scratches,
@@ -213,6 +219,7 @@ type ContentVariables struct {
 	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
 	MergeFlag            *ebpf.Variable `ebpf:"merge_flag"`
 	NativeSyscalls       *ebpf.Variable `ebpf:"native_syscalls"`
+	ReaderSleeps         *ebpf.Variable `ebpf:"reader_sleeps"`
 	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 }

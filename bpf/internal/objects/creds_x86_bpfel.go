@@ -23,6 +23,7 @@ const (
 	CredsMapContainers                  = "containers"
 	CredsMapEventConfigs                = "event_configs"
 	CredsMapFilters                     = "filters"
+	CredsMapNeedleFilters               = "needle_filters"
 	CredsMapNumberFilters               = "number_filters"
 	CredsMapRing                        = "ring"
 	CredsMapScratches                   = "scratches"
@@ -42,6 +43,7 @@ const (
 	CredsVarContainersGeneration        = "containers_generation"
 	CredsVarHostMntNs                   = "host_mnt_ns"
 	CredsVarNativeSyscalls              = "native_syscalls"
+	CredsVarReaderSleeps                = "reader_sleeps"
 	CredsVarRingBytes                   = "ring_bytes"
 	CredsVarSelfTgid                    = "self_tgid"
 )
@@ -110,6 +112,7 @@ type CredsMapSpecs struct {
 	Containers        *ebpf.MapSpec `ebpf:"containers"`
 	EventConfigs      *ebpf.MapSpec `ebpf:"event_configs"`
 	Filters           *ebpf.MapSpec `ebpf:"filters"`
+	NeedleFilters     *ebpf.MapSpec `ebpf:"needle_filters"`
 	NumberFilters     *ebpf.MapSpec `ebpf:"number_filters"`
 	Ring              *ebpf.MapSpec `ebpf:"ring"`
 	Scratches         *ebpf.MapSpec `ebpf:"scratches"`
@@ -126,6 +129,7 @@ type CredsVariableSpecs struct {
 	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
 	NativeSyscalls       *ebpf.VariableSpec `ebpf:"native_syscalls"`
+	ReaderSleeps         *ebpf.VariableSpec `ebpf:"reader_sleeps"`
 	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
@@ -157,6 +161,7 @@ type CredsMaps struct {
 	Containers        *ebpf.Map `ebpf:"containers"`
 	EventConfigs      *ebpf.Map `ebpf:"event_configs"`
 	Filters           *ebpf.Map `ebpf:"filters"`
+	NeedleFilters     *ebpf.Map `ebpf:"needle_filters"`
 	NumberFilters     *ebpf.Map `ebpf:"number_filters"`
 	Ring              *ebpf.Map `ebpf:"ring"`
 	Scratches         *ebpf.Map `ebpf:"scratches"`
@@ -173,6 +178,7 @@ func (m *CredsMaps) Close() error {
 		m.Containers,
 		m.EventConfigs,
 		m.Filters,
+		m.NeedleFilters,
 		m.NumberFilters,
 		m.Ring,
 		m.Scratches,
@@ -190,6 +196,7 @@ type CredsVariables struct {
 	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
 	NativeSyscalls       *ebpf.Variable `ebpf:"native_syscalls"`
+	ReaderSleeps         *ebpf.Variable `ebpf:"reader_sleeps"`
 	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 }

@@ -22,6 +22,7 @@ const (
 	FileMapContainers                 = "containers"
 	FileMapEventConfigs               = "event_configs"
 	FileMapFilters                    = "filters"
+	FileMapNeedleFilters              = "needle_filters"
 	FileMapNumberFilters              = "number_filters"
 	FileMapRing                       = "ring"
 	FileMapScratches                  = "scratches"
@@ -45,6 +46,7 @@ const (
 	FileVarContainersGeneration       = "containers_generation"
 	FileVarHostMntNs                  = "host_mnt_ns"
 	FileVarNativeSyscalls             = "native_syscalls"
+	FileVarReaderSleeps               = "reader_sleeps"
 	FileVarRingBytes                  = "ring_bytes"
 	FileVarSelfTgid                   = "self_tgid"
 )
@@ -116,6 +118,7 @@ type FileMapSpecs struct {
 	Containers        *ebpf.MapSpec `ebpf:"containers"`
 	EventConfigs      *ebpf.MapSpec `ebpf:"event_configs"`
 	Filters           *ebpf.MapSpec `ebpf:"filters"`
+	NeedleFilters     *ebpf.MapSpec `ebpf:"needle_filters"`
 	NumberFilters     *ebpf.MapSpec `ebpf:"number_filters"`
 	Ring              *ebpf.MapSpec `ebpf:"ring"`
 	Scratches         *ebpf.MapSpec `ebpf:"scratches"`
@@ -132,6 +135,7 @@ type FileVariableSpecs struct {
 	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
 	NativeSyscalls       *ebpf.VariableSpec `ebpf:"native_syscalls"`
+	ReaderSleeps         *ebpf.VariableSpec `ebpf:"reader_sleeps"`
 	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
@@ -162,6 +166,7 @@ type FileMaps struct {
 	Containers        *ebpf.Map `ebpf:"containers"`
 	EventConfigs      *ebpf.Map `ebpf:"event_configs"`
 	Filters           *ebpf.Map `ebpf:"filters"`
+	NeedleFilters     *ebpf.Map `ebpf:"needle_filters"`
 	NumberFilters     *ebpf.Map `ebpf:"number_filters"`
 	Ring              *ebpf.Map `ebpf:"ring"`
 	Scratches         *ebpf.Map `ebpf:"scratches"`
@@ -177,6 +182,7 @@ func (m *FileMaps) Close() error {
 		m.Containers,
 		m.EventConfigs,
 		m.Filters,
+		m.NeedleFilters,
 		m.NumberFilters,
 		m.Ring,
 		m.Scratches,
@@ -194,6 +200,7 @@ type FileVariables struct {
 	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
 	NativeSyscalls       *ebpf.Variable `ebpf:"native_syscalls"`
+	ReaderSleeps         *ebpf.Variable `ebpf:"reader_sleeps"`
 	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 }

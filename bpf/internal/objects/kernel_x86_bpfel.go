@@ -22,6 +22,7 @@ const (
 	KernelMapContainers                    = "containers"
 	KernelMapEventConfigs                  = "event_configs"
 	KernelMapFilters                       = "filters"
+	KernelMapNeedleFilters                 = "needle_filters"
 	KernelMapNumberFilters                 = "number_filters"
 	KernelMapPeeked                        = "peeked"
 	KernelMapRegistering                   = "registering"
@@ -57,6 +58,7 @@ const (
 	KernelVarDebugfsOperations             = "debugfs_operations"
 	KernelVarHostMntNs                     = "host_mnt_ns"
 	KernelVarNativeSyscalls                = "native_syscalls"
+	KernelVarReaderSleeps                  = "reader_sleeps"
 	KernelVarRingBytes                     = "ring_bytes"
 	KernelVarSelfTgid                      = "self_tgid"
 )
@@ -137,6 +139,7 @@ type KernelMapSpecs struct {
 	Containers        *ebpf.MapSpec `ebpf:"containers"`
 	EventConfigs      *ebpf.MapSpec `ebpf:"event_configs"`
 	Filters           *ebpf.MapSpec `ebpf:"filters"`
+	NeedleFilters     *ebpf.MapSpec `ebpf:"needle_filters"`
 	NumberFilters     *ebpf.MapSpec `ebpf:"number_filters"`
 	Peeked            *ebpf.MapSpec `ebpf:"peeked"`
 	Registering       *ebpf.MapSpec `ebpf:"registering"`
@@ -156,6 +159,7 @@ type KernelVariableSpecs struct {
 	DebugfsOperations    *ebpf.VariableSpec `ebpf:"debugfs_operations"`
 	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
 	NativeSyscalls       *ebpf.VariableSpec `ebpf:"native_syscalls"`
+	ReaderSleeps         *ebpf.VariableSpec `ebpf:"reader_sleeps"`
 	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
@@ -186,6 +190,7 @@ type KernelMaps struct {
 	Containers        *ebpf.Map `ebpf:"containers"`
 	EventConfigs      *ebpf.Map `ebpf:"event_configs"`
 	Filters           *ebpf.Map `ebpf:"filters"`
+	NeedleFilters     *ebpf.Map `ebpf:"needle_filters"`
 	NumberFilters     *ebpf.Map `ebpf:"number_filters"`
 	Peeked            *ebpf.Map `ebpf:"peeked"`
 	Registering       *ebpf.Map `ebpf:"registering"`
@@ -203,6 +208,7 @@ func (m *KernelMaps) Close() error {
 		m.Containers,
 		m.EventConfigs,
 		m.Filters,
+		m.NeedleFilters,
 		m.NumberFilters,
 		m.Peeked,
 		m.Registering,
@@ -223,6 +229,7 @@ type KernelVariables struct {
 	DebugfsOperations    *ebpf.Variable `ebpf:"debugfs_operations"`
 	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
 	NativeSyscalls       *ebpf.Variable `ebpf:"native_syscalls"`
+	ReaderSleeps         *ebpf.Variable `ebpf:"reader_sleeps"`
 	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 }

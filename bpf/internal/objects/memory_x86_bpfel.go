@@ -22,6 +22,7 @@ const (
 	MemoryMapContainers                  = "containers"
 	MemoryMapEventConfigs                = "event_configs"
 	MemoryMapFilters                     = "filters"
+	MemoryMapNeedleFilters               = "needle_filters"
 	MemoryMapNumberFilters               = "number_filters"
 	MemoryMapRing                        = "ring"
 	MemoryMapScratches                   = "scratches"
@@ -40,6 +41,7 @@ const (
 	MemoryVarContainersGeneration        = "containers_generation"
 	MemoryVarHostMntNs                   = "host_mnt_ns"
 	MemoryVarNativeSyscalls              = "native_syscalls"
+	MemoryVarReaderSleeps                = "reader_sleeps"
 	MemoryVarRingBytes                   = "ring_bytes"
 	MemoryVarSelfTgid                    = "self_tgid"
 )
@@ -106,6 +108,7 @@ type MemoryMapSpecs struct {
 	Containers        *ebpf.MapSpec `ebpf:"containers"`
 	EventConfigs      *ebpf.MapSpec `ebpf:"event_configs"`
 	Filters           *ebpf.MapSpec `ebpf:"filters"`
+	NeedleFilters     *ebpf.MapSpec `ebpf:"needle_filters"`
 	NumberFilters     *ebpf.MapSpec `ebpf:"number_filters"`
 	Ring              *ebpf.MapSpec `ebpf:"ring"`
 	Scratches         *ebpf.MapSpec `ebpf:"scratches"`
@@ -122,6 +125,7 @@ type MemoryVariableSpecs struct {
 	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
 	NativeSyscalls       *ebpf.VariableSpec `ebpf:"native_syscalls"`
+	ReaderSleeps         *ebpf.VariableSpec `ebpf:"reader_sleeps"`
 	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
@@ -152,6 +156,7 @@ type MemoryMaps struct {
 	Containers        *ebpf.Map `ebpf:"containers"`
 	EventConfigs      *ebpf.Map `ebpf:"event_configs"`
 	Filters           *ebpf.Map `ebpf:"filters"`
+	NeedleFilters     *ebpf.Map `ebpf:"needle_filters"`
 	NumberFilters     *ebpf.Map `ebpf:"number_filters"`
 	Ring              *ebpf.Map `ebpf:"ring"`
 	Scratches         *ebpf.Map `ebpf:"scratches"`
@@ -167,6 +172,7 @@ func (m *MemoryMaps) Close() error {
 		m.Containers,
 		m.EventConfigs,
 		m.Filters,
+		m.NeedleFilters,
 		m.NumberFilters,
 		m.Ring,
 		m.Scratches,
@@ -184,6 +190,7 @@ type MemoryVariables struct {
 	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
 	NativeSyscalls       *ebpf.Variable `ebpf:"native_syscalls"`
+	ReaderSleeps         *ebpf.Variable `ebpf:"reader_sleeps"`
 	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 }

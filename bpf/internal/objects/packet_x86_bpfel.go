@@ -20,6 +20,7 @@ const (
 	PacketMapContainers           = "containers"
 	PacketMapEventConfigs         = "event_configs"
 	PacketMapFilters              = "filters"
+	PacketMapNeedleFilters        = "needle_filters"
 	PacketMapNumberFilters        = "number_filters"
 	PacketMapPacketOwners         = "packet_owners"
 	PacketMapPacketsUnseen        = "packets_unseen"
@@ -34,6 +35,7 @@ const (
 	PacketVarContainersGeneration = "containers_generation"
 	PacketVarHostMntNs            = "host_mnt_ns"
 	PacketVarNativeSyscalls       = "native_syscalls"
+	PacketVarReaderSleeps         = "reader_sleeps"
 	PacketVarRingBytes            = "ring_bytes"
 	PacketVarSelfTgid             = "self_tgid"
 )
@@ -92,6 +94,7 @@ type PacketMapSpecs struct {
 	Containers    *ebpf.MapSpec `ebpf:"containers"`
 	EventConfigs  *ebpf.MapSpec `ebpf:"event_configs"`
 	Filters       *ebpf.MapSpec `ebpf:"filters"`
+	NeedleFilters *ebpf.MapSpec `ebpf:"needle_filters"`
 	NumberFilters *ebpf.MapSpec `ebpf:"number_filters"`
 	PacketOwners  *ebpf.MapSpec `ebpf:"packet_owners"`
 	PacketsUnseen *ebpf.MapSpec `ebpf:"packets_unseen"`
@@ -110,6 +113,7 @@ type PacketVariableSpecs struct {
 	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
 	NativeSyscalls       *ebpf.VariableSpec `ebpf:"native_syscalls"`
+	ReaderSleeps         *ebpf.VariableSpec `ebpf:"reader_sleeps"`
 	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
@@ -138,6 +142,7 @@ type PacketMaps struct {
 	Containers    *ebpf.Map `ebpf:"containers"`
 	EventConfigs  *ebpf.Map `ebpf:"event_configs"`
 	Filters       *ebpf.Map `ebpf:"filters"`
+	NeedleFilters *ebpf.Map `ebpf:"needle_filters"`
 	NumberFilters *ebpf.Map `ebpf:"number_filters"`
 	PacketOwners  *ebpf.Map `ebpf:"packet_owners"`
 	PacketsUnseen *ebpf.Map `ebpf:"packets_unseen"`
@@ -153,6 +158,7 @@ func (m *PacketMaps) Close() error {
 		m.Containers,
 		m.EventConfigs,
 		m.Filters,
+		m.NeedleFilters,
 		m.NumberFilters,
 		m.PacketOwners,
 		m.PacketsUnseen,
@@ -172,6 +178,7 @@ type PacketVariables struct {
 	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
 	NativeSyscalls       *ebpf.Variable `ebpf:"native_syscalls"`
+	ReaderSleeps         *ebpf.Variable `ebpf:"reader_sleeps"`
 	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 }

@@ -23,6 +23,7 @@ const (
 	ProcessMapEventConfigs             = "event_configs"
 	ProcessMapExecveatCalls            = "execveat_calls"
 	ProcessMapFilters                  = "filters"
+	ProcessMapNeedleFilters            = "needle_filters"
 	ProcessMapNumberFilters            = "number_filters"
 	ProcessMapPreviousNames            = "previous_names"
 	ProcessMapRing                     = "ring"
@@ -43,6 +44,7 @@ const (
 	ProcessVarContainersGeneration     = "containers_generation"
 	ProcessVarHostMntNs                = "host_mnt_ns"
 	ProcessVarNativeSyscalls           = "native_syscalls"
+	ProcessVarReaderSleeps             = "reader_sleeps"
 	ProcessVarRingBytes                = "ring_bytes"
 	ProcessVarSelfTgid                 = "self_tgid"
 )
@@ -111,6 +113,7 @@ type ProcessMapSpecs struct {
 	EventConfigs      *ebpf.MapSpec `ebpf:"event_configs"`
 	ExecveatCalls     *ebpf.MapSpec `ebpf:"execveat_calls"`
 	Filters           *ebpf.MapSpec `ebpf:"filters"`
+	NeedleFilters     *ebpf.MapSpec `ebpf:"needle_filters"`
 	NumberFilters     *ebpf.MapSpec `ebpf:"number_filters"`
 	PreviousNames     *ebpf.MapSpec `ebpf:"previous_names"`
 	Ring              *ebpf.MapSpec `ebpf:"ring"`
@@ -128,6 +131,7 @@ type ProcessVariableSpecs struct {
 	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
 	NativeSyscalls       *ebpf.VariableSpec `ebpf:"native_syscalls"`
+	ReaderSleeps         *ebpf.VariableSpec `ebpf:"reader_sleeps"`
 	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
@@ -159,6 +163,7 @@ type ProcessMaps struct {
 	EventConfigs      *ebpf.Map `ebpf:"event_configs"`
 	ExecveatCalls     *ebpf.Map `ebpf:"execveat_calls"`
 	Filters           *ebpf.Map `ebpf:"filters"`
+	NeedleFilters     *ebpf.Map `ebpf:"needle_filters"`
 	NumberFilters     *ebpf.Map `ebpf:"number_filters"`
 	PreviousNames     *ebpf.Map `ebpf:"previous_names"`
 	Ring              *ebpf.Map `ebpf:"ring"`
@@ -176,6 +181,7 @@ func (m *ProcessMaps) Close() error {
 		m.EventConfigs,
 		m.ExecveatCalls,
 		m.Filters,
+		m.NeedleFilters,
 		m.NumberFilters,
 		m.PreviousNames,
 		m.Ring,
@@ -194,6 +200,7 @@ type ProcessVariables struct {
 	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
 	NativeSyscalls       *ebpf.Variable `ebpf:"native_syscalls"`
+	ReaderSleeps         *ebpf.Variable `ebpf:"reader_sleeps"`
 	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 }

@@ -23,6 +23,7 @@ const (
 	SocketMapContainers                       = "containers"
 	SocketMapEventConfigs                     = "event_configs"
 	SocketMapFilters                          = "filters"
+	SocketMapNeedleFilters                    = "needle_filters"
 	SocketMapNumberFilters                    = "number_filters"
 	SocketMapRing                             = "ring"
 	SocketMapScratches                        = "scratches"
@@ -54,6 +55,7 @@ const (
 	SocketVarContainersGeneration             = "containers_generation"
 	SocketVarHostMntNs                        = "host_mnt_ns"
 	SocketVarNativeSyscalls                   = "native_syscalls"
+	SocketVarReaderSleeps                     = "reader_sleeps"
 	SocketVarRingBytes                        = "ring_bytes"
 	SocketVarSelfTgid                         = "self_tgid"
 )
@@ -134,6 +136,7 @@ type SocketMapSpecs struct {
 	Containers        *ebpf.MapSpec `ebpf:"containers"`
 	EventConfigs      *ebpf.MapSpec `ebpf:"event_configs"`
 	Filters           *ebpf.MapSpec `ebpf:"filters"`
+	NeedleFilters     *ebpf.MapSpec `ebpf:"needle_filters"`
 	NumberFilters     *ebpf.MapSpec `ebpf:"number_filters"`
 	Ring              *ebpf.MapSpec `ebpf:"ring"`
 	Scratches         *ebpf.MapSpec `ebpf:"scratches"`
@@ -150,6 +153,7 @@ type SocketVariableSpecs struct {
 	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
 	NativeSyscalls       *ebpf.VariableSpec `ebpf:"native_syscalls"`
+	ReaderSleeps         *ebpf.VariableSpec `ebpf:"reader_sleeps"`
 	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
@@ -181,6 +185,7 @@ type SocketMaps struct {
 	Containers        *ebpf.Map `ebpf:"containers"`
 	EventConfigs      *ebpf.Map `ebpf:"event_configs"`
 	Filters           *ebpf.Map `ebpf:"filters"`
+	NeedleFilters     *ebpf.Map `ebpf:"needle_filters"`
 	NumberFilters     *ebpf.Map `ebpf:"number_filters"`
 	Ring              *ebpf.Map `ebpf:"ring"`
 	Scratches         *ebpf.Map `ebpf:"scratches"`
@@ -197,6 +202,7 @@ func (m *SocketMaps) Close() error {
 		m.Containers,
 		m.EventConfigs,
 		m.Filters,
+		m.NeedleFilters,
 		m.NumberFilters,
 		m.Ring,
 		m.Scratches,
@@ -214,6 +220,7 @@ type SocketVariables struct {
 	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
 	NativeSyscalls       *ebpf.Variable `ebpf:"native_syscalls"`
+	ReaderSleeps         *ebpf.Variable `ebpf:"reader_sleeps"`
 	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 }

@@ -26,6 +26,7 @@ const (
 	SourceMapExitSecond            = "exit_second"
 	SourceMapExitSecondCompat      = "exit_second_compat"
 	SourceMapFilters               = "filters"
+	SourceMapNeedleFilters         = "needle_filters"
 	SourceMapNumberFilters         = "number_filters"
 	SourceMapRing                  = "ring"
 	SourceMapScratches             = "scratches"
@@ -39,6 +40,7 @@ const (
 	SourceVarContainersGeneration  = "containers_generation"
 	SourceVarHostMntNs             = "host_mnt_ns"
 	SourceVarNativeSyscalls        = "native_syscalls"
+	SourceVarReaderSleeps          = "reader_sleeps"
 	SourceVarRingBytes             = "ring_bytes"
 	SourceVarSelfTgid              = "self_tgid"
 )
@@ -104,6 +106,7 @@ type SourceMapSpecs struct {
 	ExitSecond        *ebpf.MapSpec `ebpf:"exit_second"`
 	ExitSecondCompat  *ebpf.MapSpec `ebpf:"exit_second_compat"`
 	Filters           *ebpf.MapSpec `ebpf:"filters"`
+	NeedleFilters     *ebpf.MapSpec `ebpf:"needle_filters"`
 	NumberFilters     *ebpf.MapSpec `ebpf:"number_filters"`
 	Ring              *ebpf.MapSpec `ebpf:"ring"`
 	Scratches         *ebpf.MapSpec `ebpf:"scratches"`
@@ -120,6 +123,7 @@ type SourceVariableSpecs struct {
 	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
 	NativeSyscalls       *ebpf.VariableSpec `ebpf:"native_syscalls"`
+	ReaderSleeps         *ebpf.VariableSpec `ebpf:"reader_sleeps"`
 	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 }
@@ -154,6 +158,7 @@ type SourceMaps struct {
 	ExitSecond        *ebpf.Map `ebpf:"exit_second"`
 	ExitSecondCompat  *ebpf.Map `ebpf:"exit_second_compat"`
 	Filters           *ebpf.Map `ebpf:"filters"`
+	NeedleFilters     *ebpf.Map `ebpf:"needle_filters"`
 	NumberFilters     *ebpf.Map `ebpf:"number_filters"`
 	Ring              *ebpf.Map `ebpf:"ring"`
 	Scratches         *ebpf.Map `ebpf:"scratches"`
@@ -173,6 +178,7 @@ func (m *SourceMaps) Close() error {
 		m.ExitSecond,
 		m.ExitSecondCompat,
 		m.Filters,
+		m.NeedleFilters,
 		m.NumberFilters,
 		m.Ring,
 		m.Scratches,
@@ -190,6 +196,7 @@ type SourceVariables struct {
 	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
 	NativeSyscalls       *ebpf.Variable `ebpf:"native_syscalls"`
+	ReaderSleeps         *ebpf.Variable `ebpf:"reader_sleeps"`
 	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 }

@@ -26,6 +26,7 @@ const (
 	SyscallMapExitTable            = "exit_table"
 	SyscallMapExitTableCompat      = "exit_table_compat"
 	SyscallMapFilters              = "filters"
+	SyscallMapNeedleFilters        = "needle_filters"
 	SyscallMapNumberFilters        = "number_filters"
 	SyscallMapRing                 = "ring"
 	SyscallMapScratches            = "scratches"
@@ -42,6 +43,7 @@ const (
 	SyscallVarContainersGeneration = "containers_generation"
 	SyscallVarHostMntNs            = "host_mnt_ns"
 	SyscallVarNativeSyscalls       = "native_syscalls"
+	SyscallVarReaderSleeps         = "reader_sleeps"
 	SyscallVarRingBytes            = "ring_bytes"
 	SyscallVarSelfTgid             = "self_tgid"
 	SyscallVarWantedCalls          = "wanted_calls"
@@ -109,6 +111,7 @@ type SyscallMapSpecs struct {
 	ExitTable         *ebpf.MapSpec `ebpf:"exit_table"`
 	ExitTableCompat   *ebpf.MapSpec `ebpf:"exit_table_compat"`
 	Filters           *ebpf.MapSpec `ebpf:"filters"`
+	NeedleFilters     *ebpf.MapSpec `ebpf:"needle_filters"`
 	NumberFilters     *ebpf.MapSpec `ebpf:"number_filters"`
 	Ring              *ebpf.MapSpec `ebpf:"ring"`
 	Scratches         *ebpf.MapSpec `ebpf:"scratches"`
@@ -127,6 +130,7 @@ type SyscallVariableSpecs struct {
 	ContainersGeneration *ebpf.VariableSpec `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.VariableSpec `ebpf:"host_mnt_ns"`
 	NativeSyscalls       *ebpf.VariableSpec `ebpf:"native_syscalls"`
+	ReaderSleeps         *ebpf.VariableSpec `ebpf:"reader_sleeps"`
 	RingBytes            *ebpf.VariableSpec `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.VariableSpec `ebpf:"self_tgid"`
 	WantedCalls          *ebpf.VariableSpec `ebpf:"wanted_calls"`
@@ -162,6 +166,7 @@ type SyscallMaps struct {
 	ExitTable         *ebpf.Map `ebpf:"exit_table"`
 	ExitTableCompat   *ebpf.Map `ebpf:"exit_table_compat"`
 	Filters           *ebpf.Map `ebpf:"filters"`
+	NeedleFilters     *ebpf.Map `ebpf:"needle_filters"`
 	NumberFilters     *ebpf.Map `ebpf:"number_filters"`
 	Ring              *ebpf.Map `ebpf:"ring"`
 	Scratches         *ebpf.Map `ebpf:"scratches"`
@@ -183,6 +188,7 @@ func (m *SyscallMaps) Close() error {
 		m.ExitTable,
 		m.ExitTableCompat,
 		m.Filters,
+		m.NeedleFilters,
 		m.NumberFilters,
 		m.Ring,
 		m.Scratches,
@@ -202,6 +208,7 @@ type SyscallVariables struct {
 	ContainersGeneration *ebpf.Variable `ebpf:"containers_generation"`
 	HostMntNs            *ebpf.Variable `ebpf:"host_mnt_ns"`
 	NativeSyscalls       *ebpf.Variable `ebpf:"native_syscalls"`
+	ReaderSleeps         *ebpf.Variable `ebpf:"reader_sleeps"`
 	RingBytes            *ebpf.Variable `ebpf:"ring_bytes"`
 	SelfTgid             *ebpf.Variable `ebpf:"self_tgid"`
 	WantedCalls          *ebpf.Variable `ebpf:"wanted_calls"`
