@@ -20,7 +20,8 @@ type sweeper struct {
 	bus      *Bus
 	stream   string
 	durables []string
-	keep     bool // while there is room: FINDINGS is also a history
+	keep     bool   // while there is room: FINDINGS is also a history
+	last     uint64 // sequence in the stream at the last look
 	crowded  atomic.Bool
 	cancel   context.CancelFunc
 	done     chan struct{}
@@ -65,11 +66,16 @@ func (s *sweeper) once(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		// The floor of a consumer that has nothing to do stays where it is.
-		if c := cons.CachedInfo(); c.NumPending > 0 || c.NumAckPending > 0 {
+		// The floor of a consumer of some subjects that has nothing to do stays where it is. It may not have seen yet what the
+		// stream has: in a cluster they are led by different servers. So what has come since the last look stays.
+		c := cons.CachedInfo()
+		if !s.keep || c.NumPending > 0 || c.NumAckPending > 0 {
 			floor = min(floor, c.AckFloor.Stream)
+		} else {
+			floor = min(floor, s.last)
 		}
 	}
+	s.last = state.LastSeq
 	limit := uint64(max(info.Config.MaxBytes, 0))
 	// Something that is not acknowledged for long holds up what is behind it.
 	s.crowded.Store(limit > 0 && state.Bytes > limit/4)
