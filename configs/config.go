@@ -49,16 +49,17 @@ type Log struct {
 
 // Sensor configures events and rules.
 type Sensor struct {
-	Listen     string        `yaml:"listen" doc:"address of /metrics, /healthz and /readyz of tocsin-sensor, which ask for no token"`
-	Rules      []string      `yaml:"rules" doc:"folders with rules, beside the built-in ones"`
-	Builtin    bool          `yaml:"builtin" doc:"whether the built-in rules are used"`
-	Enable     []string      `yaml:"enable" doc:"ids of rules that are off by default and shall be used, as globs"`
-	Disable    []string      `yaml:"disable" doc:"ids of rules that are not loaded, as globs"`
-	Wasm       bool          `yaml:"wasm" doc:"whether rules in WebAssembly (*.wasm in the folders) are loaded, in a sandbox"`
-	RingBuffer settings.Size `yaml:"ring_buffer" doc:"size of the kernel ring buffer, a power of two"`
-	Spool      Spool         `yaml:"spool" doc:"what is kept on disk while NATS cannot be reached"`
-	Container  Container     `yaml:"container" doc:"where names of containers come from"`
-	Kubernetes Kubernetes    `yaml:"kubernetes" doc:"where names of pods come from"`
+	Listen       string          `yaml:"listen" doc:"address of /metrics, /healthz and /readyz of tocsin-sensor"`
+	MetricsToken settings.Secret `yaml:"metrics_token" doc:"token that /metrics asks for of who is not on this host; without one only who is may read them"`
+	Rules        []string        `yaml:"rules" doc:"folders with rules, beside the built-in ones"`
+	Builtin      bool            `yaml:"builtin" doc:"whether the built-in rules are used"`
+	Enable       []string        `yaml:"enable" doc:"ids of rules that are off by default and shall be used, as globs"`
+	Disable      []string        `yaml:"disable" doc:"ids of rules that are not loaded, as globs"`
+	Wasm         bool            `yaml:"wasm" doc:"whether rules in WebAssembly (*.wasm in the folders) are loaded, in a sandbox"`
+	RingBuffer   settings.Size   `yaml:"ring_buffer" doc:"size of the kernel ring buffer, a power of two"`
+	Spool        Spool           `yaml:"spool" doc:"what is kept on disk while NATS cannot be reached"`
+	Container    Container       `yaml:"container" doc:"where names of containers come from"`
+	Kubernetes   Kubernetes      `yaml:"kubernetes" doc:"where names of pods come from"`
 }
 
 // Spool configures the sensor's store for findings that cannot be sent.
@@ -85,11 +86,12 @@ type Kubernetes struct {
 
 // Server configures the REST API.
 type Server struct {
-	Listen      string          `yaml:"listen" doc:"address of API and console; one that is not loopback needs tokens"`
-	Tokens      settings.Secret `yaml:"tokens" doc:"tokens of the API, hashed, one a line"`
-	TLS         *ServerTLS      `yaml:"tls" doc:"certificate of the API"`
-	ExternalURL string          `yaml:"external_url" doc:"address under which people reach the console; links in messages point there"`
-	Metrics     string          `yaml:"metrics" doc:"a second address for /metrics, /healthz and /readyz alone"`
+	Listen       string          `yaml:"listen" doc:"address of API and console; one that is not loopback needs tokens"`
+	Tokens       settings.Secret `yaml:"tokens" doc:"tokens of the API, hashed, one a line"`
+	TLS          *ServerTLS      `yaml:"tls" doc:"certificate of the API"`
+	ExternalURL  string          `yaml:"external_url" doc:"address under which people reach the console; links in messages point there"`
+	Metrics      string          `yaml:"metrics" doc:"a second address for /metrics, /healthz and /readyz alone"`
+	MetricsToken settings.Secret `yaml:"metrics_token" doc:"token that /metrics of the second address asks for of who is not on this host; without one only who is may read them"`
 }
 
 // ServerTLS is a server's certificate.

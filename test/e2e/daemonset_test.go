@@ -145,8 +145,11 @@ func TestDaemonSet(t *testing.T) {
 				source = v.HostPath.Path
 			}
 		}
-		if m.Name == "config" {
+		switch m.Name {
+		case "config":
 			source = file
+		case "metrics-token":
+			source = filepath.Dir(harness.WriteFile(t, "metrics-token", "scrape"))
 		}
 		options := []string{"rbind", "rprivate"}
 		if m.ReadOnly {

@@ -17,13 +17,13 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/tocsin-io/tocsin/api"
 	"github.com/tocsin-io/tocsin/bus"
 	"github.com/tocsin-io/tocsin/bus/embedded"
 	"github.com/tocsin-io/tocsin/cmd/internal/connect"
 	"github.com/tocsin-io/tocsin/cmd/internal/lifecycle"
+	"github.com/tocsin-io/tocsin/cmd/internal/metrics"
 	"github.com/tocsin-io/tocsin/configs"
 	"github.com/tocsin-io/tocsin/router/pipeline"
 	"github.com/tocsin-io/tocsin/store"
@@ -244,7 +244,7 @@ func (r *Router) serve(context.Context) (lifecycle.Stop, error) {
 	return r.start(r.listener, r.handler(), tlsConfig), nil
 }
 
-// serveMetrics serves /metrics, /healthz and /readyz alone on a second address, which needs no token.
+// serveMetrics serves /metrics, /healthz and /readyz alone on a second address.
 func (r *Router) serveMetrics(context.Context) (lifecycle.Stop, error) {
 	addr := r.opts.Config.Server.Metrics
 	if addr == "" {
@@ -263,7 +263,7 @@ func (r *Router) serveMetrics(context.Context) (lifecycle.Stop, error) {
 		}
 		fmt.Fprintln(w, "ready")
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(r.opts.Registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", metrics.Handler(r.opts.Registry, r.opts.Config.Server.MetricsToken, "server.metrics_token"))
 	return r.start(l, mux, nil), nil
 }
 

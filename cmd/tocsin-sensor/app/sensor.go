@@ -8,12 +8,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/tocsin-io/tocsin/bus"
 	"github.com/tocsin-io/tocsin/cmd/internal/connect"
@@ -21,6 +19,7 @@ import (
 	"github.com/tocsin-io/tocsin/cmd/internal/metrics"
 	"github.com/tocsin-io/tocsin/cmd/internal/sensor"
 	"github.com/tocsin-io/tocsin/cmd/internal/service"
+	"github.com/tocsin-io/tocsin/configs"
 	"github.com/tocsin-io/tocsin/rules"
 )
 
@@ -37,7 +36,7 @@ func run(ctx context.Context, o *service.Options) error {
 	part := &sensor.Part{Config: o.Config, Builtin: rules.FS(), Bus: func() *bus.Bus { return nats }, Registry: registry, Log: o.Log}
 	g := lifecycle.New(o.Log)
 	g.Add("metrics", func(context.Context) (lifecycle.Stop, error) {
-		return serve(o.Config.Sensor.Listen, registry, part)
+		return serve(o.Config.Sensor, registry, part)
 	})
 	g.Add("connection to NATS", func(context.Context) (lifecycle.Stop, error) {
 		var err error
@@ -56,9 +55,10 @@ func run(ctx context.Context, o *service.Options) error {
 	})
 }
 
-// serve answers /healthz, /readyz and /metrics, which need no authentication: they tell nothing of what was seen; and /v1/reload, to
+// serve answers /healthz and /readyz, which tell nothing but that; /metrics, to who has the token or is on this host; and /v1/reload, to
 // who is on this host.
-func serve(addr string, registry *prometheus.Registry, part *sensor.Part) (lifecycle.Stop, error) {
+func serve(config configs.Sensor, registry *prometheus.Registry, part *sensor.Part) (lifecycle.Stop, error) {
+	addr := config.Listen
 	if addr == "" || addr == "off" {
 		return nil, nil
 	}
@@ -76,7 +76,7 @@ func serve(addr string, registry *prometheus.Registry, part *sensor.Part) (lifec
 		fmt.Fprintln(w, "ready")
 	})
 	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, r *http.Request) {
-		if from, err := netip.ParseAddrPort(r.RemoteAddr); err != nil || !from.Addr().Unmap().IsLoopback() {
+		if !metrics.Local(r) {
 			http.Error(w, "reload is only for this host: use a loopback address", http.StatusForbidden)
 		} else if err := part.Ready(); part.Sensor() == nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
@@ -86,7 +86,7 @@ func serve(addr string, registry *prometheus.Registry, part *sensor.Part) (lifec
 			w.WriteHeader(http.StatusNoContent)
 		}
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", metrics.Handler(registry, config.MetricsToken, "sensor.metrics_token"))
 	srv := &http.Server{Handler: http.NewCrossOriginProtection().Handler(mux), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
 	go func() { _ = srv.Serve(l) }() // ends with Shutdown
 	return func(ctx context.Context) error {

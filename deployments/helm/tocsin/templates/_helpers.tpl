@@ -30,7 +30,7 @@ app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
 {{- define "tocsin.sensorConfig" -}}
-{{- $sensor := dict "listen" "0.0.0.0:8701" "container" (dict "cri" .Values.sensor.criSocket) "kubernetes" (dict "enabled" "on" "node" "${env:NODE_NAME}") -}}
+{{- $sensor := dict "listen" "0.0.0.0:8701" "metrics_token" "${file:/run/secrets/tocsin/metrics-token}" "container" (dict "cri" .Values.sensor.criSocket) "kubernetes" (dict "enabled" "on" "node" "${env:NODE_NAME}") -}}
 {{- if .Values.sensor.rules }}{{- $_ := set $sensor "rules" (list "/etc/tocsin/rules") }}{{- end -}}
 {{- $base := dict "version" 1 "cluster" .Values.cluster "host" "${env:NODE_NAME}" "nats" (dict "url" (include "tocsin.natsURL" .)) "sensor" $sensor -}}
 {{- toYaml (mergeOverwrite $base .Values.sensor.config) -}}
