@@ -38,7 +38,8 @@ type cond struct {
 	socket bool // the argument is a socket address
 	enc    event.Encoding
 	globs  []*glob.Pattern
-	text   []string // as written
+	nets   []netip.Prefix // of values that are networks, where the field is an address
+	text   []string       // as written
 	nums   []uint64
 	bits   []uint64 // pairs of mask and value: flags that must be set
 }
@@ -77,8 +78,27 @@ func compile(def *event.Def, field, operator, value string) (cond, error) {
 		return cond{}, fmt.Errorf("%s is text: use = or !=", field)
 	}
 	c.text = values
+	if c.part != "" {
+		for _, v := range values {
+			if n, err := netip.ParsePrefix(v); err == nil {
+				c.nets = append(c.nets, n.Masked())
+			}
+		}
+	}
 	c.globs, err = globs(values)
 	return c, err
+}
+
+// matchPart reports whether a part of an argument is one of the values, or in one of the networks.
+func (c *cond) matchPart(s string) bool {
+	if matchAny(c.globs, s) {
+		return true
+	}
+	if len(c.nets) == 0 {
+		return false
+	}
+	a, err := netip.ParseAddr(s)
+	return err == nil && slices.ContainsFunc(c.nets, func(n netip.Prefix) bool { return n.Contains(a) })
 }
 
 // locate splits a field into an argument, whose name may have dots, and a part of it.
@@ -197,7 +217,7 @@ func (c *cond) any(ev *event.Event) bool {
 		return c.address(ev.Sockaddr(c.arg))
 	}
 	if c.part != "" {
-		return slices.ContainsFunc(members(ev.Bytes(c.arg), c.part), func(s string) bool { return matchAny(c.globs, s) })
+		return slices.ContainsFunc(members(ev.Bytes(c.arg), c.part), c.matchPart)
 	}
 	return matchAny(c.globs, ev.ArgText(c.arg))
 }
@@ -246,7 +266,7 @@ func (c *cond) address(sa event.Sockaddr) bool {
 			n, err := strconv.ParseUint(f.Value, 10, 16)
 			return err == nil && c.compare(n)
 		}
-		return matchAny(c.globs, f.Value)
+		return c.matchPart(f.Value)
 	}
 	return false
 }
@@ -340,15 +360,23 @@ func (c *cond) least() uint64 {
 
 // kernelText turns values of a text, or of an address, into conditions.
 func (c *cond) kernelText(field string) ([]event.Cond, bool) {
-	if !c.socket {
+	if !c.socket && c.part != "dst_ip" && c.part != "dst_port" {
 		return textConds(field, c.text)
 	}
 	switch {
 	case strings.HasSuffix(c.part, "_addr"), c.part == "dst_ip":
-		for _, s := range c.text {
-			if _, err := netip.ParseAddr(s); err != nil {
+		nets := make([]string, len(c.text))
+		for i, s := range c.text {
+			if n, err := netip.ParsePrefix(s); err == nil {
+				nets[i] = n.Masked().String()
+			} else if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
+				nets[i] = netip.PrefixFrom(a, a.BitLen()).String()
+			} else {
 				return nil, false
 			}
+		}
+		if len(c.nets) > 0 {
+			return []event.Cond{{Field: field, Op: event.OpCIDR, Strs: nets}}, true
 		}
 		return []event.Cond{{Field: field, Strs: c.text}}, true
 	case c.part == "dst_port":

@@ -24,7 +24,7 @@ import (
 )
 
 type traceCmd struct {
-	Events    []string      `short:"e" sep:"none" placeholder:"NAME" help:"Events: a name, a glob, a set, several with commas; or a condition NAME.ARG=VALUE with = != < <= > >= and globs. May be repeated."`
+	Events    []string      `short:"e" sep:"none" placeholder:"NAME" help:"Events: a name, a glob, a set, several with commas; or a condition NAME.ARG=VALUE with = != < <= > >=, globs, and networks for addresses. May be repeated."`
 	List      bool          `short:"l" help:"List the events instead."`
 	Origin    []string      `help:"Only events of host, container or container-init."`
 	PID       []uint32      `name:"pid" help:"Only these processes, by their id on the host."`
