@@ -10,6 +10,8 @@
 package configs
 
 import (
+	"os"
+	"strings"
 	"time"
 
 	"github.com/tocsin-io/tocsin/configs/settings"
@@ -20,7 +22,7 @@ type Config struct {
 	Version   int               `yaml:"version" doc:"version of this format, 1"`
 	Cluster   string            `yaml:"cluster" doc:"name of the cluster that findings of this host carry"`
 	Host      string            `yaml:"host" doc:"name of this host; by default the kernel's"`
-	DataDir   string            `yaml:"data_dir" doc:"where everything that must survive a restart is kept"`
+	DataDir   string            `yaml:"data_dir" doc:"where everything that must survive a restart is kept; by default the StateDirectory of a systemd unit, or /var/lib/tocsin"`
 	Log       Log               `yaml:"log" doc:"the program's own log"`
 	Sensor    Sensor            `yaml:"sensor" doc:"the sensor: events and rules"`
 	Server    Server            `yaml:"server" doc:"REST API and console"`
@@ -241,7 +243,7 @@ type Strings []string
 func Default() *Config {
 	return &Config{
 		Version: 1,
-		DataDir: "/var/lib/tocsin",
+		DataDir: dataDir(),
 		Log:     Log{Level: "info", Format: "text"},
 		Sensor: Sensor{
 			Listen: "127.0.0.1:8701", Builtin: true, RingBuffer: 4 << 20,
@@ -260,4 +262,12 @@ func Default() *Config {
 		},
 		Silences: Silences{Max: 30 * 24 * time.Hour, RequireComment: true, MinFields: 1},
 	}
+}
+
+// dataDir is the default folder: what systemd made for the unit, if it did.
+func dataDir() string {
+	if dir, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":"); dir != "" {
+		return dir
+	}
+	return "/var/lib/tocsin"
 }

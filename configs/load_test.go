@@ -273,3 +273,15 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A unit's StateDirectory is where its data are.
+func TestStateDirectory(t *testing.T) {
+	t.Setenv("STATE_DIRECTORY", "/var/lib/tocsin-router:/other")
+	c, err := Parse("tocsin.yaml", []byte("version: 1"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.DataDir != "/var/lib/tocsin-router" || c.Store.SQLite.Path != "/var/lib/tocsin-router/alerts.db" {
+		t.Errorf("data in %s, alerts in %s", c.DataDir, c.Store.SQLite.Path)
+	}
+}
