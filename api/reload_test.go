@@ -22,7 +22,9 @@ func TestReload(t *testing.T) {
 		status int
 		detail string
 	}{
-		{"", nil, 401, ""}, {readSecret, nil, 403, ""}, {adminSecret, nil, 204, ""},
+		{"", nil, 401, ""},
+		{readSecret, nil, 403, ""},
+		{adminSecret, nil, 204, ""},
 		{adminSecret, errors.New("rules/a.rego:3: no"), 422, "rules/a.rego:3: no"},
 	} {
 		w.token, wrong = c.token, c.wrong
