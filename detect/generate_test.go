@@ -655,6 +655,11 @@ func (g *generator) satisfyDocument(o *occurrence, n *native.Node) {
 		if json.Unmarshal(raw, &object) != nil || object == nil {
 			object = map[string]any{}
 		}
+		for _, name := range written[n.Term.Arg] {
+			if object[name] == nil {
+				object[name] = strings.ToValidUTF8(g.text(), "?")
+			}
+		}
 		g.setMember(object, n)
 		doc = object
 	}
@@ -665,6 +670,9 @@ func (g *generator) satisfyDocument(o *occurrence, n *native.Node) {
 	o.args[n.Term.Arg] = raw
 }
 
+// written are members that the sensor always writes: rules tell them without asking for them.
+var written = map[string][]string{"http_request": {"method", "protocol", "host", "uri_path"}}
+
 func (g *generator) setMember(object map[string]any, n *native.Node) {
 	for n.Op == native.Or || n.Op == native.And {
 		n = pick(g.r, n.Kids)
@@ -672,12 +680,12 @@ func (g *generator) setMember(object map[string]any, n *native.Node) {
 	if len(n.Term.Path) == 0 {
 		return
 	}
-	name := n.Term.Path[len(n.Term.Path)-1]
 	var s string
 	if len(n.Strs) > 0 {
 		s = pick(g.r, n.Strs)
 	}
-	switch old, _ := object[name].(string); {
+	had := at(object, n.Term.Path)
+	switch old, _ := had.(string); {
 	case n.Op == native.Regex:
 		if re, err := syntax.Parse(s, syntax.Perl); err == nil {
 			s = sample(re)
@@ -687,12 +695,51 @@ func (g *generator) setMember(object map[string]any, n *native.Node) {
 	case n.Op == native.Suffix, n.Op == native.Contains:
 		s = old + s
 	case n.Op == native.Equal:
-	case object[name] == nil:
+	case had == nil:
 		s = g.text()
 	default:
 		s = old
 	}
-	object[name] = strings.ToValidUTF8(s, "?")
+	put(object, n.Term.Path, strings.ToValidUTF8(s, "?"))
+}
+
+// at returns what is at a path of a document: members, and the first element of a list.
+func at(v any, path []string) any {
+	for _, p := range path {
+		switch x := v.(type) {
+		case map[string]any:
+			v = x[p]
+		case []any:
+			if len(x) == 0 {
+				return nil
+			}
+			v = x[0]
+		default:
+			return nil
+		}
+	}
+	return v
+}
+
+// put returns v with a value at a path.
+func put(v any, path []string, value any) any {
+	if len(path) == 0 {
+		return value
+	}
+	if path[0][0] == '[' {
+		list, _ := v.([]any)
+		if len(list) == 0 {
+			list = []any{nil}
+		}
+		list[0] = put(list[0], path[1:], value)
+		return list
+	}
+	object, _ := v.(map[string]any)
+	if object == nil {
+		object = map[string]any{}
+	}
+	object[path[0]] = put(object[path[0]], path[1:], value)
+	return object
 }
 
 // next makes the next event to try.
