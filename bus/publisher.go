@@ -280,8 +280,9 @@ func (p *Publisher) drain() {
 			return true
 		}
 	}
+	most := maxBatch
 	for {
-		list, err := p.opts.Spool.take(maxBatch)
+		list, err := p.opts.Spool.take(most)
 		if err != nil {
 			p.bus.log.Error("the spool is damaged", "error", err)
 			p.opts.Spool.rewind()
@@ -303,9 +304,10 @@ func (p *Publisher) drain() {
 		wait := time.Duration(len(list)) * time.Second / time.Duration(p.opts.DrainRate)
 		if err := p.send(msgs); err != nil {
 			p.opts.Spool.rewind()
-			wait = time.Second
+			wait, most = time.Second, 1 // one is enough to see whether NATS is back: reading them all every second costs more than making them
 		} else {
 			p.opts.Spool.commit(list)
+			most = maxBatch
 		}
 		if !pause(wait) {
 			return
