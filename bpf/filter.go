@@ -173,7 +173,7 @@ func compileFilter(def *event.Def, clauses []event.Clause, newTable func() uint3
 			tests = append(tests, filterTest{g, test, cond, bit})
 		}
 	}
-	tests = dropNeedles(tests, constrains)
+	tests, laid := layNeedles(tests, constrains)
 	if len(tests) == 0 {
 		return nil // origins alone are in the event's configuration
 	}
@@ -187,7 +187,7 @@ func compileFilter(def *event.Def, clauses []event.Clause, newTable func() uint3
 			for j < len(tests) && tests[j].group == g && tests[j].test == tests[i].test {
 				j++
 			}
-			fields := f.add(tests[i:j], newTable)
+			fields := f.add(tests[i:j], laid[g], newTable)
 			if n+len(fields) > maxFields {
 				overflow = true
 			} else {
@@ -346,8 +346,8 @@ func prefixes(c event.Cond) ([]netip.Prefix, bool) {
 	return out, len(out) > 0
 }
 
-// add turns conditions of one test on one source into fields.
-func (f *filter) add(tests []filterTest, newTable func() uint32) []filterField {
+// add turns conditions of one test on one source into fields. Needles are laid already.
+func (f *filter) add(tests []filterTest, laid *needles, newTable func() uint32) []filterField {
 	field := filterField{Source: tests[0].source, Test: tests[0].test}
 	switch field.Test {
 	case testText, testSuffix, testSunPath:
@@ -383,7 +383,7 @@ func (f *filter) add(tests []filterTest, newTable func() uint32) []filterField {
 		}
 	case testContains:
 		field.Table = newTable()
-		f.needles[field.Table] = needlesOf(tests)
+		f.needles[field.Table] = laid
 	default: // comparisons: a field each
 		var out []filterField
 		for _, t := range tests {
@@ -397,21 +397,18 @@ func (f *filter) add(tests []filterTest, newTable func() uint32) []filterField {
 				if step == 2 {
 					c.B = t.cond.Nums[i+1]
 				}
-				out = shared(out, c)
+				// Many clauses ask the same: there are not fields enough for each of them.
+				same := func(o filterField) bool { return o.A == c.A && o.B == c.B }
+				if i := slices.IndexFunc(out, same); i >= 0 {
+					out[i].Grants |= c.Grants
+				} else {
+					out = append(out, c)
+				}
 			}
 		}
 		return out
 	}
 	return []filterField{field}
-}
-
-// shared appends a field, unless there is one that asks the same: there are not fields enough for each clause.
-func shared(list []filterField, f filterField) []filterField {
-	if i := slices.IndexFunc(list, func(o filterField) bool { return o.A == f.A && o.B == f.B }); i >= 0 {
-		list[i].Grants |= f.Grants
-		return list
-	}
-	return append(list, f)
 }
 
 const (
@@ -420,12 +417,16 @@ const (
 	leastCommon = 4 // bytes that needles must begin with to be looked for as one
 )
 
-// dropNeedles takes away the condition with most of them until the needles of each source have room beside each other.
-func dropNeedles(tests []filterTest, constrains map[group]uint64) []filterTest {
+// layNeedles lays the needles of each group, and takes away the condition with most of them until there is room for the rest.
+func layNeedles(tests []filterTest, constrains map[group]uint64) ([]filterTest, map[group]*needles) {
+	laid := map[group]*needles{}
 	for g := range constrains {
 		for g.inside {
 			asked := slices.DeleteFunc(slices.Clone(tests), func(t filterTest) bool { return t.group != g })
-			if len(asked) == 0 || needlesOf(asked) != nil {
+			if len(asked) == 0 {
+				break
+			}
+			if laid[g] = needlesOf(asked); laid[g] != nil {
 				break
 			}
 			most := slices.MaxFunc(asked, func(a, b filterTest) int { return len(a.cond.Strs) - len(b.cond.Strs) })
@@ -433,7 +434,7 @@ func dropNeedles(tests []filterTest, constrains map[group]uint64) []filterTest {
 			tests = slices.DeleteFunc(tests, func(t filterTest) bool { return t.group == g && t.clause == most.clause })
 		}
 	}
-	return tests
+	return tests, laid
 }
 
 // A needle is what is looked for, or how it begins, for the clauses that ask for it.

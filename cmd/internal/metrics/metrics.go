@@ -3,6 +3,7 @@ package metrics
 
 import (
 	"crypto/subtle"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -25,6 +26,21 @@ func NewRegistry() *prometheus.Registry {
 	// Not those of package collectors: it brings database/sql into the sensor.
 	r.MustRegister(prometheus.NewGoCollector(), prometheus.NewProcessCollector(prometheus.ProcessCollectorOpts{}), build) //nolint:staticcheck // see above
 	return r
+}
+
+// NewMux answers /healthz and /readyz, which tell nothing but that, and /metrics as Handler does.
+func NewMux(ready func() error, r *prometheus.Registry, token settings.Secret, key string) *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := ready(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ready")
+	})
+	mux.Handle("GET /metrics", Handler(r, token, key))
+	return mux
 }
 
 // Handler serves the metrics to who is on this host, and to others with the token, which key configures.

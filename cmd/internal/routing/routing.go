@@ -254,17 +254,7 @@ func (r *Router) serveMetrics(context.Context) (lifecycle.Stop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w; choose another address with server.metrics", err)
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := r.ready(); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ready")
-	})
-	mux.Handle("GET /metrics", metrics.Handler(r.opts.Registry, r.opts.Config.Server.MetricsToken, "server.metrics_token"))
-	return r.start(l, mux, nil), nil
+	return r.start(l, metrics.NewMux(r.ready, r.opts.Registry, r.opts.Config.Server.MetricsToken, "server.metrics_token"), nil), nil
 }
 
 // start serves until the returned function is called.

@@ -66,15 +66,7 @@ func serve(config configs.Sensor, registry *prometheus.Registry, part *sensor.Pa
 	if err != nil {
 		return nil, fmt.Errorf("%w; choose another address with sensor.listen", err)
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := part.Ready(); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ready")
-	})
+	mux := metrics.NewMux(part.Ready, registry, config.MetricsToken, "sensor.metrics_token")
 	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, r *http.Request) {
 		if !metrics.Local(r) {
 			http.Error(w, "reload is only for this host: use a loopback address", http.StatusForbidden)
@@ -86,7 +78,6 @@ func serve(config configs.Sensor, registry *prometheus.Registry, part *sensor.Pa
 			w.WriteHeader(http.StatusNoContent)
 		}
 	})
-	mux.Handle("GET /metrics", metrics.Handler(registry, config.MetricsToken, "sensor.metrics_token"))
 	srv := &http.Server{Handler: http.NewCrossOriginProtection().Handler(mux), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
 	go func() { _ = srv.Serve(l) }() // ends with Shutdown
 	return func(ctx context.Context) error {
