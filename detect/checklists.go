@@ -19,7 +19,10 @@ func checkLists(beside, sources []Source) (out []Diagnostic) {
 	var known []string
 	trees := ReadTrees(false, slices.Concat(beside, sources)...)
 	for i, tree := range trees {
-		for _, m := range slices.AppendSeq(slices.Clone(tree.Rules), maps.Values(tree.Library.Helpers)) {
+		for _, f := range tree.Rules {
+			text.WriteString(f.Module.String())
+		}
+		for _, m := range tree.Library.Helpers {
 			text.WriteString(m.String())
 		}
 		if i < len(beside) {

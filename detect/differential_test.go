@@ -115,6 +115,7 @@ func TestDifferential(t *testing.T) {
 type difference struct {
 	rule     *regoRule
 	programs map[*event.Def]*[3]*native.Program
+	exactly  map[*event.Def]*[3]bool // whether the conditions are the whole rule
 	given    native.Answers
 	answers  map[*event.Def]*[3]answerWriter
 	scratch  native.Scratch
@@ -139,7 +140,7 @@ func (d *difference) answer(ev *event.Event) answerWriter {
 
 func newDifference(r *regoRule) *difference {
 	d := &difference{
-		rule: r, given: r.policy.Answers(), programs: map[*event.Def]*[3]*native.Program{}, answers: map[*event.Def]*[3]answerWriter{}, wanted: map[string]event.Selection{},
+		rule: r, given: r.policy.Answers(), programs: map[*event.Def]*[3]*native.Program{}, exactly: map[*event.Def]*[3]bool{}, answers: map[*event.Def]*[3]answerWriter{}, wanted: map[string]event.Selection{},
 	}
 	e, err := New(Options{Rules: []Rule{r}, Enable: []string{r.meta.ID}})
 	if err != nil {
@@ -150,19 +151,20 @@ func newDifference(r *regoRule) *difference {
 	}
 	for def := range selectedDefs(r) {
 		var p [3]*native.Program
+		var exact [3]bool
 		for o := range p {
 			b := native.NewBuilder(def, event.Origin(o))
-			b.Add(0, r.condition(), r.policy.AddressText)
+			exact[o] = b.Add(0, r.condition(), r.policy.AddressText).Exact
 			p[o] = b.Build()
 		}
-		d.programs[def] = &p
+		d.programs[def], d.exactly[def] = &p, &exact
 	}
 	return d
 }
 
 func (d *difference) exact() bool {
-	for _, p := range d.programs {
-		if !p[event.OriginContainer].Rules()[0].Exact {
+	for _, exact := range d.exactly {
+		if !exact[event.OriginContainer] {
 			return false
 		}
 	}
@@ -183,10 +185,10 @@ func (d *difference) event(t testing.TB, ev *event.Event) (bool, error) {
 	if sel, ok := d.wanted[ev.Def.Name]; want.Match && d.selects(ev) && (!ok || !Selected(sel, ev)) {
 		return true, fmt.Errorf("a match does not leave the kernel: %s: %s", showClauses(sel.Clauses), describe())
 	}
-	if candidate && !want.Match && wantErr == nil && p.Rules()[0].Exact {
+	if candidate && !want.Match && wantErr == nil && d.exactly[ev.Def][ev.Origin()] {
 		return false, fmt.Errorf("the condition is not exact: %s", describe())
 	}
-	if want.Match && wantErr == nil && p.Rules()[0].Exact {
+	if want.Match && wantErr == nil && d.exactly[ev.Def][ev.Origin()] {
 		if write := d.answer(ev); write != nil {
 			if data, ok := write(&d.scratch, ev, nil); ok && !sameJSON(data, want.Data) {
 				return true, fmt.Errorf("answer %s, OPA: %s: %s", data, want.Data, describe())

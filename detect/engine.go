@@ -44,8 +44,8 @@ type Options struct {
 // Engine gives events to rules and makes findings of their matches.
 type Engine struct {
 	opts   Options
-	set    atomic.Pointer[ruleset]
-	mu     sync.Mutex            // serialises Replace
+	set    atomic.Pointer[Ruleset]
+	mu     sync.Mutex            // serialises what changes the rules
 	states map[string]*ruleState // by rule id; kept over Replace, so that counters and limits go on
 
 	reports *reporter
@@ -85,15 +85,21 @@ func HostName() string {
 	return h
 }
 
-// Replace swaps the rules. Every event is seen by the whole old or the whole new set, and none is lost. Counters and
-// rate limits of rules that stay, by id, go on. On an error the old set stays.
+// Replace compiles rules and uses them. On an error the old set stays.
 func (e *Engine) Replace(rules []Rule) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	set, err := e.compile(rules)
+	set, err := e.Compile(rules)
 	if err != nil {
 		return err
 	}
+	e.Use(set)
+	return nil
+}
+
+// Use swaps the rules for a set that the engine compiled. Every event is seen by the whole old or the whole new set, and none is
+// lost. Counters and rate limits of rules that stay, by id, go on.
+func (e *Engine) Use(set *Ruleset) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	keep := map[string]*ruleState{}
 	for _, r := range set.rules {
 		r.state.limiter, r.state.counter = r.limiter, r.counter
@@ -101,7 +107,6 @@ func (e *Engine) Replace(rules []Rule) error {
 	}
 	e.states = keep
 	e.set.Store(set)
-	return nil
 }
 
 // Rules returns the metadata of the present rules, in the order in which they were given.
@@ -115,7 +120,10 @@ func (e *Engine) Rules() []*Metadata {
 }
 
 // Selections says which events the present rules need.
-func (e *Engine) Selections() []event.Selection { return e.set.Load().selections }
+func (e *Engine) Selections() []event.Selection { return e.set.Load().Selections() }
+
+// Selections says which events the rules of the set need.
+func (s *Ruleset) Selections() []event.Selection { return s.selections }
 
 // RuleStats are the counters of one rule since the engine was made.
 type RuleStats struct {
@@ -156,8 +164,8 @@ type ruleState struct {
 	memory   state.Memory
 }
 
-// ruleset is an immutable set of rules, ready to be asked.
-type ruleset struct {
+// Ruleset is an immutable set of rules, compiled for one engine.
+type Ruleset struct {
 	rules      []*rule
 	byID       []*dispatch          // by event.ID, for events of the catalogue
 	byName     map[string]*dispatch // for documents that the catalogue does not describe
@@ -165,7 +173,7 @@ type ruleset struct {
 	selections []event.Selection
 }
 
-// rule is a Rule in a ruleset.
+// rule is a Rule in a Ruleset.
 type rule struct {
 	Rule
 	meta       *Metadata
@@ -181,6 +189,8 @@ type dispatch struct {
 	entries []entry
 	// programs find candidates among the entries, by origin; nil for foreign documents, whose values have no fixed type.
 	programs [3]*native.Program
+	// clauses say, by origin and entry, what the rules ask. They are only kept until the selection is known.
+	clauses [3]map[int32]*native.Clauses
 }
 
 type entry struct {
@@ -194,8 +204,11 @@ type entry struct {
 
 var noEntries = &dispatch{}
 
-func (e *Engine) compile(rules []Rule) (*ruleset, error) {
-	set := &ruleset{byName: map[string]*dispatch{}}
+// Compile makes a set of rules that the engine can use.
+func (e *Engine) Compile(rules []Rule) (*Ruleset, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	set := &Ruleset{byName: map[string]*dispatch{}}
 	seen := map[string]bool{}
 	for _, r := range rules {
 		meta := r.Metadata()
@@ -222,7 +235,7 @@ func (e *Engine) compile(rules []Rule) (*ruleset, error) {
 }
 
 // build makes the dispatch tables.
-func (s *ruleset) build() {
+func (s *Ruleset) build() {
 	names := map[string]bool{}
 	for _, r := range s.rules {
 		for _, sel := range r.Selectors() {
@@ -240,6 +253,7 @@ func (s *ruleset) build() {
 		if sel, ok := d.selection(def); ok {
 			s.selections = append(s.selections, sel)
 		}
+		d.clauses = [3]map[int32]*native.Clauses{}
 	}
 	for i := range event.All() {
 		def := &event.All()[i]
@@ -258,10 +272,15 @@ func (s *ruleset) build() {
 			s.byName[name] = s.dispatch(name, nil)
 		}
 	}
+	for _, r := range s.rules {
+		if r, ok := r.Rule.(*regoRule); ok {
+			r.policy.Release()
+		}
+	}
 }
 
 // dispatch gathers the rules that select the named event. def is nil for foreign documents.
-func (s *ruleset) dispatch(name string, def *event.Def) *dispatch {
+func (s *Ruleset) dispatch(name string, def *event.Def) *dispatch {
 	d := &dispatch{}
 	for _, r := range s.rules {
 		if o, ok := originsOf(r.Selectors(), name); ok {
@@ -273,24 +292,28 @@ func (s *ruleset) dispatch(name string, def *event.Def) *dispatch {
 	}
 	for o := range d.programs {
 		b := native.NewBuilder(def, event.Origin(o))
+		clauses := map[int32]*native.Clauses{}
 		for i := range d.entries {
 			en := &d.entries[i]
 			if !en.origins.Has(event.Origin(o)) {
 				continue
 			}
+			var c *native.Clauses
 			switch r := en.rule.Rule.(type) {
 			case *regoRule:
-				if b.Add(en.number, r.condition(), r.policy.AddressText).Exact {
+				c = b.Add(en.number, r.condition(), r.policy.AddressText)
+				if c.Exact {
 					en.exact |= 1 << o
 					en.answers[o] = r.policy.Answers().Compile(def, event.Origin(o), r.policy.AddressText)
 				}
-				r.policy.Release()
 			case Conditioner:
-				b.Add(en.number, r.Condition(), false)
+				c = b.Add(en.number, r.Condition(), false)
 			default:
-				b.Add(en.number, nil, false)
+				c = b.Add(en.number, nil, false)
 			}
+			clauses[en.number] = c
 		}
+		d.clauses[o] = clauses
 		d.programs[o] = b.Build()
 	}
 	return d
@@ -359,7 +382,7 @@ func (e *Engine) Handle(ev *event.Event) {
 	e.began = false
 }
 
-func (s *ruleset) find(ev *event.Event) *dispatch {
+func (s *Ruleset) find(ev *event.Event) *dispatch {
 	if !ev.Def.Dynamic {
 		return s.byID[ev.ID]
 	}

@@ -98,7 +98,7 @@ func explain(r Rule, recorded map[string][]*event.Event) (Explanation, error) {
 	for id, d := range set.byID {
 		if d != set.any && len(d.entries) > 0 {
 			def := event.ByID(event.ID(id))
-			x.Events = append(x.Events, explainEvent(def, d, rr, recorded[def.Name]))
+			x.Events = append(x.Events, explainEvent(def, set.dispatch(def.Name, def), rr, recorded[def.Name]))
 		}
 	}
 	return x, nil
@@ -110,11 +110,11 @@ func explainEvent(def *event.Def, d *dispatch, r *regoRule, recorded []*event.Ev
 	x.Kernel, x.Never = showClauses(sel.Clauses), !wanted
 	en := d.entries[0]
 	var nodes [][]*native.Node
-	for o, p := range d.programs {
+	for o := range d.programs {
 		if !en.origins.Has(event.Origin(o)) {
 			continue
 		}
-		c := p.Rules()[en.number]
+		c := d.clauses[o][en.number]
 		x.Exact = x.Exact && c.Exact
 		nodes = append(nodes, c.Any...)
 	}

@@ -338,5 +338,5 @@ func TestFuzzedRules(t *testing.T) {
 }
 
 func source(r *regoRule) string {
-	return string(r.policy.Module.Package.Location.Text) + r.policy.Module.String()
+	return string(r.policy.Module().Package.Location.Text) + r.policy.Module().String()
 }

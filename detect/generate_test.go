@@ -105,7 +105,7 @@ func newGenerator(seed uint64, r *regoRule) *generator {
 			return false
 		})
 	}
-	for _, rule := range r.policy.Module.Rules {
+	for _, rule := range r.policy.Module().Rules {
 		if n := rule.Head.Ref()[0].Value.String(); n != "__rego_metadoc__" && n != "eventSelectors" && n != "tracee_selected_events" {
 			collect(rule)
 		}

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -57,7 +56,7 @@ type FileError = policy.Error
 type Tree struct {
 	Library *policy.Library
 	Lists   []*policy.Lists
-	Rules   []*ast.Module
+	Rules   []policy.File
 	Tests   map[string]*ast.Module
 	Errors  []error
 }
@@ -154,7 +153,7 @@ func (t *Tree) read(fsys fs.FS, name, full string, kind policy.Kind) error {
 	case policy.KindTest:
 		t.Tests[full] = m
 	default:
-		t.Rules = append(t.Rules, m)
+		t.Rules = append(t.Rules, policy.File{Module: m, Text: string(src)})
 	}
 	return nil
 }
@@ -170,8 +169,8 @@ func Load(sources ...Source) ([]Rule, []error) {
 	for _, tree := range trees {
 		errs = append(errs, tree.Errors...)
 		here := map[string]string{} // id → file, of this source
-		for _, mod := range tree.Rules {
-			r, err := newRegoRule(mod, tree.Library)
+		for _, file := range tree.Rules {
+			r, err := newRegoRule(file, tree.Library)
 			if err != nil {
 				errs = append(errs, err)
 				continue
@@ -235,8 +234,8 @@ type regoRule struct {
 	condition func() *native.Node
 }
 
-func newRegoRule(mod *ast.Module, lib *policy.Library) (*regoRule, error) {
-	p, err := policy.Compile(mod, lib)
+func newRegoRule(file policy.File, lib *policy.Library) (*regoRule, error) {
+	p, err := policy.Compile(file, lib)
 	if err != nil {
 		return nil, err
 	}
@@ -245,9 +244,8 @@ func newRegoRule(mod *ast.Module, lib *policy.Library) (*regoRule, error) {
 		return nil, &FileError{File: p.File, Line: p.Line("__rego_metadoc__"), Reason: err.Error()}
 	}
 	meta.File = p.File
-	r := &regoRule{meta: meta, policy: p, condition: sync.OnceValue(p.Condition)}
-	r.condition()
-	p.Release()
+	r := &regoRule{meta: meta, policy: p, condition: p.Condition}
+	r.condition() // while its compiler is there
 	return r, nil
 }
 

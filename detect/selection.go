@@ -20,12 +20,12 @@ const allOrigins = event.InHost | event.InContainer | event.InContainerInit
 func (d *dispatch) selection(def *event.Def) (event.Selection, bool) {
 	sel := event.Selection{Event: def.Name}
 	var clauses []event.Clause
-	for o, p := range d.programs {
+	for o := range d.programs {
 		for _, en := range d.entries {
 			if !en.origins.Has(event.Origin(o)) {
 				continue
 			}
-			for _, conj := range p.Rules()[en.number].Any {
+			for _, conj := range d.clauses[o][en.number].Any {
 				c := event.Clause{Origins: 1 << o, Conds: conditions(def, conj, addressText(en.rule))}
 				clauses = append(clauses, c)
 			}

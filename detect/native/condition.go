@@ -674,11 +674,7 @@ func stringMatcher(op Op, strs []string) func(string) bool {
 		if len(strs) <= 4 {
 			return func(v string) bool { return slices.Contains(strs, v) }
 		}
-		set := make(map[string]struct{}, len(strs))
-		for _, c := range strs {
-			set[c] = struct{}{}
-		}
-		return func(v string) bool { _, ok := set[v]; return ok }
+		return sharedSet(strs).has
 	case Prefix, Suffix, Contains:
 		return sharedIndex(op, strs).any
 	case Regex:

@@ -73,37 +73,65 @@ func (x *textIndex) any(v string) bool {
 	return len(x.find(v, buf[:0])) > 0
 }
 
-// indexes are those of single conditions that are in use, by their texts: a condition comes once for each event and origin that its
-// rule selects.
-var indexes = struct {
-	sync.Mutex
-	of map[string]weak.Pointer[textIndex]
-}{of: map[string]weak.Pointer[textIndex]{}}
+// shared are values in use, by key: a condition comes once for each event and origin that its rule selects, and is the same for all.
+type shared[T any] struct {
+	mu sync.Mutex
+	of map[string]weak.Pointer[T]
+}
+
+// get returns the value of a key, which is made if nobody uses it.
+func (c *shared[T]) get(key string, make func() *T) *T {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if v := c.of[key].Value(); v != nil {
+		return v
+	}
+	v := make()
+	if c.of == nil {
+		c.of = map[string]weak.Pointer[T]{}
+	}
+	c.of[key] = weak.Make(v)
+	runtime.AddCleanup(v, c.forget, key)
+	return v
+}
+
+func (c *shared[T]) forget(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.of[key].Value() == nil { // else it was made anew
+		delete(c.of, key)
+	}
+}
+
+var (
+	indexes shared[textIndex]
+	sets    shared[textSet]
+)
 
 // sharedIndex returns the index of one condition.
 func sharedIndex(op Op, strs []string) *textIndex {
-	key := string(rune(op)) + strings.Join(strs, "\x00")
-	indexes.Lock()
-	defer indexes.Unlock()
-	if ix := indexes.of[key].Value(); ix != nil {
+	return indexes.get(string(rune(op))+strings.Join(strs, "\x00"), func() *textIndex {
+		ix := newTextIndex()
+		for _, s := range strs {
+			ix.add(op, s, 0)
+		}
+		ix.finish()
 		return ix
-	}
-	ix := newTextIndex()
-	for _, s := range strs {
-		ix.add(op, s, 0)
-	}
-	ix.finish()
-	indexes.of[key] = weak.Make(ix)
-	runtime.AddCleanup(ix, forgetIndex, key)
-	return ix
+	})
 }
 
-func forgetIndex(key string) {
-	indexes.Lock()
-	defer indexes.Unlock()
-	if indexes.of[key].Value() == nil { // else it was made anew
-		delete(indexes.of, key)
-	}
+type textSet map[string]struct{}
+
+func (s *textSet) has(v string) bool { _, ok := (*s)[v]; return ok }
+
+func sharedSet(strs []string) *textSet {
+	return sets.get(strings.Join(strs, "\x00"), func() *textSet {
+		set := make(textSet, len(strs))
+		for _, s := range strs {
+			set[s] = struct{}{}
+		}
+		return &set
+	})
 }
 
 // trie holds prefixes, or suffixes when it reads backwards. Its nodes are packed when it is finished: rules have hundreds of tries.

@@ -16,8 +16,6 @@ type Program struct {
 	linear []int32 // bodies without one
 	bodies []body
 	rules  int // the highest rule number plus one
-
-	clauses map[int32]*Clauses
 }
 
 // group looks one field's text up in an index. The ids found are numbers of bodies.
@@ -38,7 +36,6 @@ type Builder struct {
 	always []int32
 	parts  []part
 	rules  int
-	exact  map[int32]*Clauses
 }
 
 // part is a body before it is built.
@@ -53,7 +50,7 @@ const maxBodies = 512
 
 // NewBuilder starts a program for events of a definition that come from an origin.
 func NewBuilder(def *event.Def, origin event.Origin) *Builder {
-	return &Builder{spec: specialiser{def: def, origin: origin}, exact: map[int32]*Clauses{}}
+	return &Builder{spec: specialiser{def: def, origin: origin}}
 }
 
 // Clauses say what a rule asks of events of one kind: it can match only if one of them holds.
@@ -62,7 +59,7 @@ type Clauses struct {
 	Exact bool      // the rule matches if and only if one of them holds
 }
 
-// Add adds a rule under a number. addressText: it reads socket addresses as text. A nil condition always holds.
+// Add adds a rule under a number, and says what it asks of the events. addressText: it reads socket addresses as text. A nil condition always holds.
 func (b *Builder) Add(rule int32, cond *Node, addressText bool) *Clauses {
 	b.rules = max(b.rules, int(rule)+1)
 	b.spec.addressText = addressText
@@ -71,7 +68,6 @@ func (b *Builder) Add(rule int32, cond *Node, addressText bool) *Clauses {
 		x = b.spec.node(cond)
 	}
 	c := &Clauses{Exact: x.exact}
-	b.exact[rule] = c
 	for _, leaves := range conjunctions(x) {
 		nodes := make([]*Node, len(leaves))
 		for i, l := range leaves {
@@ -228,7 +224,7 @@ func (l *leaf) selectivity() int {
 
 // Build makes the program.
 func (b *Builder) Build() *Program {
-	p := &Program{always: slices.Compact(slices.Sorted(slices.Values(b.always))), rules: b.rules, clauses: b.exact}
+	p := &Program{always: slices.Compact(slices.Sorted(slices.Values(b.always))), rules: b.rules}
 	byTerm := map[string]int{}
 	merged := map[string]int32{} // bodies of one rule that differ in the anchor's text alone are one
 	for _, part := range b.parts {
@@ -285,9 +281,6 @@ func (p *part) key() string {
 	}
 	return b.String()
 }
-
-// Rules returns what the program knows of a rule that was added to it.
-func (p *Program) Rules() map[int32]*Clauses { return p.clauses }
 
 // Empty reports whether no event can be a candidate for anything.
 func (p *Program) Empty() bool { return len(p.always) == 0 && len(p.bodies) == 0 }

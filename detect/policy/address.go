@@ -51,7 +51,7 @@ type addressFlow struct {
 // and nowhere treats them as objects.
 func (r *Rule) readsAddressAsText() bool {
 	f := &addressFlow{vars: map[*ast.Rule]map[ast.Var]bool{}, results: map[string]bool{}, params: map[string]map[int]bool{}}
-	ast.WalkTerms(r.Module, func(t *ast.Term) bool {
+	ast.WalkTerms(r.Module(), func(t *ast.Term) bool {
 		s, ok := t.Value.(ast.String)
 		f.names = f.names || (ok && addressArgs[string(s)])
 		return f.names

@@ -11,13 +11,29 @@ import (
 
 // Condition is what partial evaluation leaves of the rule, as a condition on the event: the rule can match only where it
 // holds. What can't be expressed is left out of it, and says why.
-func (r *Rule) Condition() *native.Node {
+func (r *Rule) Condition() *native.Node { return r.lower().condition }
+
+// Answers are what the rule answers when it matches, if that is made of constants and values of the event; else they are nil.
+func (r *Rule) Answers() native.Answers { return r.lower().answers }
+
+func (r *Rule) lower() *lowered {
+	r.lowering.Lock()
+	defer r.lowering.Unlock()
+	if r.lowered == nil {
+		condition, answers := r.lowerResidue()
+		r.lowered = &lowered{condition, answers}
+		r.releaseCompiler()
+	}
+	return r.lowered
+}
+
+func (r *Rule) lowerResidue() (*native.Node, native.Answers) {
 	res, err := r.Residue()
 	if err != nil {
-		return native.Unknown(err.Error())
+		return native.Unknown(err.Error()), nil
 	}
 	if len(res.Bodies) > maxResidue {
-		return native.Unknown("more than " + strconv.Itoa(maxResidue) + " alternatives")
+		return native.Unknown("more than " + strconv.Itoa(maxResidue) + " alternatives"), nil
 	}
 	l := &lowering{support: map[string][]*ast.Rule{}}
 	for _, m := range res.Support {
@@ -34,15 +50,11 @@ func (r *Rule) Condition() *native.Node {
 			l.answers.Add(l.made, cond)
 		}
 	}
-	if !l.complex {
-		r.answers = l.answers
+	if l.complex {
+		l.answers = nil
 	}
-	return native.Merge(native.AnyOf(any...))
+	return native.Merge(native.AnyOf(any...)), l.answers
 }
-
-// Answers are what the rule answers when it matches, if that is made of constants and values of the event; else they are nil. They
-// are known once Condition was called.
-func (r *Rule) Answers() native.Answers { return r.answers }
 
 // maxResidue bounds the bodies that are looked at.
 const maxResidue = 20000

@@ -81,6 +81,15 @@ func KindOf(name string) Kind {
 	return KindOther
 }
 
+// File is a parsed file, with the text that it was parsed from.
+type File struct {
+	Module *ast.Module
+	Text   string
+}
+
+// Name returns the name that the file was parsed under.
+func (f File) Name() string { return f.Module.Package.Location.File }
+
 // Parse reads a file of Rego in the version that it is written in: v1 when it parses as that, else v0.
 // The error is an *Error.
 func Parse(name string, src []byte) (*ast.Module, error) {

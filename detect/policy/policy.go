@@ -58,35 +58,66 @@ type Selector struct {
 // Rule is one compiled file.
 type Rule struct {
 	File      string
-	Module    *ast.Module // as parsed
 	Metadoc   map[string]any
 	Selectors []Selector
 	// AddressText: the rule reads socket addresses as one text, as Tracee up to v0.6.3 gave them; else as objects.
 	AddressText bool
 
-	compiling sync.Mutex
-	compiler  *ast.Compiler        // see compiled
-	reference func() *ast.Compiler // of the rule as written, for Eval
+	text      string // of the file
 	library   *Library
-	answers   native.Answers
-	match     ast.Ref // data.<package>.tracee_match
+	match     ast.Ref              // data.<package>.tracee_match
+	reference func() *ast.Compiler // of the rule as written, for Eval
 	planned   func() (*plan.Plan, error)
+
+	// What weighs much is made when it is needed: see Release.
+	compiling sync.Mutex
+	module    *ast.Module // as parsed
+	compiler  *ast.Compiler
+	lowering  sync.Mutex
+	lowered   *lowered
+}
+
+// lowered is what a rule became: what it asks of an event, and what it answers.
+type lowered struct {
+	condition *native.Node
+	answers   native.Answers
 }
 
 // compiled returns OPA's compiler with the rule in it.
 func (r *Rule) compiled() *ast.Compiler {
+	mod := r.Module()
 	r.compiling.Lock()
 	defer r.compiling.Unlock()
 	if r.compiler == nil {
 		r.compiler = newRuleCompiler()
-		r.compiler.Compile(WithLibrary(map[string]*ast.Module{r.File: r.Module}, r.library)) // it did before
+		r.compiler.Compile(WithLibrary(map[string]*ast.Module{r.File: mod}, r.library)) // it did before
 	}
 	return r.compiler
 }
 
-// Release frees OPA's compiler, which is most of what a rule weighs: a rule that is in force needs it for its plan alone, when it
-// is first asked. It is made again when it is needed.
+// Module returns the file as it was parsed.
+func (r *Rule) Module() *ast.Module {
+	r.compiling.Lock()
+	defer r.compiling.Unlock()
+	if r.module == nil {
+		r.module, _ = Parse(r.File, []byte(r.text)) // it did before
+	}
+	return r.module
+}
+
+// Release frees what the rule was compiled from, which is most of what it weighs: a rule that is in force needs it for its
+// plan alone, when it is first asked. It is made again when it is needed.
 func (r *Rule) Release() {
+	r.lowering.Lock()
+	r.lowered = nil
+	r.lowering.Unlock()
+	r.releaseCompiler()
+	r.compiling.Lock()
+	r.module = nil
+	r.compiling.Unlock()
+}
+
+func (r *Rule) releaseCompiler() {
 	r.compiling.Lock()
 	defer r.compiling.Unlock()
 	r.compiler = nil
@@ -126,14 +157,13 @@ func WithLibrary(modules map[string]*ast.Module, lib *Library) map[string]*ast.M
 }
 
 // Compile compiles one rule with the helpers of its library. The error is an *Error.
-func Compile(mod *ast.Module, lib *Library) (*Rule, error) {
-	file := mod.Package.Location.File
+func Compile(f File, lib *Library) (*Rule, error) {
+	file, mod := f.Name(), f.Module
 	c := newRuleCompiler()
-	modules := WithLibrary(map[string]*ast.Module{file: mod}, lib)
-	if c.Compile(modules); c.Failed() {
+	if c.Compile(WithLibrary(map[string]*ast.Module{file: mod}, lib)); c.Failed() {
 		return nil, AsError(file, c.Errors)
 	}
-	r := &Rule{File: file, Module: mod, compiler: c, library: lib, match: append(slices.Clone(mod.Package.Path), ast.StringTerm("tracee_match"))}
+	r := &Rule{File: file, text: f.Text, module: mod, compiler: c, library: lib, match: append(slices.Clone(mod.Package.Path), ast.StringTerm("tracee_match"))}
 	if err := r.readMetadoc(); err != nil {
 		return nil, err
 	}
@@ -147,7 +177,7 @@ func Compile(mod *ast.Module, lib *Library) (*Rule, error) {
 	r.planned = sync.OnceValues(r.plan)
 	r.reference = sync.OnceValue(func() *ast.Compiler {
 		c := NewCompiler()
-		c.Compile(modules) // as it did before
+		c.Compile(WithLibrary(map[string]*ast.Module{file: r.Module()}, lib)) // as it did before
 		return c
 	})
 	return r, nil
@@ -155,7 +185,7 @@ func Compile(mod *ast.Module, lib *Library) (*Rule, error) {
 
 // ground evaluates data.<package>.<name> without an input. The value is nil when it is undefined.
 func (r *Rule) ground(name string) (*ast.Term, error) {
-	ref := append(slices.Clone(r.Module.Package.Path), ast.StringTerm(name))
+	ref := append(slices.Clone(r.match[:len(r.match)-1]), ast.StringTerm(name))
 	if len(r.compiled().GetRulesExact(ref)) == 0 {
 		return nil, nil
 	}
@@ -276,7 +306,7 @@ func (r *Rule) readSelectors() error {
 
 // Line returns the line of the named rule in the file, 0 when it is not there.
 func (r *Rule) Line(name string) int {
-	for _, x := range r.Module.Rules {
+	for _, x := range r.Module().Rules {
 		if x.Head.Name == ast.Var(name) || strings.HasPrefix(x.Head.Ref().String(), name) {
 			return x.Location.Row
 		}

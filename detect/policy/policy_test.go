@@ -32,7 +32,7 @@ func FuzzRule(f *testing.F) {
 			}
 			return
 		}
-		r, err := Compile(m, &Library{})
+		r, err := Compile(File{Module: m, Text: string(src)}, &Library{})
 		if err != nil {
 			return
 		}

@@ -123,7 +123,7 @@ func (r *Rule) ReadsAddress() bool {
 
 // Version returns the version of Rego that the file is written in: "v0" or "v1".
 func (r *Rule) Version() string {
-	if r.Module.RegoVersion() == ast.RegoV0 { //nolint:staticcheck // of a module of one version
+	if r.Module().RegoVersion() == ast.RegoV0 { //nolint:staticcheck // of a module of one version
 		return "v0"
 	}
 	return "v1"

@@ -144,7 +144,7 @@ func groups(tree *detect.Tree) []map[string]*ast.Module {
 		find(own)
 		ast.WalkRefs(m, func(ref ast.Ref) bool {
 			for _, r := range tree.Rules {
-				if p := r.Package.Path; p.String() != own && ref.HasPrefix(p) {
+				if p := r.Module.Package.Path; p.String() != own && ref.HasPrefix(p) {
 					parent[find(p.String())] = find(own)
 				}
 			}
@@ -164,9 +164,9 @@ func groups(tree *detect.Tree) []map[string]*ast.Module {
 		}
 		byRoot[root][file] = m
 	}
-	for _, m := range tree.Rules {
-		if g := byRoot[find(m.Package.Path.String())]; g != nil {
-			g[m.Package.Location.File] = m
+	for _, f := range tree.Rules {
+		if g := byRoot[find(f.Module.Package.Path.String())]; g != nil {
+			g[f.Name()] = f.Module
 		}
 	}
 	roots := make([]string, 0, len(byRoot))

@@ -51,7 +51,7 @@ func setPercent(p int) {
 	}
 }
 
-// forgetCode unmaps the pages of the program's own file that are only read. The kernel maps those that are used again from its
+// forgetCode unmaps the pages of the program's own file that were only read. The kernel maps those that are used again from its
 // cache; that is a few of what loading has touched.
 func forgetCode() {
 	maps, err := os.ReadFile("/proc/self/maps")
@@ -64,7 +64,7 @@ func forgetCode() {
 	}
 	for line := range bytes.Lines(maps) { // 00400000-012da000 r-xp 00000000 fe:00 1234  /usr/bin/tocsin
 		f := bytes.Fields(line)
-		if len(f) != 6 || f[1][1] == 'w' || string(f[5]) != exe {
+		if len(f) != 6 || string(f[5]) != exe {
 			continue
 		}
 		from, to, _ := bytes.Cut(f[0], []byte{'-'})
@@ -73,9 +73,13 @@ func forgetCode() {
 		if err1 != nil || err2 != nil {
 			continue
 		}
+		advice := unix.MADV_DONTNEED
+		if f[1][1] == 'w' { // what was written must stay
+			advice = unix.MADV_PAGEOUT
+		}
 		// It is the program's own text: an address of it, moved to the start of the mapping.
 		base := unsafe.Pointer(unsafe.StringData(anchor))
-		_ = unix.Madvise(unsafe.Slice((*byte)(unsafe.Add(base, int64(start)-int64(uintptr(base)))), end-start), unix.MADV_DONTNEED) // it is a favour
+		_ = unix.Madvise(unsafe.Slice((*byte)(unsafe.Add(base, int64(start)-int64(uintptr(base)))), end-start), advice) // it is a favour
 	}
 }
 

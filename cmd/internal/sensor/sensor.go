@@ -74,6 +74,7 @@ func New(opts Options) (*Sensor, error) {
 		return nil, err
 	}
 	s.engine = engine
+	memory.Settle() // what attaching takes next does not come on top
 	s.rules.Store(&rules)
 	published := make(chan struct{})
 	go func() { defer close(published); s.report() }()
@@ -153,18 +154,14 @@ func (s *Sensor) Reload() error {
 		}
 		return fmt.Errorf("reload rules: %w", errs[0])
 	}
-	before := s.engine.Selections()
-	// A set that can't be compiled must not change the kernel: try it on an engine of its own.
-	trial, err := detect.New(detect.Options{Rules: rules})
+	set, err := s.engine.Compile(rules) // one that can't be compiled must not change the kernel
 	if err != nil {
 		s.log.Error("rules not reloaded: the old set stays", "error", err)
 		return fmt.Errorf("reload rules: %w", err)
 	}
-	s.choose(merge(before, trial.Selections()))
-	if err := s.engine.Replace(rules); err != nil {
-		return fmt.Errorf("reload rules: %w", err)
-	}
-	s.choose(s.engine.Selections())
+	s.choose(merge(s.engine.Selections(), set.Selections()))
+	s.engine.Use(set)
+	s.choose(set.Selections())
 	s.rules.Store(&rules)
 	none := []error(nil)
 	s.problems.Store(&none)
