@@ -167,6 +167,9 @@ func (c *checker) run() {
 	if p.Multi() {
 		c.say(LevelError, "match-is-set", p.Line("tracee_match"), "tracee_match is a set, which is never a match", "make it true or one object")
 	}
+	if !slices.ContainsFunc(c.out, func(d Diagnostic) bool { return d.Level == LevelError }) { // which is why, then
+		c.conditions(defs)
+	}
 	for _, text := range meta.unknownAttack {
 		c.say(LevelWarning, "unknown-attack", metaLine, fmt.Sprintf("ATT&CK has no technique %q", text), `use its id ("T1611") or its name, with the tactic before a colon if you like; the text is kept as it is`)
 	}
@@ -178,6 +181,37 @@ func (c *checker) run() {
 		c.say(LevelNote, "address-form", 0, "reads socket addresses as one text", "")
 	case "object":
 		c.say(LevelNote, "address-form", 0, "reads socket addresses as objects", "")
+	}
+}
+
+// conditions finds the events of which none can satisfy what the rule asks, whatever the reason.
+func (c *checker) conditions(defs []*event.Def) {
+	e, err := New(Options{Rules: []Rule{c.rule}, Enable: []string{c.rule.meta.ID}})
+	if err != nil {
+		c.say(LevelError, "load", 0, err.Error(), "")
+		return
+	}
+	wanted := map[string]bool{}
+	for _, s := range e.Selections() {
+		wanted[s.Event] = true
+	}
+	if slices.ContainsFunc(c.rule.policy.Selectors, func(s Selector) bool { return s.Name == "" }) {
+		if len(wanted) > 0 {
+			return // of all events, most cannot match
+		}
+		defs = defs[:min(len(defs), 1)]
+	}
+	level := LevelWarning
+	if len(wanted) == 0 {
+		level = LevelError
+	}
+	said := map[string]bool{}
+	for _, def := range defs {
+		if !wanted[def.Name] && !said[def.Name] {
+			said[def.Name] = true
+			c.say(level, "never-matches", c.rule.policy.Line("tracee_match"), fmt.Sprintf("no %s event can match: some condition never holds for it", def.Name),
+				"compare the names of arguments, and the types and texts of their values, with: tocsin events "+def.Name)
+		}
 	}
 }
 

@@ -339,6 +339,8 @@ func TestCheck(t *testing.T) {
 		"list.rego":   rego("L", `tracee_selected_events contains {"source": "tracee", "name": "execve"}`, "tracee_match if {\n\targv := helpers.get_tracee_argument(\"argv\")\n\tcontains(argv, \"x\")\n}"),
 		"attack.rego": strings.Replace(sunPath, "Escape to Host", "Make Tea", 1),
 		"set.rego":    rego("SET", `tracee_selected_events contains {"source": "tracee", "name": "execve"}`, "tracee_match contains 1"),
+		"never.rego":  rego("N", `tracee_selected_events contains {"source": "tracee", "name": "security_file_open"}`, "tracee_match if input.eventName == \"openat\""),
+		"byhand.rego": rego("B", `tracee_selected_events contains {"source": "tracee", "name": "security_file_open"}`, "tracee_match if {\n\ta := input.args[_]\n\ta.name == \"pathnam\"\n}"),
 		"broken.rego": "package x\n\ny :=",
 	}
 	res := detect.Check(detect.CheckOptions{Unavailable: map[string]string{"security_socket_connect": "no kprobes"}}, source(files))
@@ -349,6 +351,7 @@ func TestCheck(t *testing.T) {
 	for _, w := range []string{
 		"rules/event.rego unknown-event", "rules/arg.rego unknown-argument", "rules/arg.rego no-source", "rules/list.rego not-text",
 		"rules/attack.rego unknown-attack", "rules/attack.rego unavailable-event", "rules/set.rego match-is-set", "rules/broken.rego load",
+		"rules/never.rego never-matches", "rules/byhand.rego unknown-argument",
 	} {
 		if codes[w] == "" {
 			t.Errorf("no diagnostic %s in %v", w, codes)

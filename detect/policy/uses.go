@@ -12,7 +12,8 @@ type Use struct {
 	Func string
 }
 
-// Uses returns where the rule reads arguments with get_tracee_argument, and the functions on text that it gives them to.
+// Uses returns where the rule reads arguments with get_tracee_argument, and the functions on text that it gives them to; and where it
+// compares the name of an element of input.args, as rules do that look for an argument by themselves.
 func (r *Rule) Uses() []Use {
 	var uses []Use
 	for name, m := range r.compiled().Modules {
@@ -27,6 +28,8 @@ func (r *Rule) Uses() []Use {
 	}
 	return uses
 }
+
+var inputArgs = ast.Ref{ast.InputRootDocument, ast.StringTerm("args")}
 
 func usesOf(rule *ast.Rule) []Use {
 	var uses []Use
@@ -64,6 +67,25 @@ func usesOf(rule *ast.Rule) []Use {
 			return false
 		})
 	}
+	elements := map[ast.Var]bool{} // of input.args
+	isName := func(t *ast.Term) bool {
+		ref, ok := t.Value.(ast.Ref)
+		if !ok || len(ref) < 2 || !ref[len(ref)-1].Equal(ast.StringTerm("name")) {
+			return false
+		}
+		v, _ := ref[0].Value.(ast.Var)
+		return len(ref) == 2 && elements[v] || len(ref) == 4 && ref.HasPrefix(inputArgs)
+	}
+	ast.WalkExprs(rule, func(e *ast.Expr) bool {
+		if terms, ok := e.Terms.([]*ast.Term); ok && e.IsEquality() && len(terms) == 3 {
+			for i := range 2 {
+				v, isVar := terms[1+i].Value.(ast.Var)
+				ref, isRef := terms[2-i].Value.(ast.Ref)
+				elements[v] = elements[v] || isVar && isRef && len(ref) == 3 && ref.HasPrefix(inputArgs)
+			}
+		}
+		return false
+	})
 	line := func(t *ast.Term, e *ast.Expr) int {
 		if t.Location != nil {
 			return t.Location.Row
@@ -82,6 +104,13 @@ func usesOf(rule *ast.Rule) []Use {
 			uses = append(uses, Use{Arg: arg, Line: line(terms[0], e)})
 		}
 		op := terms[0].String()
+		if (op == "eq" || op == "equal") && len(terms) == 3 {
+			for i := range 2 {
+				if s, ok := terms[1+i].Value.(ast.String); ok && isName(terms[2-i]) {
+					uses = append(uses, Use{Arg: string(s), Line: line(terms[0], e)})
+				}
+			}
+		}
 		if textFunctions[op] && op != "is_string" && op != "strings.any_prefix_match" && op != "strings.any_suffix_match" {
 			for _, t := range terms[1:min(len(terms), 3)] {
 				if v, ok := t.Value.(ast.Var); ok && vars[v] != "" {
