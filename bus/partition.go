@@ -38,62 +38,87 @@ func partitionTransform() *jetstream.SubjectTransformConfig {
 	}
 }
 
-// member is this router among those that share the work.
+// member is this router among those that share the work. It belongs to one goroutine.
 type member struct {
-	bus *Bus
-	id  string
-	kv  jetstream.KeyValue
+	bus   *Bus
+	id    string
+	kv    jetstream.KeyValue
+	watch jetstream.KeyWatcher // stands: opening one for each look costs the server a consumer
+	end   context.CancelFunc   // of watch
+	seen  map[string]time.Time // when each router last said that it is alive, by the server's clock
 }
 
 func (b *Bus) join(ctx context.Context) (*member, error) {
-	m := &member{bus: b, id: nuid.Next()}
+	m := &member{bus: b, id: nuid.Next(), end: func() {}}
 	return m, m.open(ctx)
 }
 
 func (m *member) open(ctx context.Context) error {
+	m.end()
 	kv, err := m.bus.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
 		Bucket: routersBucket, Description: "routers that are alive", TTL: time.Minute, Storage: jetstream.MemoryStorage, Replicas: int(m.bus.replicas.Load()),
 	})
 	if err != nil {
 		return fmt.Errorf("open the list of routers: %w", err)
 	}
-	m.kv = kv
+	standing, end := context.WithCancel(context.WithoutCancel(ctx))
+	opened := context.AfterFunc(ctx, end)
+	w, err := kv.WatchAll(standing)
+	if err != nil || !opened() {
+		end()
+		return fmt.Errorf("list routers: %w", errors.Join(err, ctx.Err()))
+	}
+	m.kv, m.watch, m.seen = kv, w, map[string]time.Time{}
+	m.end = func() {
+		_ = w.Stop() // it ends with the connection at the latest
+		end()
+	}
 	return nil
 }
 
-// beat says that this router is alive and returns all that are, in one order for all. Times are the server's.
-func (m *member) beat(ctx context.Context) ([]string, error) {
-	_, err := m.kv.PutString(ctx, m.id, "")
-	if err != nil { // a server that was started again has forgotten the bucket
-		if err = m.open(ctx); err == nil {
-			_, err = m.kv.PutString(ctx, m.id, "")
+// beat says that this router is alive and returns all that are, in one order for all. What goes wrong is begun anew with the next:
+// a server that was started again has forgotten the bucket.
+func (m *member) beat(ctx context.Context) (alive []string, err error) {
+	if m.watch == nil {
+		if err := m.open(ctx); err != nil {
+			return nil, err
 		}
 	}
+	defer func() {
+		if err != nil {
+			m.end()
+			m.watch = nil
+		}
+	}()
+	revision, err := m.kv.PutString(ctx, m.id, "")
 	if err != nil {
 		return nil, fmt.Errorf("tell the other routers: %w", err)
 	}
-	w, err := m.kv.WatchAll(ctx, jetstream.IgnoreDeletes())
-	if err != nil {
-		return nil, fmt.Errorf("list routers: %w", err)
-	}
-	defer w.Stop() //nolint:errcheck // ends with the connection at the latest
-	seen := map[string]time.Time{}
-	for {
+	// The watch is in order: when it has come to that, it has told of all that was said before.
+	for own := uint64(0); own < revision; {
 		select {
-		case e := <-w.Updates():
-			if e != nil {
-				seen[e.Key()] = e.Created()
-				continue
+		case e, ok := <-m.watch.Updates():
+			switch {
+			case !ok:
+				return nil, errors.New("list routers: the watch has ended")
+			case e == nil: // all that was there at its beginning
+			case e.Operation() != jetstream.KeyValuePut:
+				delete(m.seen, e.Key())
+			default:
+				m.seen[e.Key()] = e.Created()
+				if e.Key() == m.id {
+					own = e.Revision()
+				}
 			}
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, fmt.Errorf("list routers: %w", ctx.Err())
 		}
-		break
 	}
-	var alive []string
-	for id, at := range seen {
-		if seen[m.id].Sub(at) < memberGone {
+	for id, at := range m.seen {
+		if m.seen[m.id].Sub(at) < memberGone {
 			alive = append(alive, id)
+		} else {
+			delete(m.seen, id) // until it says so again
 		}
 	}
 	slices.Sort(alive)
@@ -104,6 +129,7 @@ func (m *member) beat(ctx context.Context) ([]string, error) {
 func (m *member) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
+	m.end()
 	if err := m.kv.Delete(ctx, m.id); err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
 		m.bus.log.Debug("list of routers", "error", err)
 	}
