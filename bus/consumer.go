@@ -219,7 +219,7 @@ type QueuedNotification struct {
 	Delay    time.Duration // how long it is not to be tried
 }
 
-// Delivery is one notification to be delivered. Exactly one of Ack, Retry and Dead ends it; without one it comes again
+// Delivery is one notification to be delivered. Exactly one of Ack, Retry, GiveBack and Dead ends it; without one it comes again
 // after 5 seconds, unless Extend says that it is being worked on.
 type Delivery struct {
 	queue *Queue
@@ -238,22 +238,35 @@ func (d *Delivery) Ack() error { return d.msg.Ack() }
 
 // Retry gives it back to the queue, to come again after delay.
 func (d *Delivery) Retry(delay time.Duration, _ error) error {
-	if d.queue.sweep.crowded.Load() && d.again(delay) == nil {
+	// Where it stands it holds up the sweeping of all that came after it.
+	if d.queue.sweep.crowded.Load() && d.again(delay, attempts(d.msg)+1) == nil {
 		return d.msg.Ack()
 	}
 	return d.msg.NakWithDelay(delay)
 }
 
-// again puts a copy at the end of the queue. Where it stands it holds up the sweeping of all that came after it.
-func (d *Delivery) again(delay time.Duration) error {
-	n := attempts(d.msg) + 1
+// GiveBack gives it back to the queue untried, to come again after delay; with none, at once, to whoever else reads the queue.
+func (d *Delivery) GiveBack(delay time.Duration) error {
+	// The server counts how often it gave a message to somebody, not how often that one tried.
+	if delay > 0 && d.again(delay, attempts(d.msg)) == nil {
+		return d.msg.Ack()
+	}
+	return d.msg.NakWithDelay(delay)
+}
+
+// again puts a copy at the end of the queue, that counts the tries before it.
+func (d *Delivery) again(delay time.Duration, tries int) error {
+	meta, err := d.msg.Metadata()
+	if err != nil {
+		return err
+	}
 	m := &nats.Msg{Subject: d.msg.Subject(), Data: d.msg.Data(), Header: nats.Header{
-		jetstream.MsgIDHeader: {fmt.Sprintf("%s~%d", d.n.ID, n)}, headerAttempts: {strconv.Itoa(n)},
+		jetstream.MsgIDHeader: {fmt.Sprintf("%s~%d.%d", d.n.ID, meta.Sequence.Stream, tries)}, headerAttempts: {strconv.Itoa(tries)},
 		headerNotBefore: {strconv.FormatInt(time.Now().Add(delay).UnixMilli(), 10)},
 	}}
 	ctx, cancel := context.WithTimeout(context.Background(), asyncTimeout)
 	defer cancel()
-	_, err := d.queue.bus.js.PublishMsg(ctx, m)
+	_, err = d.queue.bus.js.PublishMsg(ctx, m)
 	return err
 }
 

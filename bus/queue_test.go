@@ -49,3 +49,32 @@ func TestWhatWaitsAheadComesOnce(t *testing.T) {
 		t.Errorf("%s came again", d.Notification().ID)
 	}
 }
+
+// What was given back untried comes again after its time, and neither that nor that it may have come too early was a try.
+func TestGivenBackIsNoTry(t *testing.T) {
+	t.Parallel()
+	b := connect(t, bus.Options{Server: start(t, embedded.Options{})}, "down")
+	body, err := json.Marshal(finding.Notification{ID: "n", Output: "down"})
+	must(t, err)
+	must(t, b.PublishNotifications(t.Context(), []bus.QueuedNotification{{ID: "n", Output: "down", Body: body}})["down"])
+	q, err := b.Deliveries(t.Context(), "down", bus.QueueOptions{})
+	must(t, err)
+	defer q.Close()
+	for round, tried := range []int{0, 0, 0, 1} {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		d, err := q.Next(ctx)
+		cancel()
+		must(t, err)
+		if d.Attempt() != tried {
+			t.Errorf("round %d: %d tries before, want %d", round, d.Attempt(), tried)
+		}
+		switch round {
+		case 0, 1:
+			must(t, d.GiveBack(100*time.Millisecond))
+		case 2:
+			must(t, d.Retry(100*time.Millisecond, nil))
+		default:
+			must(t, d.Ack())
+		}
+	}
+}

@@ -21,13 +21,14 @@ import (
 	"github.com/tocsin-io/tocsin/outputs"
 )
 
-// Delivery is a notification on its way, out of a queue that keeps it until it is settled by one of Ack, Retry and
+// Delivery is a notification on its way, out of a queue that keeps it until it is settled by one of Ack, Retry, GiveBack and
 // Dead. What is neither settled nor extended comes again. package bus has one.
 type Delivery interface {
 	Notification() *finding.Notification
 	Attempt() int                                 // tries before this one
 	Ack() error                                   // the destination has taken it
 	Retry(delay time.Duration, cause error) error // again, after a delay
+	GiveBack(delay time.Duration) error           // again, after a delay; it was not tried
 	Dead(cause error) error                       // to the dead letters
 	Extend() error                                // still being worked on
 }
@@ -145,22 +146,29 @@ func (w *Worker) Run(ctx context.Context) error {
 		context.AfterFunc(sendCtx, func() { t.Stop() })
 	})
 
-	pulled := make(chan Delivery, w.o.Batch)
 	work := make(chan []Delivery)
 	var pullErr error
 	var workers, extender sync.WaitGroup
-	go func() {
-		defer close(pulled)
-		pullErr = w.pull(ctx, pulled)
-	}()
-	go func() {
-		defer close(work)
-		if w.limiter != nil {
-			w.limited(ctx, pulled, work)
-		} else {
-			w.batches(ctx, pulled, work)
-		}
-	}()
+	if w.o.Batch == 1 && w.limiter == nil { // nothing to gather: one hand less that each delivery goes through
+		go func() {
+			defer close(work)
+			pullErr = pull(ctx, w, func(d Delivery) []Delivery { return []Delivery{d} }, work)
+		}()
+	} else {
+		pulled := make(chan Delivery, w.o.Batch)
+		go func() {
+			defer close(pulled)
+			pullErr = pull(ctx, w, func(d Delivery) Delivery { return d }, pulled)
+		}()
+		go func() {
+			defer close(work)
+			if w.limiter != nil {
+				w.limited(ctx, pulled, work)
+			} else {
+				w.batches(ctx, pulled, work)
+			}
+		}()
+	}
 	for range w.o.Concurrency {
 		workers.Go(func() {
 			for batch := range work {
@@ -179,7 +187,8 @@ func (w *Worker) Run(ctx context.Context) error {
 	return pullErr
 }
 
-func (w *Worker) pull(ctx context.Context, pulled chan<- Delivery) error {
+// pull passes on what comes out of the queue, in the form that to takes.
+func pull[T any](ctx context.Context, w *Worker, as func(Delivery) T, to chan<- T) error {
 	for {
 		if err := w.gate.admit(ctx); err != nil {
 			return err
@@ -192,7 +201,7 @@ func (w *Worker) pull(ctx context.Context, pulled chan<- Delivery) error {
 		w.held[d] = struct{}{}
 		w.mu.Unlock()
 		select {
-		case pulled <- d:
+		case to <- as(d):
 		case <-ctx.Done():
 			w.giveBack(d)
 			return ctx.Err()
@@ -251,7 +260,7 @@ func (w *Worker) handle(ctx, sendCtx context.Context, batch []Delivery) {
 	case ctx.Err() != nil:
 		w.giveBack(batch...)
 	case w.gate.closed():
-		w.postpone(batch, errors.New("the destination is down"))
+		w.postpone(batch)
 	default:
 		w.send(ctx, sendCtx, batch)
 	}
@@ -378,17 +387,17 @@ func (w *Worker) settle(d Delivery, err error) {
 }
 
 // postpone gives deliveries back untried because the destination is down.
-func (w *Worker) postpone(batch []Delivery, cause error) {
+func (w *Worker) postpone(batch []Delivery) {
 	_, until := w.gate.state()
 	for _, d := range batch {
-		w.done(d, d.Retry(jitter(max(time.Until(until), time.Second)), cause))
+		w.done(d, d.GiveBack(jitter(max(time.Until(until), time.Second))))
 	}
 }
 
 // giveBack returns deliveries at once because the worker ends.
 func (w *Worker) giveBack(batch ...Delivery) {
 	for _, d := range batch {
-		w.done(d, d.Retry(0, errors.New("the router stopped")))
+		w.done(d, d.GiveBack(0))
 	}
 }
 

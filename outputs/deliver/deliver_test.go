@@ -135,6 +135,12 @@ func (i *item) Retry(d time.Duration, _ error) error {
 	return nil
 }
 
+func (i *item) GiveBack(d time.Duration) error {
+	i.once()
+	time.AfterFunc(d, func() { i.q.push(i.n, i.attempt) })
+	return nil
+}
+
 func (i *item) Dead(cause error) error {
 	i.once()
 	i.q.mu.Lock()
@@ -473,6 +479,7 @@ type instant struct {
 func (i *instant) Notification() *finding.Notification { return i.n }
 func (i *instant) Attempt() int                        { return 0 }
 func (i *instant) Retry(time.Duration, error) error    { return nil }
+func (i *instant) GiveBack(time.Duration) error        { return nil }
 func (i *instant) Dead(error) error                    { return nil }
 func (i *instant) Extend() error                       { return nil }
 func (i *instant) Ack() error {

@@ -59,6 +59,7 @@ type settler interface {
 	Attempt() int
 	Ack() error
 	Retry(delay time.Duration, cause error) error
+	GiveBack(delay time.Duration) error
 	Dead(cause error) error
 	Extend() error
 }

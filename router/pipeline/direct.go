@@ -102,9 +102,12 @@ func (d *direct) done() {
 func (d *direct) Retry(delay time.Duration, _ error) error {
 	q := d.queued()
 	q.Attempts, q.Delay = 1, delay
-	if delay == 0 { // given back untried
-		q.Attempts = 0
-	}
+	return d.lane.enqueue([]*direct{d}, []bus.QueuedNotification{q})
+}
+
+func (d *direct) GiveBack(delay time.Duration) error {
+	q := d.queued()
+	q.Delay = delay
 	return d.lane.enqueue([]*direct{d}, []bus.QueuedNotification{q})
 }
 
