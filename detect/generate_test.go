@@ -633,35 +633,24 @@ func (g *generator) satisfy(o *occurrence, n *native.Node) {
 	}
 }
 
-// satisfyDocument is satisfy for an argument that is a document: an object, or a list of objects.
+// satisfyDocument is satisfy for an argument that is a document.
 func (g *generator) satisfyDocument(o *occurrence, n *native.Node) {
 	if n.Op != native.Any && len(n.Term.Path) == 0 && o.args[n.Term.Arg] != nil {
 		return
 	}
 	var doc any
+	if raw, ok := o.args[n.Term.Arg].([]byte); ok && json.Unmarshal(raw, &doc) != nil {
+		doc = nil
+	}
+	for _, name := range written[n.Term.Arg] {
+		if at(doc, []string{name}) == nil {
+			doc = put(doc, []string{name}, strings.ToValidUTF8(g.text(), "?"))
+		}
+	}
 	if n.Op == native.Any {
-		el := map[string]any{}
-		kids := []*native.Node{n.Kids[0]}
-		if n.Kids[0].Op == native.And {
-			kids = n.Kids[0].Kids
-		}
-		for _, k := range kids {
-			g.setMember(el, k)
-		}
-		doc = []any{el}
+		doc = put(doc, n.Term.Path, g.setMember(at(doc, n.Term.Path), n.Kids[0]))
 	} else {
-		var object map[string]any
-		raw, _ := o.args[n.Term.Arg].([]byte)
-		if json.Unmarshal(raw, &object) != nil || object == nil {
-			object = map[string]any{}
-		}
-		for _, name := range written[n.Term.Arg] {
-			if object[name] == nil {
-				object[name] = strings.ToValidUTF8(g.text(), "?")
-			}
-		}
-		g.setMember(object, n)
-		doc = object
+		doc = g.setMember(doc, n)
 	}
 	raw, err := json.Marshal(doc)
 	if err != nil {
@@ -673,19 +662,32 @@ func (g *generator) satisfyDocument(o *occurrence, n *native.Node) {
 // written are members that the sensor always writes: rules tell them without asking for them.
 var written = map[string][]string{"http_request": {"method", "protocol", "host", "uri_path"}}
 
-func (g *generator) setMember(object map[string]any, n *native.Node) {
-	for n.Op == native.Or || n.Op == native.And {
-		n = pick(g.r, n.Kids)
+// setMember returns v changed so that the condition may hold.
+func (g *generator) setMember(v any, n *native.Node) any {
+	switch {
+	case n.Op == native.Or:
+		return g.setMember(v, pick(g.r, n.Kids))
+	case n.Op == native.And:
+		for _, k := range n.Kids {
+			v = g.setMember(v, k)
+		}
+		return v
+	case n.Op < native.Defined:
+		return v
+	case len(n.Nums) > 0:
+		num := pick(g.r, n.Nums) + int64(g.r.IntN(3)-1)
+		if n.Term.Count {
+			return put(v, n.Term.Path, make([]string, min(max(num, 0), 9)))
+		}
+		return put(v, n.Term.Path, num)
 	}
-	if len(n.Term.Path) == 0 {
-		return
-	}
+	had := at(v, n.Term.Path)
+	old, isText := had.(string)
 	var s string
 	if len(n.Strs) > 0 {
 		s = pick(g.r, n.Strs)
 	}
-	had := at(object, n.Term.Path)
-	switch old, _ := had.(string); {
+	switch {
 	case n.Op == native.Regex:
 		if re, err := syntax.Parse(s, syntax.Perl); err == nil {
 			s = sample(re)
@@ -695,12 +697,14 @@ func (g *generator) setMember(object map[string]any, n *native.Node) {
 	case n.Op == native.Suffix, n.Op == native.Contains:
 		s = old + s
 	case n.Op == native.Equal:
+	case had != nil && !isText:
+		return v
 	case had == nil:
 		s = g.text()
 	default:
 		s = old
 	}
-	put(object, n.Term.Path, strings.ToValidUTF8(s, "?"))
+	return put(v, n.Term.Path, strings.ToValidUTF8(s, "?"))
 }
 
 // at returns what is at a path of a document: members, and the first element of a list.

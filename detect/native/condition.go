@@ -42,7 +42,8 @@ type specialiser struct {
 	origin      event.Origin
 	addressText bool
 	// element resolves what is named in the element that Any looks at.
-	element func(path []string) field
+	element    func(path []string) field
+	inDocument bool // that element is a value of a document
 }
 
 var (
@@ -133,61 +134,48 @@ func textElement(path []string) field {
 
 // anyElement resolves a condition on one element of a list.
 func (s *specialiser) anyElement(n *Node) *specialised {
-	ancestors := slices.Equal(n.Term.Path, []string{"process", "ancestors", "[]"})
-	f := resolve(n.Term, s.def, s.origin, s.addressText)
-	s.element = textElement
-	switch {
-	case ancestors:
-		s.element = ancestorElement
-	case f.kind == never:
+	l := s.list(n.Term)
+	switch l.kind {
+	case never:
 		return noAnswer
-	case f.kind != texts:
+	case unknown:
 		return maybe
 	}
-	inner := s.node(n.Kids[0])
-	switch inner.op {
-	case False:
+	in := s.within(l)
+	inner := in.node(n.Kids[0])
+	switch {
+	case inner.op == False:
 		return noAnswer
-	case True:
-		if ancestors {
-			return maybe
-		}
-		return &specialised{op: Is, exact: inner.exact, leaf: s.defined(&Node{Op: Defined, Term: n.Term}, f).leaf}
+	case inner.op == True && l.kind == other:
+		return maybe
+	case inner.op == True && l.kind == texts:
+		return &specialised{op: Is, exact: inner.exact, leaf: s.defined(&Node{Op: Defined, Term: n.Term}, l.text).leaf}
 	}
 	t, cost := compose(inner)
-	find := func(sc *Scratch, ev *event.Event) bool {
-		for _, a := range processOf(ev).Ancestors {
-			if sc.ancestor = a; t(sc, ev) {
-				return true
-			}
-		}
-		return false
-	}
-	if !ancestors {
-		find = anyText(f, t)
-	}
-	out := is(n, cost+12, find)
+	out := is(n, cost+12, func(sc *Scratch, ev *event.Event) bool { return l.each(sc, ev, t) })
 	out.exact = inner.exact
-	if need := s.needed(n, inner); need != nil {
+	if l.kind == document {
+		return out
+	}
+	if need := in.needed(n, inner); need != nil {
 		return &specialised{op: And, exact: out.exact, kids: []*specialised{need, out}}
 	}
 	return out
 }
 
-// anyText finds a text of a list for which the test holds.
-func anyText(f field, t test) test {
-	return func(sc *Scratch, ev *event.Event) bool {
-		sc.list = sc.list[:0]
-		if !f.texts(sc, ev) {
-			return false
-		}
-		for _, v := range sc.list {
-			if sc.element = v; t(sc, ev) {
-				return true
-			}
-		}
-		return false
+// within resolves conditions on an element of the list.
+func (s *specialiser) within(l list) *specialiser {
+	inner := *s
+	inner.element, inner.inDocument = l.element, l.kind == document
+	return &inner
+}
+
+// resolve finds the term, before its functions.
+func (s *specialiser) resolve(t Term) field {
+	if t.Element {
+		return s.element(t.Path)
 	}
+	return resolve(t, s.def, s.origin, s.addressText)
 }
 
 // needed is one of the conditions on an element by itself, on any element, which can be looked up; nil when there is none.
@@ -296,6 +284,9 @@ func compose(x *specialised) (test, int) {
 // atom resolves a condition on one term.
 func (s *specialiser) atom(n *Node) *specialised {
 	funcs := n.Term.Funcs
+	if n.Term.Wildcard() && s.document(n.Term) != nil {
+		return s.anyElement(n.onElement())
+	}
 	if n.Op == Defined && n.Term.Arg != "" && len(n.Term.Path) == 0 && len(funcs) == 0 && !n.Term.Count {
 		i := s.def.Arg(n.Term.Arg)
 		if i < 0 {
@@ -303,12 +294,7 @@ func (s *specialiser) atom(n *Node) *specialised {
 		}
 		return is(n, 1, func(_ *Scratch, ev *event.Event) bool { return ev.Has(i) })
 	}
-	var base field
-	if n.Term.Element {
-		base = s.element(n.Term.Path)
-	} else {
-		base = resolve(n.Term, s.def, s.origin, s.addressText)
-	}
+	base := s.resolve(n.Term)
 	if n.Term.Count {
 		return s.count(n, base)
 	}
@@ -323,6 +309,9 @@ func (s *specialiser) atom(n *Node) *specialised {
 	f := apply(base, funcs)
 	if n.Other != nil && f.kind != never {
 		return s.two(n, f)
+	}
+	if f.kind == document {
+		return s.documentAtom(n, f)
 	}
 	switch f.kind {
 	case never:
@@ -374,6 +363,10 @@ func (s *specialiser) two(n *Node, f field) *specialised {
 		return maybe
 	}
 	g := apply(resolve(*n.Other, s.def, s.origin, s.addressText), n.Other.Funcs)
+	if f.kind == document && g.kind == document {
+		return maybe
+	}
+	f, g = f.asText(), g.asText() // what is no text differs from one, and can't be a part of one
 	switch {
 	case g.kind == never:
 		return noAnswer
@@ -486,13 +479,21 @@ func is(n *Node, cost int, t test) *specialised {
 
 // count compares the length of a list.
 func (s *specialiser) count(n *Node, f field) *specialised {
-	if f.kind != texts {
+	var num func(sc *Scratch, ev *event.Event) (int64, bool)
+	switch f.kind {
+	case texts:
+		num = func(sc *Scratch, ev *event.Event) (int64, bool) {
+			sc.list = sc.list[:0]
+			ok := f.texts(sc, ev)
+			return int64(len(sc.list)), ok
+		}
+	case document:
+		num = func(sc *Scratch, ev *event.Event) (int64, bool) {
+			size, ok := f.value(sc, ev).Len(&sc.buf)
+			return int64(size), ok
+		}
+	default:
 		return maybe
-	}
-	num := func(sc *Scratch, ev *event.Event) (int64, bool) {
-		sc.list = sc.list[:0]
-		ok := f.texts(sc, ev)
-		return int64(len(sc.list)), ok
 	}
 	switch n.Op {
 	case NumEqual, Less, LessEqual, Greater, GreaterEqual:

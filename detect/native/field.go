@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/tocsin-io/tocsin/detect/rawjson"
 	"github.com/tocsin-io/tocsin/event"
 )
 
@@ -18,9 +19,11 @@ type Scratch struct {
 	list   []string
 	buf    []byte
 	second []byte
-	// what Any looks at: a text of a list, or an ancestor of the process
+	// what Any looks at: a text of a list, an ancestor of the process, or a value of a document
 	element  string
 	ancestor *event.Process
+	value    rawjson.Value
+	given    given // what answers were given
 	// Candidates are the rules that may match, by the numbers that they were added with. See Program.Match.
 	Candidates []int32
 	seen       []uint64 // by rule: the event that it became a candidate of
@@ -37,7 +40,8 @@ const (
 	texts // a list of texts
 	number
 	boolean
-	other // an object, null, or a list of something else: no function on text takes it
+	document // of any type, as JSON
+	other    // an object, null, or a list of something else: no function on text takes it
 )
 
 // field is a term resolved for one kind of event. Exactly one getter is set, as the kind says. Getters report false
@@ -53,6 +57,7 @@ type field struct {
 	raw    func(*Scratch, *event.Event) (uint64, bool)
 	signed bool
 	flag   func(*Scratch, *event.Event) (bool, bool)
+	value  valueOf
 	// memo: the text depends on this number alone, and the number has few values. Conditions remember their answers.
 	memo func(*Scratch, *event.Event) (uint64, bool)
 	// unsigned numbers above 1<<63-1 are given as that: no rule compares with a larger one.
@@ -336,7 +341,7 @@ func resolveArg(t Term, a *event.Arg, i int, addressText bool) field {
 	case event.KindCred:
 		return resolveCred(t, i)
 	case event.KindJSON:
-		return unknownField
+		return documentField(argument(i), t.Path)
 	}
 	if len(t.Path) > 0 {
 		return neverField
@@ -484,6 +489,7 @@ func apply(f field, funcs []Func) field {
 	if len(funcs) == 0 {
 		return f
 	}
+	f = f.asText()
 	switch f.kind {
 	case text, texts:
 	case unknown, never:

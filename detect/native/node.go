@@ -8,6 +8,7 @@ package native
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -313,72 +314,157 @@ func (n *Node) shared(names map[string]bool) {
 // Unshare resolves the shared wildcards of a conjunction: conditions on one element of a list become one Any. Where that
 // can't be said each condition stands for itself, and the conjunction is approximate.
 func Unshare(all []*Node) *Node {
-	byName := map[string][]int{}
-	for i, n := range all {
-		names := map[string]bool{}
-		n.shared(names)
-		for v := range names {
-			byName[v] = append(byName[v], i)
-		}
-		if len(names) > 1 {
-			return AllOf(append(plainWildcards(all), Unknown("conditions on elements of two lists"))...)
-		}
+	if n := AllOf(all...); n.Op == And {
+		all = n.Kids
 	}
-	if len(byName) == 0 {
-		return AllOf(all...)
-	}
-	used := map[int]bool{}
 	var out []*Node
-	for _, at := range byName {
-		var kids []*Node
-		var list *Term
-		ok := true
-		for _, i := range at {
-			used[i] = true
-			k, term := all[i].element()
-			ok = ok && k != nil && (list == nil || list.String() == term.String())
-			list = term
-			kids = append(kids, k)
+	for _, same := range related(all) {
+		if !same.shared {
+			out = append(out, same.nodes...)
+			continue
 		}
-		if !ok {
+		n := onOne(same.nodes)
+		if n == nil {
 			return AllOf(append(plainWildcards(all), Unknown("conditions on one element of a list"))...)
 		}
-		out = append(out, &Node{Op: Any, Term: *list, Kids: []*Node{AllOf(kids...)}})
-	}
-	for i, n := range all {
-		if !used[i] {
-			out = append(out, n)
-		}
+		out = append(out, n)
 	}
 	return AllOf(out...)
 }
 
-// element rewrites a condition on a shared element to one on Any's element. It returns the list that the element is of,
-// or nil when the condition is about something else too.
-func (n *Node) element() (*Node, *Term) {
-	c := *n
+// sharing are conditions that share wildcards with one another.
+type sharing struct {
+	nodes  []*Node
+	shared bool
+	names  map[string]bool
+}
+
+// related gathers the conditions that share wildcards, in their order.
+func related(all []*Node) []*sharing {
+	var out []*sharing
+	for _, n := range all {
+		here := &sharing{nodes: []*Node{n}, names: map[string]bool{}}
+		n.shared(here.names)
+		here.shared = len(here.names) > 0
+		out = slices.DeleteFunc(out, func(g *sharing) bool {
+			for name := range g.names {
+				if here.names[name] {
+					here.nodes = append(slices.Clone(g.nodes), here.nodes...)
+					maps.Copy(here.names, g.names)
+					return true
+				}
+			}
+			return false
+		})
+		out = append(out, here)
+	}
+	return out
+}
+
+// onOne writes conditions as one on an element of one list, or returns nil. Elements of lists within lists are those of the
+// innermost: that a list around it has an element needs not be said.
+func onOne(all []*Node) *Node {
+	var innermost *Term
+	for _, n := range all {
+		if l := n.list(); l != nil && (innermost == nil || len(l.Path) > len(innermost.Path)) {
+			innermost = l
+		}
+	}
+	if innermost == nil {
+		return nil
+	}
+	var kids []*Node
+	for _, n := range all {
+		l := n.list()
+		switch {
+		case l != nil && l.String() == innermost.String():
+			e := n.element()
+			if e == nil {
+				return nil
+			}
+			kids = append(kids, e)
+		case n.Op == Defined && len(n.Term.Funcs) == 0 && n.Term.Arg == innermost.Arg && len(n.Term.Path) < len(innermost.Path) &&
+			slices.Equal(n.Term.Path, innermost.Path[:len(n.Term.Path)]):
+		default:
+			return nil
+		}
+	}
+	return &Node{Op: Any, Term: innermost.plain(), Kids: []*Node{AllOf(kids...)}}
+}
+
+// list is the list whose element the condition is about, up to the last shared wildcard; nil when it is about none, or several.
+func (n *Node) list() *Term {
 	if len(n.Kids) > 0 {
 		if n.Op == Any {
-			return nil, nil
+			return nil
 		}
-		c.Kids = nil
-		var list *Term
+		var found *Term
 		for _, k := range n.Kids {
-			e, term := k.element()
-			if e == nil || (list != nil && list.String() != term.String()) {
-				return nil, nil
+			l := k.list()
+			if l == nil || found != nil && found.String() != l.String() {
+				return nil
 			}
-			list = term
+			found = l
+		}
+		return found
+	}
+	return n.Term.list(tag)
+}
+
+// list is the list whose element the term is, or is in: up to the last wildcard that begins so.
+func (t Term) list(wildcard string) *Term {
+	for i := len(t.Path) - 1; i >= 0; i-- {
+		if strings.HasPrefix(t.Path[i], wildcard) {
+			return &Term{Arg: t.Arg, Element: t.Element, Path: t.Path[:i+1]}
+		}
+	}
+	return nil
+}
+
+// in is the term as seen from the element of the list that it is in.
+func (t Term) in(list *Term) Term {
+	return Term{Element: true, Path: t.Path[len(list.Path):], Funcs: t.Funcs, Count: t.Count}
+}
+
+// plain is the term with wildcards that are not shared.
+func (t Term) plain() Term {
+	t.Path = slices.Clone(t.Path)
+	for i, p := range t.Path {
+		if strings.HasPrefix(p, tag) {
+			t.Path[i] = "[]"
+		}
+	}
+	return t
+}
+
+// element rewrites a condition on a shared element to one on Any's element; nil when it can't be.
+func (n *Node) element() *Node {
+	c := *n
+	if len(n.Kids) > 0 {
+		c.Kids = nil
+		for _, k := range n.Kids {
+			e := k.element()
+			if e == nil {
+				return nil
+			}
 			c.Kids = append(c.Kids, e)
 		}
-		return &c, list
+		return &c
 	}
-	i := slices.IndexFunc(n.Term.Path, func(p string) bool { return strings.HasPrefix(p, tag) })
-	if i < 0 || n.Op < Defined || n.Term.Count || n.Other != nil && n.Other.Wildcard() {
-		return nil, nil
+	l := n.Term.list(tag)
+	if l == nil || n.Op < Defined || n.Term.Count || n.Other != nil && n.Other.Wildcard() {
+		return nil
 	}
-	c.Term = Term{Element: true, Path: n.Term.Path[i+1:], Funcs: n.Term.Funcs}
-	return &c, &Term{Arg: n.Term.Arg, Path: append(slices.Clone(n.Term.Path[:i]), "[]")}
+	c.Term = n.Term.in(l)
+	return &c
+}
+
+// onElement writes a condition on any element that its term stands for as one on an element of a list.
+func (n *Node) onElement() *Node {
+	l := n.Term.list("[]")
+	c := *n
+	c.Term = n.Term.in(l)
+	return &Node{Op: Any, Term: *l, Kids: []*Node{&c}}
 }
 
 // plainWildcards makes shared wildcards independent. What is negated is left out then.
@@ -394,12 +480,7 @@ func plainWildcards(all []*Node) []*Node {
 			out[i] = Unknown("conditions on one element of a list")
 		default:
 			c := *n
-			c.Term.Path = slices.Clone(n.Term.Path)
-			for j, p := range c.Term.Path {
-				if strings.HasPrefix(p, tag) {
-					c.Term.Path[j] = "[]"
-				}
-			}
+			c.Term = n.Term.plain()
 			out[i] = &c
 		}
 	}

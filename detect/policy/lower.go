@@ -46,8 +46,8 @@ func (r *Rule) lowerResidue() (*native.Node, native.Answers) {
 	for _, b := range res.Bodies {
 		l.made = nil
 		cond := l.body(b, nil)
-		if any = append(any, cond); l.made != nil {
-			l.answers.Add(l.made, cond)
+		if any = append(any, cond); l.made != nil && !l.answers.Add(l.made, cond) {
+			l.complex = true
 		}
 	}
 	if l.complex {
@@ -326,6 +326,9 @@ func (s *scope) ref(ref ast.Ref) *value {
 	for _, t := range rest {
 		switch x := t.Value.(type) {
 		case ast.String:
+			if strings.HasPrefix(string(x), "[") {
+				return &value{why: "a member named like an element"}
+			}
 			out.Path = append(out.Path, string(x))
 		case ast.Number:
 			n, ok := x.Int()
@@ -712,20 +715,16 @@ func (s *scope) read(t *ast.Term) *native.Answer {
 		if !isText {
 			return nil
 		}
-		m := native.Member{Name: string(k)}
 		switch {
 		case v.konst != nil:
 			raw, err := marshal(v.konst)
 			if err != nil {
 				return nil
 			}
-			m.JSON = string(raw)
-		case v.term != nil && !v.term.Wildcard() && !v.term.Count:
-			m.Term = *v.term
-		default:
+			out.Members = append(out.Members, native.Member{Name: string(k), JSON: string(raw)})
+		case v.term == nil || v.term.Count || !out.Take(string(k), *v.term):
 			return nil
 		}
-		out.Members = append(out.Members, m)
 	}
 	return out
 }

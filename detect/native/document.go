@@ -1,0 +1,205 @@
+package native
+
+import (
+	"slices"
+
+	"github.com/tocsin-io/tocsin/detect/rawjson"
+	"github.com/tocsin-io/tocsin/event"
+)
+
+// Some arguments are documents: JSON texts whose values may be of any type. They are read where they stand, so that a rule over
+// requests and packets costs as little as one over paths.
+
+// step is one step into a document.
+type step struct {
+	name  string
+	index int // -1: the member name
+}
+
+// steps reads a path without wildcards.
+func steps(path []string) ([]step, bool) {
+	out := make([]step, len(path))
+	for i, p := range path {
+		out[i] = step{name: p, index: -1}
+		if p[:min(len(p), 1)] == "[" {
+			n, ok := index(p)
+			if !ok {
+				return nil, false
+			}
+			out[i] = step{index: n}
+		}
+	}
+	return out, true
+}
+
+type valueOf func(*Scratch, *event.Event) rawjson.Value
+
+func argument(i int) valueOf {
+	return func(_ *Scratch, ev *event.Event) rawjson.Value { return rawjson.Of(ev.Str(i)) }
+}
+
+// below is what the path leads to.
+func (root valueOf) below(path []step) valueOf {
+	if len(path) == 0 {
+		return root
+	}
+	return func(s *Scratch, ev *event.Event) rawjson.Value { return walk(root(s, ev), path) }
+}
+
+func walk(v rawjson.Value, path []step) rawjson.Value {
+	for i := 0; i < len(path) && v != ""; i++ {
+		if p := &path[i]; p.index < 0 {
+			v = v.Member(p.name)
+		} else {
+			v = v.Index(p.index)
+		}
+	}
+	return v
+}
+
+// documentField is a value in a document.
+func documentField(root valueOf, path []string) field {
+	p, ok := steps(path)
+	if !ok {
+		return unknownField
+	}
+	return field{kind: document, value: root.below(p)}
+}
+
+// documentElement is what the path leads to in the element of a document that Any looks at.
+func documentElement(path []string) field {
+	return documentField(func(s *Scratch, _ *event.Event) rawjson.Value { return s.value }, path)
+}
+
+// asText is the field where the value is a text: functions on text and comparisons with texts know no other.
+func (f field) asText() field {
+	if f.kind != document {
+		return f
+	}
+	get := f.value
+	return field{kind: text, text: func(s *Scratch, ev *event.Event) (string, bool) { return get(s, ev).Text(&s.buf) }}
+}
+
+// documentAtom is a condition on one value of a document.
+func (s *specialiser) documentAtom(n *Node, f field) *specialised {
+	get := f.value
+	switch n.Op {
+	case Defined, Truthy:
+		// Partial evaluation writes a bare reference both for "has a value" and for "is not false": let false through.
+		out := is(n, 3, func(sc *Scratch, ev *event.Event) bool { return get(sc, ev) != "" })
+		out.exact = n.Op == Defined
+		return out
+	case Equal, Prefix, Suffix, Contains, Regex, CIDR:
+		return s.text(n, f.asText())
+	case NumEqual:
+		return is(n, 3, numberTest(n, func(sc *Scratch, ev *event.Event) (int64, bool) { return get(sc, ev).Int() }))
+	case Is:
+		want := rawjson.Value("false")
+		if n.Nums[0] != 0 {
+			want = "true"
+		}
+		return is(n, 3, func(sc *Scratch, ev *event.Event) bool { return get(sc, ev) == want })
+	}
+	return maybe // Rego orders values of all types
+}
+
+// list is what a condition on one element goes through.
+type list struct {
+	kind valueKind // never: there is none; unknown
+	// each reports whether the test holds for an element. The test may itself go through a list.
+	each    func(*Scratch, *event.Event, test) bool
+	element func(path []string) field // resolves what is named in the element
+	text    field                     // the elements as texts, if they are
+}
+
+// list resolves a term that ends in a wildcard.
+func (s *specialiser) list(t Term) list {
+	if root := s.document(t); root != nil {
+		return documentList(root, t.Path)
+	}
+	if t.Element {
+		return list{kind: unknown}
+	}
+	if slices.Equal(t.Path, []string{"process", "ancestors", "[]"}) {
+		return list{kind: other, element: ancestorElement, each: func(sc *Scratch, ev *event.Event, t test) bool {
+			old := sc.ancestor
+			defer func() { sc.ancestor = old }()
+			for _, sc.ancestor = range processOf(ev).Ancestors {
+				if t(sc, ev) {
+					return true
+				}
+			}
+			return false
+		}}
+	}
+	f := resolve(t, s.def, s.origin, s.addressText)
+	switch f.kind {
+	case never:
+		return list{kind: never}
+	case texts:
+		return list{kind: texts, element: textElement, each: eachText(f), text: f}
+	}
+	return list{kind: unknown}
+}
+
+// document is the document that the term is of, or nil.
+func (s *specialiser) document(t Term) valueOf {
+	switch i := s.def.Arg(t.Arg); {
+	case t.Element && s.inDocument:
+		return func(sc *Scratch, _ *event.Event) rawjson.Value { return sc.value }
+	case !t.Element && t.Arg != "" && i >= 0 && s.def.Args[i].Kind == event.KindJSON:
+		return argument(i)
+	}
+	return nil
+}
+
+// eachText goes through a list of texts. What the test lists itself comes behind it in the same memory.
+func eachText(f field) func(*Scratch, *event.Event, test) bool {
+	return func(sc *Scratch, ev *event.Event, t test) bool {
+		sc.list = sc.list[:0]
+		if !f.texts(sc, ev) {
+			return false
+		}
+		all, old := sc.list, sc.element
+		defer func() { sc.list, sc.element = all, old }()
+		sc.list = all[len(all):]
+		for _, sc.element = range all {
+			if t(sc, ev) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// documentList goes through the elements that a path with wildcards leads to, each below the one before.
+func documentList(root valueOf, path []string) list {
+	var levels [][]step
+	for len(path) > 0 {
+		n := slices.Index(path, "[]")
+		p, ok := steps(path[:max(n, 0)])
+		if n < 0 || !ok {
+			return list{kind: unknown}
+		}
+		levels = append(levels, p)
+		path = path[n+1:]
+	}
+	return list{kind: document, element: documentElement, each: func(sc *Scratch, ev *event.Event, t test) bool {
+		old := sc.value
+		defer func() { sc.value = old }()
+		return eachValue(sc, ev, root(sc, ev), levels, t)
+	}}
+}
+
+func eachValue(sc *Scratch, ev *event.Event, v rawjson.Value, levels [][]step, t test) bool {
+	if len(levels) == 0 {
+		sc.value = v
+		return t(sc, ev)
+	}
+	for l := walk(v, levels[0]).Elements(); l.Next(); {
+		if eachValue(sc, ev, l.Value, levels[1:], t) {
+			return true
+		}
+	}
+	return false
+}
