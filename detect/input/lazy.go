@@ -11,6 +11,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/tocsin-io/tocsin/detect/rawjson"
 	"github.com/tocsin-io/tocsin/event"
 )
 
@@ -23,8 +24,14 @@ type Lazy struct {
 	fields map[string]*ast.Term
 	values [event.MaxArgs]*ast.Term
 	args   *ast.Term
+	has    []int                        // the arguments that the event has
+	named  []argTerms                   // all of the event\'s definition
+	terms  map[*event.Def][]argTerms    // kept from event to event, of the catalogue's events
 	known  map[*event.Process]*ast.Term // kept from event to event: what is published of a process never changes
 }
+
+// argTerms are what does not change of an argument.
+type argTerms struct{ name, typ *ast.Term }
 
 // maxKnown bounds the processes that are remembered.
 const maxKnown = 64
@@ -49,11 +56,18 @@ var nameTerms = func() []*ast.Term {
 // Reset makes l the document of another event.
 func (l *Lazy) Reset(ev *event.Event, addressText bool) {
 	if l.fields == nil {
-		l.fields = map[string]*ast.Term{}
+		l.fields, l.terms = map[string]*ast.Term{}, map[*event.Def][]argTerms{}
 	}
 	clear(l.fields)
 	l.ev, l.text, l.doc, l.args = ev, addressText, nil, nil
 	l.values = [event.MaxArgs]*ast.Term{}
+	l.named = l.terms[ev.Def]
+	l.has = l.has[:0]
+	for i := range ev.Def.Args {
+		if ev.Has(i) {
+			l.has = append(l.has, i)
+		}
+	}
 }
 
 // Document returns the whole document.
@@ -163,7 +177,7 @@ func (l *Lazy) field(name string) *ast.Term {
 	case "eventId":
 		return ast.StringTerm(strconv.Itoa(int(e.ID)))
 	case "argsNum":
-		return ast.InternedTerm(l.Args().Value.(*ast.Array).Len())
+		return ast.InternedTerm(l.Len())
 	case "stackAddresses":
 		return ast.InternedNullTerm
 	case "contextFlags":
@@ -224,11 +238,34 @@ func fromJSON(raw []byte) *ast.Term {
 	if !json.Valid(raw) {
 		return ast.NullTerm()
 	}
-	v, err := ast.ValueFromReader(strings.NewReader(string(raw)))
-	if err != nil {
-		return ast.NullTerm()
+	var buf []byte
+	return fromValue(rawjson.Of(string(raw)), &buf)
+}
+
+// fromValue makes a value of valid JSON. Texts that are escaped are made in buf first.
+func fromValue(v rawjson.Value, buf *[]byte) *ast.Term {
+	switch v.Kind() {
+	case '"':
+		s, _ := v.Text(buf)
+		return str(s)
+	case '0':
+		return ast.NumberTerm(json.Number(v))
+	case 't', 'f':
+		return ast.InternedTerm(v == "true")
+	case '[':
+		var list []*ast.Term
+		for l := v.Elements(); l.Next(); {
+			list = append(list, fromValue(l.Value, buf))
+		}
+		return ast.ArrayTerm(list...)
+	case '{':
+		out := ast.NewObject()
+		for l := v.Elements(); l.Next(); { // of members of one name the last one counts
+			out.Insert(fromValue(l.Key, buf), fromValue(l.Value, buf))
+		}
+		return ast.NewTerm(out)
 	}
-	return ast.NewTerm(v)
+	return ast.InternedNullTerm
 }
 
 var (
@@ -241,24 +278,59 @@ var (
 
 // Args returns input.args.
 func (l *Lazy) Args() *ast.Term {
-	if l.args != nil {
-		return l.args
-	}
-	var list []*ast.Term
-	for i := range l.ev.Def.Args {
-		if !l.ev.Has(i) {
-			continue
+	if l.args == nil {
+		list := make([]*ast.Term, l.Len())
+		for at := range list {
+			var items [len(argMembers)][2]*ast.Term
+			n := 0
+			for _, key := range argMembers {
+				if v := l.ArgField(at, string(key.Value.(ast.String))); v != nil {
+					items[n] = ast.Item(key, v)
+					n++
+				}
+			}
+			list[at] = ast.ObjectTerm(items[:n]...)
 		}
-		a := &l.ev.Def.Args[i]
-		items := [4][2]*ast.Term{{nameKey, ast.StringTerm(a.Name)}, {typeKey, ast.StringTerm(a.Type)}, {valueKey, l.value(i)}, {userKey, trueVal}}
-		n := 3
-		if l.ev.FromUser(i) {
-			n = 4
-		}
-		list = append(list, ast.ObjectTerm(items[:n]...))
+		l.args = ast.ArrayTerm(list...)
 	}
-	l.args = ast.ArrayTerm(list...)
 	return l.args
+}
+
+var argMembers = [...]*ast.Term{nameKey, typeKey, valueKey, userKey}
+
+// Len is the number of elements of input.args.
+func (l *Lazy) Len() int { return len(l.has) }
+
+// ArgField returns a member of an element of input.args, nil when it has none of that name.
+func (l *Lazy) ArgField(at int, name string) *ast.Term {
+	i := l.has[at]
+	switch name {
+	case "name":
+		return l.argTerms()[i].name
+	case "type":
+		return l.argTerms()[i].typ
+	case "value":
+		return l.value(i)
+	case "user":
+		if l.ev.FromUser(i) {
+			return trueVal
+		}
+	}
+	return nil
+}
+
+func (l *Lazy) argTerms() []argTerms {
+	if l.named == nil {
+		def := l.ev.Def
+		l.named = make([]argTerms, len(def.Args))
+		for i, a := range def.Args {
+			l.named[i] = argTerms{ast.StringTerm(a.Name), ast.StringTerm(a.Type)}
+		}
+		if !def.Dynamic {
+			l.terms[def] = l.named
+		}
+	}
+	return l.named
 }
 
 // ErrTwice is returned for a document that has two different values for one argument.

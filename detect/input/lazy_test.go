@@ -3,7 +3,9 @@ package input
 import (
 	"bufio"
 	"compress/gzip"
+	"encoding/json"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -60,6 +62,21 @@ func TestLazy(t *testing.T) {
 			if l.Field("nonsense") != nil {
 				t.Fatal("a field that no document has")
 			}
+		}
+	}
+}
+
+// TestFromJSON: values of documents are those that OPA makes of them.
+func TestFromJSON(t *testing.T) {
+	for _, raw := range []string{
+		`null`, `true`, ` -1.50e3 `, `12345678901234567890123`, `"a\u00e9\ud83d\ude00\ud800"`, "\"\xff\xc3\"", `[]`, `{}`, `{"a":1,"a":[{"b\n":null}]}`, `[1,"x",{"y":false}]`, `{`, ``, `1 2`,
+	} {
+		want := ast.NullTerm()
+		if v, err := ast.ValueFromReader(strings.NewReader(raw)); err == nil && json.Valid([]byte(raw)) {
+			want = ast.NewTerm(v)
+		}
+		if got := fromJSON([]byte(raw)); !got.Equal(want) {
+			t.Errorf("%q is %v, want %v", raw, got, want)
 		}
 	}
 }

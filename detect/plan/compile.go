@@ -324,7 +324,11 @@ func (c *compiler) collection(s ir.Stmt) (op, error) {
 		}, nil
 	case *ir.IsArrayStmt:
 		src := c.operand(s.Source)
-		return func(_ *Machine, f []*ast.Term) ctrl { _, ok := src.get(f).Value.(*ast.Array); return unless(ok) }, nil
+		return func(m *Machine, f []*ast.Term) ctrl {
+			t := src.get(f)
+			_, ok := t.Value.(*ast.Array)
+			return unless(ok || t == m.args)
+		}, nil
 	case *ir.IsSetStmt:
 		src := c.operand(s.Source)
 		return func(_ *Machine, f []*ast.Term) ctrl { _, ok := src.get(f).Value.(ast.Set); return unless(ok) }, nil
@@ -333,7 +337,7 @@ func (c *compiler) collection(s ir.Stmt) (op, error) {
 		return func(m *Machine, f []*ast.Term) ctrl {
 			t := src.get(f)
 			_, ok := t.Value.(ast.Object)
-			return unless(ok || m.isInput(t))
+			return unless(ok || m.isInput(t) || m.isArg(t))
 		}, nil
 	}
 	return nil, fmt.Errorf("statement %T", s)
@@ -452,6 +456,14 @@ func (c *compiler) scan(s *ir.ScanStmt) (op, error) {
 			}
 			return false
 		}
+		if f[src] == m.args {
+			for i := range m.lazy.Len() {
+				if each(ast.InternedTerm(i), m.arg(i)) {
+					break
+				}
+			}
+			return out
+		}
 		switch x := m.force(f[src]).Value.(type) {
 		case *ast.Array:
 			for i := range x.Len() {
@@ -480,9 +492,10 @@ func (c *compiler) with(s *ir.WithStmt) (op, error) {
 	}
 	return func(m *Machine, f []*ast.Term) ctrl {
 		saved, memos := f[local], m.memo
-		m.memo = make([]memo, len(memos)) // what rules gave before may not hold with another input
-		val := m.force(v.get(f))
-		if len(path) > 0 {
+		m.memo = m.fresh(len(memos)) // what rules gave before may not hold with another input
+		val := v.get(f)
+		if len(path) > 0 { // else it is the whole: often what stood there before another "with"
+			val = m.force(val)
 			changed := m.change(saved, path, val)
 			if changed == nil {
 				changed = upsert(m.force(saved), path, val)
@@ -491,6 +504,7 @@ func (c *compiler) with(s *ir.WithStmt) (op, error) {
 		}
 		f[local] = val
 		r := body.run(m, f)
+		m.spare = append(m.spare, m.memo)
 		f[local], m.memo = saved, memos
 		if r > leave {
 			return r - 1

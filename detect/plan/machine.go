@@ -43,9 +43,12 @@ type Machine struct {
 	begun   [2]bool
 	lazy    *input.Lazy
 	root    *ast.Term // stands for input: what is below it is made when it is asked for
+	args    *ast.Term // stands for input.args, and below for its elements
+	each    [event.MaxArgs]ast.Term
 	changed []*change // what stands for input "with" another value somewhere, of the present run
 	plan    *Plan
 	memo    []memo
+	spare   [][]memo
 	stack   []*ast.Term
 	result  *ast.Term // of the function that has just returned
 	err     error
@@ -87,6 +90,7 @@ func (m *Machine) change(in *ast.Term, path []*ast.Term, v *ast.Term) *ast.Term 
 	if old == nil {
 		old = ast.ObjectTerm()
 	}
+	old = m.force(old)
 	c := &change{term: ast.NewTerm(ast.Null{}), of: in, key: path[0], value: upsert(old, path[1:], v)}
 	m.changed = append(m.changed, c)
 	return c.term
@@ -98,13 +102,42 @@ type memo struct {
 	value *ast.Term
 }
 
+// fresh returns room for what n functions give.
+func (m *Machine) fresh(n int) []memo {
+	if last := len(m.spare) - 1; last >= 0 && cap(m.spare[last]) >= n {
+		out := m.spare[last][:n]
+		m.spare = m.spare[:last]
+		clear(out)
+		return out
+	}
+	return make([]memo, n)
+}
+
+// place is the value of what stands for an element of input.args.
+type place struct {
+	ast.Null
+	at int
+}
+
+// arg is what stands for an element of input.args.
+func (m *Machine) arg(i int) *ast.Term {
+	t := &m.each[i]
+	if t.Value == nil {
+		t.Value = place{at: i}
+	}
+	return t
+}
+
+// isArg reports whether a term stands for an element of input.args.
+func (m *Machine) isArg(t *ast.Term) bool { _, ok := t.Value.(place); return ok }
+
 // SetContext sets the context that built-in functions see.
 func (m *Machine) SetContext(ctx context.Context) { m.context.Context = ctx }
 
 // Begin makes the machine look at an event. What was made of it is shared by all plans that run until the next Begin.
 func (m *Machine) Begin(ev *event.Event) {
 	if m.root == nil {
-		m.root = ast.NewTerm(ast.Null{})
+		m.root, m.args = ast.NewTerm(ast.Null{}), ast.NewTerm(ast.Null{})
 		m.context.Seed, m.context.Cache, m.context.Cancel = rand.Reader, builtins.Cache{}, topdown.NewCancel()
 		if m.context.Context == nil {
 			m.context.Context = context.Background()
@@ -148,10 +181,16 @@ func (m *Machine) Run(p *Plan, addressText bool, timeout time.Duration) (ast.Val
 	return m.force(out).Value, nil
 }
 
-// force makes the real value of a term that may stand for the whole input.
+// force makes the real value of a term that may stand for the whole input, or its arguments.
 func (m *Machine) force(t *ast.Term) *ast.Term {
-	if t == m.root {
+	switch t {
+	case m.root:
 		return m.lazy.Document()
+	case m.args:
+		return m.lazy.Args()
+	}
+	if p, ok := t.Value.(place); ok {
+		return m.lazy.Args().Value.(*ast.Array).Elem(p.at)
 	}
 	if c := m.changedInput(t); c != nil {
 		if c.doc == nil {
@@ -281,10 +320,23 @@ func (m *Machine) argument(name *ast.Term) *ast.Term {
 func (m *Machine) get(src, key *ast.Term) *ast.Term {
 	key = m.force(key)
 	if src == m.root {
+		if key.Equal(argsKey) {
+			return m.args
+		}
 		if s, ok := key.Value.(ast.String); ok {
 			return m.lazy.Field(string(s))
 		}
 		return nil
+	}
+	if src == m.args {
+		if i, ok := elementAt(key, m.lazy.Len()); ok {
+			return m.arg(i)
+		}
+		return nil
+	}
+	if p, ok := src.Value.(place); ok {
+		s, _ := key.Value.(ast.String)
+		return m.lazy.ArgField(p.at, string(s))
 	}
 	if c := m.changedInput(src); c != nil {
 		if c.key.Equal(key) {
@@ -296,21 +348,25 @@ func (m *Machine) get(src, key *ast.Term) *ast.Term {
 	case ast.Object:
 		return x.Get(key)
 	case *ast.Array:
-		n, ok := key.Value.(ast.Number)
-		if !ok {
-			return nil
+		if i, ok := elementAt(key, x.Len()); ok {
+			return x.Elem(i)
 		}
-		i, ok := n.Int()
-		if !ok || i < 0 || i >= x.Len() {
-			return nil
-		}
-		return x.Elem(i)
 	case ast.Set:
 		if x.Contains(key) {
 			return key
 		}
 	}
 	return nil
+}
+
+// elementAt reads the place of an element in a list of n.
+func elementAt(key *ast.Term, n int) (int, bool) {
+	v, ok := key.Value.(ast.Number)
+	if !ok {
+		return 0, false
+	}
+	i, ok := v.Int()
+	return i, ok && i >= 0 && i < n
 }
 
 func (m *Machine) equal(a, b *ast.Term) bool {

@@ -35,7 +35,7 @@ func (v Value) Member(name string) Value {
 		return found
 	}
 	for l := v.Elements(); l.Next(); {
-		if l.key.is(name) {
+		if l.Key.is(name) {
 			found = l.Value
 		}
 	}
@@ -73,7 +73,7 @@ func (v Value) Int() (int64, bool) {
 	if v.Kind() != '0' {
 		return 0, false
 	}
-	if strings.IndexAny(string(v), ".eE") < 0 {
+	if !strings.ContainsAny(string(v), ".eE") {
 		if n, err := strconv.ParseInt(string(v), 10, 64); err == nil {
 			return n, true
 		}
@@ -106,8 +106,8 @@ func (v Value) Len(buf *[]byte) (int, bool) {
 
 // List goes through the elements of a list, or the members of an object.
 type List struct {
-	Value  // the present one
-	key    Value
+	Value        // the present one
+	Key    Value // its name, in an object
 	rest   string
 	object bool
 }
@@ -128,7 +128,7 @@ func (l *List) Next() bool {
 		return false
 	}
 	if l.object {
-		l.key, l.rest = cut(l.rest)
+		l.Key, l.rest = cut(l.rest)
 		l.rest = space(l.rest)
 		if l.rest == "" || l.rest[0] != ':' {
 			return false
