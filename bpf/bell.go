@@ -18,8 +18,8 @@ const (
 	// pollInterval bounds how long an event that is not urgent waits in the ring while there are some. Waking the reader for
 	// each event would cost the observed process more than everything else.
 	pollInterval = 8 * time.Millisecond
-	// sleepInterval is how long the reader sleeps when nothing happened in the last interval. The first event wakes it; the interval
-	// only bounds what a lost race with that event costs.
+	// sleepInterval is how long the reader sleeps when nothing happened in the last interval. The first event wakes it, at once if it
+	// is urgent; the interval bounds how long another one waits that came while the reader asked for that.
 	sleepInterval = 128 * time.Millisecond
 )
 
@@ -61,7 +61,11 @@ func newBell(ring, state *ebpf.Map, reader *ringbuf.Reader) (*bell, error) {
 			return true
 		}
 		b.waiting = true
-		return b.asleep && !b.sleep()
+		if b.asleep && b.askToWake() != nil {
+			return true
+		}
+		// The poller has just forgotten whatever rang before this wait: its record is in the ring.
+		return b.reader.AvailableBytes() > 0
 	}
 	return b, nil
 }
@@ -86,13 +90,11 @@ func (b *bell) wait(ctx context.Context, asleep bool) error {
 	return fmt.Errorf("wait for the ring: %w", err)
 }
 
-// sleep asks to be woken by the next record, unless there is one.
-func (b *bell) sleep() bool {
-	if _, err := b.state.WriteAt([]byte{1, 0, 0, 0}, 0); err != nil {
-		return false
-	}
+// askToWake has the next record ring the bell, even if it is not urgent.
+func (b *bell) askToWake() error {
+	_, err := b.state.WriteAt([]byte{1, 0, 0, 0}, 0)
 	b.sleeps.Add(1) // a barrier: the write above is seen before the ring is looked at
-	return b.reader.AvailableBytes() == 0
+	return err
 }
 
 // interrupt ends a wait whose context is done.

@@ -28,7 +28,7 @@ type emitter struct {
 	record int // bytes
 }
 
-func newEmitter(b *testing.B, s *Sensor, urgent bool) *emitter {
+func newEmitter(b testing.TB, s *Sensor, urgent bool) *emitter {
 	ev := event.New(event.ByName("security_file_open"))
 	ev.Header().SetComm("nginx")
 	ev.SetHost("node-1")
@@ -87,7 +87,7 @@ func newEmitter(b *testing.B, s *Sensor, urgent bool) *emitter {
 	return &emitter{prog, counts, size}
 }
 
-func (m *emitter) emit(b *testing.B, n int) {
+func (m *emitter) emit(b testing.TB, n int) {
 	for n > 0 {
 		k := min(n, 1<<16)
 		if _, err := m.prog.Run(&ebpf.RunOptions{Data: make([]byte, 64), Repeat: uint32(k)}); err != nil {
@@ -179,7 +179,7 @@ func bare(s *Sensor) func(context.Context, func(*event.Event)) error {
 	}
 }
 
-func openForBench(b *testing.B) *Sensor {
+func openQuiet(b testing.TB) *Sensor {
 	s, err := Open(Options{Features: testFeatures(b), RingBytes: 4 << 20})
 	if err != nil {
 		b.Fatal(err)
@@ -198,7 +198,7 @@ func BenchmarkBurst(b *testing.B) {
 		run  func(*Sensor) func(context.Context, func(*event.Event)) error
 	}{{"bare reader", bare}, {"decoded", func(s *Sensor) func(context.Context, func(*event.Event)) error { return s.Run }}} {
 		b.Run(c.name, func(b *testing.B) {
-			s := openForBench(b)
+			s := openQuiet(b)
 			m := newEmitter(b, s, false)
 			burst := (4 << 20) * 2 / 3 / (m.record + 8)
 			reader := consume(b, c.run(s), func(*event.Event) {})
@@ -237,7 +237,7 @@ func BenchmarkPaced(b *testing.B) {
 		run  func(*Sensor) func(context.Context, func(*event.Event)) error
 	}{{"bare reader", bare}, {"decoded", func(s *Sensor) func(context.Context, func(*event.Event)) error { return s.Run }}} {
 		b.Run(c.name, func(b *testing.B) {
-			s := openForBench(b)
+			s := openQuiet(b)
 			m, urgent := newEmitter(b, s, false), newEmitter(b, s, true)
 			ages, urgentAges := make([]uint64, 0, 1<<20), make([]uint64, 0, 1<<16)
 			count := 0
