@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +27,7 @@ import (
 // The test binary is also the program that is watched: with TOCSIN_TRIGGER it runs that trigger and exits.
 func TestMain(m *testing.M) {
 	if name := os.Getenv("TOCSIN_TRIGGER"); name != "" {
+		runtime.LockOSThread() // a mount namespace, an identity, a name is the thread's
 		for _, tr := range triggers {
 			if tr.name == name {
 				tr.child(os.Getenv("TOCSIN_TRIGGER_ARG"))
