@@ -31,6 +31,8 @@ type Job struct {
 	Dir     string   // working directory in the guest, created if need be
 	// Files are files or folders of the host to copy: path in the guest → path on the host.
 	Files map[string]string
+	// Systemd boots this machine's systemd, with its journal, and runs the program as one of its services.
+	Systemd bool
 	// Output receives the program's standard output and error as they are written.
 	Output io.Writer
 	// Console, if not nil, receives what the kernel prints.
@@ -160,6 +162,10 @@ func arguments(img Image, job Job, ramfs string) []string {
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
 		"-chardev", "file,id=out,path=/dev/fd/3",
 	)
+	cmdline := job.Cmdline
+	if job.Systemd {
+		cmdline = "systemd.unit=vmtest.service " + cmdline
+	}
 	console, output := "ttyS0", "ttyS1"
 	if img.Arch == "arm64" { // its machine has one serial port
 		console, output = "ttyAMA0", "ttyS0"
@@ -168,7 +174,7 @@ func arguments(img Image, job Job, ramfs string) []string {
 		args = append(args, "-cpu", "max", "-serial", "chardev:out")
 	}
 	// What the kernel does not know becomes the init's environment.
-	return append(args, "-append", strings.TrimSpace("console="+console+" vmtest_output="+output+" quiet panic=-1 audit=0 lsm="+LSMs+" "+job.Cmdline))
+	return append(args, "-append", strings.TrimSpace("console="+console+" vmtest_output="+output+" quiet panic=-1 audit=0 lsm="+LSMs+" "+cmdline))
 }
 
 // console keeps the end of what the kernel and the init print.

@@ -32,6 +32,12 @@ func (a *archive) write(b []byte) {
 	}
 }
 
+func (a *archive) fail(err error) {
+	if a.err == nil {
+		a.err = err
+	}
+}
+
 func (a *archive) pad() { a.write(make([]byte, -a.size&3)) }
 
 // entry adds one name, with its parent folders, whose content has size bytes. mode is as in
@@ -116,10 +122,13 @@ func (a *archive) libraries(src string) {
 		loader := strings.TrimRight(string(interp), "\x00")
 		a.file(loader, loader)
 	}
+	dirs, _ := e.DynString(elf.DT_RUNPATH)
+	// A library without a path of its own counts on that of the program, which is where it lies itself.
+	dirs = append(dirs, filepath.Dir(src), "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib")
 	libs, _ := e.ImportedLibraries()
 	for _, lib := range libs {
 		found := false
-		for _, dir := range []string{"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"} {
+		for _, dir := range dirs {
 			if p := filepath.Join(dir, lib); exists(p) {
 				a.file(p, p)
 				found = true
@@ -211,6 +220,9 @@ func initramfs(w io.Writer, box string, job Job) error {
 	a.file("/vmtest/program", job.Program)
 	if job.Dir != "" {
 		a.dir(job.Dir)
+	}
+	if job.Systemd {
+		a.systemd()
 	}
 	for dst, src := range job.Files {
 		if !exists(src) {

@@ -66,6 +66,7 @@ func run(ctx context.Context) (int, error) {
 	cmdline := fs.String("cmdline", "", "append to the kernel command line")
 	memory := fs.Int("memory", 1024, "guest memory in MiB")
 	icount := fs.Bool("icount", false, "one nanosecond of guest time per instruction: clocks count instructions")
+	systemd := fs.Bool("systemd", false, "boot this machine's systemd, and run PROGRAM as one of its services")
 	timeout := fs.Duration("timeout", 5*time.Minute, "stop the guest after this time")
 	verbose := fs.Bool("v", false, "print the kernel's console on standard error")
 	check := fs.Bool("check", false, "only check that QEMU, busybox and the kernel are there")
@@ -106,7 +107,7 @@ func run(ctx context.Context) (int, error) {
 	job := kernel.Job{
 		Program: fs.Arg(0), Args: fs.Args()[1:], Dir: cwd, Files: map[string]string{},
 		Env: append(environment(env), "VMTEST_KERNEL="+*name), Output: os.Stdout,
-		Cmdline: *cmdline, Memory: *memory, ICount: *icount, Timeout: *timeout,
+		Systemd: *systemd, Cmdline: *cmdline, Memory: *memory, ICount: *icount, Timeout: *timeout,
 	}
 	if *verbose {
 		job.Console = os.Stderr
