@@ -26,6 +26,7 @@ type suite struct {
 	module   string // a kernel module to load, where the kernel's package has it
 	rootkit  bool   // the module that changes the kernel as rootkits do
 	programs bool   // the programs of cmd/, built before
+	units    bool   // systemd, and the units of those programs
 	only     string // -test.run
 	long     bool   // only when TOCSIN_TEST_KERNELS asks for kernels: emulation takes minutes
 	memory   int    // MiB
@@ -37,6 +38,7 @@ var suites = []suite{
 	{pkg: "simulate", runc: true, module: "dummy", rootkit: true, memory: 1536, timeout: 10 * time.Minute},
 	{pkg: "test/e2e", runc: true, programs: true, only: "TestTutorial", memory: 3072, timeout: 10 * time.Minute},
 	{pkg: "test/e2e", runc: true, programs: true, only: "TestSimulate|TestTwoProcesses|TestBrokenRule", memory: 3072, timeout: 20 * time.Minute, long: true},
+	{pkg: "test/e2e", programs: true, units: true, only: "^TestUnits$", memory: 3072, timeout: 20 * time.Minute, long: true},
 	{pkg: "cmd/internal/sensor", only: "TestFiltersInTheKernel", memory: 2048, timeout: 15 * time.Minute, long: true},
 	{pkg: "test/faults", programs: true, only: "TestClockJumps", memory: 2048, timeout: 5 * time.Minute},
 }
@@ -130,8 +132,12 @@ func run(t *testing.T, root, name string, img kernel.Image, s suite) {
 	}
 	if s.programs {
 		build(t, root, img.Arch, "build", "-ldflags=-s -w", "-o", dir+"/bin/", "./cmd/...")
-		job.Files["/opt/tocsin"] = filepath.Join(dir, "bin")
-		job.Env = append(job.Env, "TOCSIN_BIN=/opt/tocsin")
+		job.Files["/usr/bin"] = filepath.Join(dir, "bin")
+		job.Env = append(job.Env, "TOCSIN_BIN=/usr/bin")
+	}
+	if s.units {
+		job.Systemd = true
+		job.Files["/etc/systemd/system"] = filepath.Join(root, "deployments/systemd")
 	}
 	var out bytes.Buffer
 	job.Output = &out
