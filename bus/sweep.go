@@ -13,6 +13,8 @@ const (
 	// sweepBytes is how much of what is acknowledged a stream may hold before it is worth deleting: whole files of the
 	// server go then.
 	sweepBytes = 16 << 20
+	// lagLooks is for how many looks a server of a cluster may be behind another, where one of both is overloaded: half a minute.
+	lagLooks = 15
 )
 
 // sweeper deletes what a stream's consumers have acknowledged.
@@ -20,8 +22,8 @@ type sweeper struct {
 	bus      *Bus
 	stream   string
 	durables []string
-	keep     bool   // while there is room: FINDINGS is also a history
-	last     uint64 // sequence in the stream at the last look
+	keep     bool     // while there is room: FINDINGS is also a history
+	looks    []uint64 // last sequences in the stream at the last looks, oldest first
 	crowded  atomic.Bool
 	cancel   context.CancelFunc
 	done     chan struct{}
@@ -60,22 +62,30 @@ func (s *sweeper) once(ctx context.Context) error {
 	}
 	info := st.CachedInfo()
 	state := info.State
-	floor := state.LastSeq
+	floor, settled := state.LastSeq, uint64(0)
+	lag := 1
+	if info.Config.Replicas > 1 {
+		lag = lagLooks
+	}
+	if len(s.looks) >= lag {
+		s.looks = s.looks[len(s.looks)-lag:]
+		settled = s.looks[0]
+	}
 	for _, durable := range s.durables {
 		cons, err := st.Consumer(ctx, durable)
 		if err != nil {
 			return err
 		}
 		// The floor of a consumer of some subjects that has nothing to do stays where it is. It may not have seen yet what the
-		// stream has: in a cluster they are led by different servers. So what has come since the last look stays.
+		// stream has: in a cluster they are led by different servers. So what has come of late stays.
 		c := cons.CachedInfo()
 		if !s.keep || c.NumPending > 0 || c.NumAckPending > 0 {
 			floor = min(floor, c.AckFloor.Stream)
 		} else {
-			floor = min(floor, s.last)
+			floor = min(floor, settled)
 		}
 	}
-	s.last = state.LastSeq
+	s.looks = append(s.looks, state.LastSeq)
 	limit := uint64(max(info.Config.MaxBytes, 0))
 	// Something that is not acknowledged for long holds up what is behind it.
 	s.crowded.Store(limit > 0 && state.Bytes > limit/4)
