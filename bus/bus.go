@@ -189,8 +189,29 @@ func (s Streams) configs() []jetstream.StreamConfig {
 	return list
 }
 
-// Ensure creates the streams, or brings them to what s says.
+// reachWithin is how long a server may take to come up that was started together with this program.
+const reachWithin = 30 * time.Second
+
+// reach waits for the server. What is asked of one that is away fails with an error about a buffer.
+func (b *Bus) reach(ctx context.Context) error {
+	for start := time.Now(); !b.nc.IsConnected(); {
+		if time.Since(start) > reachWithin {
+			return fmt.Errorf("NATS is not reached within %v: is it up, at the address that nats.url says?", reachWithin)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// Ensure creates the streams, or brings them to what s says. It waits for a server that is not up yet.
 func (b *Bus) Ensure(ctx context.Context, s Streams) error {
+	if err := b.reach(ctx); err != nil {
+		return err
+	}
 	b.replicas.Store(int32(max(s.Replicas, 1)))
 	seen := map[string]string{}
 	for _, o := range s.Outputs {
