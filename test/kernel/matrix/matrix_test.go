@@ -7,9 +7,11 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -301,9 +303,9 @@ func (r *results) save(file, kernelName string) error {
 		}
 		switch len(parts) {
 		case 2: // an event: why hooks cannot be used
-			for kind, why := range one.attrs {
+			for _, kind := range slices.Sorted(maps.Keys(one.attrs)) {
 				if !evasion {
-					k.Results = append(k.Results, Result{Event: parts[1], Hook: kind, Outcome: Unusable, Reason: why[0]})
+					k.Results = append(k.Results, Result{Event: parts[1], Hook: kind, Outcome: Unusable, Reason: one.attrs[kind][0]})
 				}
 			}
 		case 3: // a hook
