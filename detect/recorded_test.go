@@ -112,7 +112,7 @@ func BenchmarkRecorded(b *testing.B) {
 	b.Run("matches=0.1%/opa", func(b *testing.B) { run(b, events[:min(len(events), 2000)], plainOPA(b, rules)) })
 	var held Held // as the sensor does
 	b.Run("matches=100%/engine", func(b *testing.B) { everyMatch(b, rules, attacks, func(_ *Engine, h Hit) { held.Hold(h) }) })
-	// Rules over packets read documents, of which OPA's plan decides.
+	// Rules over packets read documents.
 	ofPackets := func(ev *event.Event) bool { return strings.HasPrefix(ev.Name(), "net_packet_") }
 	for name, leaveOut := range map[string]func(*event.Event) bool{
 		"packets": func(ev *event.Event) bool { return !ofPackets(ev) }, "others": ofPackets,
