@@ -348,6 +348,8 @@ func (o callOptions) start(t *testing.T, ready func(ns uint32)) (pid uint32) {
 	if err := syscall.Stat(fmt.Sprintf("/proc/%d/ns/mnt", cmd.Process.Pid), &st); err != nil {
 		t.Fatal(err)
 	}
+	// It waits for its input. What it did to start is not compared: whether a watch reads that before it knows the namespace is chance.
+	time.Sleep(2 * time.Second)
 	ready(uint32(st.Ino))
 	in.Close()
 	if err := cmd.Wait(); err != nil {
