@@ -189,13 +189,22 @@ func (s Streams) configs() []jetstream.StreamConfig {
 	return list
 }
 
-// reachWithin is how long a server may take to come up that was started together with this program.
+// reachWithin is how long a server, or a cluster of them, may take to come up that was started together with this program.
 const reachWithin = 30 * time.Second
 
-// reach waits for the server. What is asked of one that is away fails with an error about a buffer.
+// reach waits for the server, and for the leader of its cluster. What is asked of a server that is away fails with an error about a
+// buffer; what is asked of a cluster without a leader is not answered.
 func (b *Bus) reach(ctx context.Context) error {
-	for start := time.Now(); !b.nc.IsConnected(); {
-		if time.Since(start) > reachWithin {
+	for start := time.Now(); ; {
+		connected := b.nc.IsConnected()
+		if connected && !incomplete(b.ask(ctx)) {
+			return nil // what else is wrong, creating the streams says
+		}
+		switch {
+		case time.Since(start) < reachWithin:
+		case connected:
+			return fmt.Errorf("the servers of NATS have not found each other within %v: are most of them up, and their routes right?", reachWithin)
+		default:
 			return fmt.Errorf("NATS is not reached within %v: is it up, at the address that nats.url says?", reachWithin)
 		}
 		select {
@@ -204,7 +213,13 @@ func (b *Bus) reach(ctx context.Context) error {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	return nil
+}
+
+func (b *Bus) ask(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	_, err := b.js.AccountInfo(ctx)
+	return err
 }
 
 // Ensure creates the streams, or brings them to what s says. It waits for a server that is not up yet.
@@ -212,6 +227,7 @@ func (b *Bus) Ensure(ctx context.Context, s Streams) error {
 	if err := b.reach(ctx); err != nil {
 		return err
 	}
+	complete := time.Now().Add(reachWithin)
 	b.replicas.Store(int32(max(s.Replicas, 1)))
 	seen := map[string]string{}
 	for _, o := range s.Outputs {
@@ -221,7 +237,7 @@ func (b *Bus) Ensure(ctx context.Context, s Streams) error {
 		seen[Token(o)] = o
 	}
 	for _, c := range s.configs() {
-		if err := b.ensure(ctx, c, s.MaxBytes == 0); err != nil {
+		if err := b.ensure(ctx, c, s.MaxBytes == 0, complete); err != nil {
 			return err
 		}
 	}
@@ -233,7 +249,8 @@ const minStream = 1 << 20
 
 // ensure creates one stream. NATS sets the bound of each stream aside, so that a small disk may not have it: then the
 // stream gets what there is, and the log says so. keep is whether a stream that had to be small before stays so.
-func (b *Bus) ensure(ctx context.Context, c jetstream.StreamConfig, keep bool) error {
+// A cluster that has no leader yet is asked again until complete.
+func (b *Bus) ensure(ctx context.Context, c jetstream.StreamConfig, keep bool, complete time.Time) error {
 	wanted := c.MaxBytes
 	if keep {
 		if old, err := b.js.Stream(ctx, c.Name); err == nil {
@@ -255,10 +272,18 @@ func (b *Bus) ensure(ctx context.Context, c jetstream.StreamConfig, keep bool) e
 			c.MaxBytes /= 8 // the others need some, too
 		case full:
 			return fmt.Errorf("create stream %s: the disk of NATS has not even %d MiB to set aside for it%s: free some space there, or set nats.max_bytes lower: %w", c.Name, c.MaxBytes>>20, b.account(ctx), err)
+		case ctx.Err() == nil && incomplete(err) && time.Now().Before(complete):
+			time.Sleep(100 * time.Millisecond)
 		default:
 			return fmt.Errorf("create stream %s: %w", c.Name, err)
 		}
 	}
+}
+
+// incomplete is what a cluster answers, or does not answer, whose servers have not found each other yet.
+func incomplete(err error) bool {
+	var api *jetstream.APIError
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &api) && (api.ErrorCode == 10005 || api.ErrorCode == 10008)
 }
 
 // account says how much NATS may store, and has set aside.
