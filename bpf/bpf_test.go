@@ -512,6 +512,28 @@ func TestHooks(t *testing.T) {
 	}
 }
 
+// TestLoad has the best hook of every event loaded and attached at once: what the verifier of another kernel refuses is seen in a minute.
+func TestLoad(t *testing.T) {
+	f := testFeatures(t)
+	s, err := Open(Options{Features: f, VerifierLog: true})
+	if err != nil {
+		t.Fatalf("%+v", err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	var all []string
+	for _, def := range event.All() {
+		if f.Hooks(def.Name).Hook != nil {
+			all = append(all, def.Name)
+		}
+	}
+	selectAll(t, s, all...)
+	t.Logf("%d of %d events", len(all), len(event.All()))
+}
+
 // forHooks runs a subtest for each hook that this kernel has for the event.
 func forHooks(t *testing.T, f *Features, name string, test func(*testing.T, *Hook)) {
 	choice := f.Hooks(name)
