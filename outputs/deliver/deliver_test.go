@@ -210,16 +210,15 @@ func TestAllArrive(t *testing.T) {
 }
 
 func TestOutageWaitsInTheQueue(t *testing.T) {
-	up := time.Time{}
+	up := sync.OnceValue(func() time.Time { return time.Now().Add(time.Hour) }) // an hour from the first delivery
 	var tries atomic.Int64
 	run(t, 1000, Options{}, func(ctx context.Context, b []finding.Notification) error {
-		if time.Now().Before(up) {
+		if time.Now().Before(up()) {
 			tries.Add(1)
 			return errors.New("connection refused")
 		}
 		return nil
 	}, func(q *queue, w *Worker) {
-		up = time.Now().Add(time.Hour)
 		time.Sleep(59 * time.Minute)
 		if s := w.Status(); s.State == "ok" || s.LastError != "connection refused" {
 			t.Errorf("%+v", s)
