@@ -515,9 +515,9 @@ func TestHooks(t *testing.T) {
 // TestLoad has the best hook of every event loaded and attached at once: what the verifier of another kernel refuses is seen in a minute.
 func TestLoad(t *testing.T) {
 	f := testFeatures(t)
-	s, err := Open(Options{Features: f, VerifierLog: true})
+	s, err := Open(Options{Features: f})
 	if err != nil {
-		t.Fatalf("%+v", err)
+		t.Fatal(err)
 	}
 	defer func() {
 		if err := s.Close(); err != nil {

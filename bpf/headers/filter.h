@@ -191,17 +191,15 @@ __noinline int match_needles(u32 slot, u32 table, u64 pos, u64 len)
 	u8 *text = s->rec + pos;
 	u64 so_far = 0, found = 0, first = t->first;
 	u32 i = 0;
-	for (; i + 4 <= len; i += 4) { /* four at a time: this loop is what searching costs */
-		BOUND(i, 255); /* below HAYSTACK_MAX; else the compiler counts from -4, of which Linux 7 makes a place before the text */
+	for (; i < HAYSTACK_MAX && i + 4 <= len; i += 4) { /* four at a time: this loop is what searching costs */
+		asm volatile("" : "+r"(i)); /* else the compiler counts from -4, of which Linux 7 makes a place before the text */
 		FIND(text[i]);
 		FIND(text[i + 1]);
 		FIND(text[i + 2]);
 		FIND(text[i + 3]);
 	}
-	for (u32 end = i + 3; i < end && i < len; i++) {
-		BOUND(i, 255);
+	for (u32 end = i + 3; i < end && i < len; i++)
 		FIND(text[i]);
-	}
 	found &= t->last;
 	if (!found)
 		return 0;
