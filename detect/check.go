@@ -97,8 +97,7 @@ func Check(opts CheckOptions, sources ...Source) *CheckResult {
 			continue
 		}
 		c := &checker{rule: rr, opts: opts}
-		c.run()
-		res.Rules = append(res.Rules, c.summary())
+		res.Rules = append(res.Rules, c.run())
 		res.Diagnostics = append(res.Diagnostics, c.out...)
 	}
 	res.Diagnostics = append(res.Diagnostics, checkLists(opts.Beside, sources)...)
@@ -135,7 +134,7 @@ func (c *checker) summary() CheckedRule {
 	return s
 }
 
-func (c *checker) run() {
+func (c *checker) run() CheckedRule {
 	p, meta := c.rule.policy, c.rule.meta
 	selLine, metaLine := p.Line("tracee_selected_events"), p.Line("__rego_metadoc__")
 	var defs []*event.Def
@@ -167,21 +166,24 @@ func (c *checker) run() {
 	if p.Multi() {
 		c.say(LevelError, "match-is-set", p.Line("tracee_match"), "tracee_match is a set, which is never a match", "make it true or one object")
 	}
-	if !slices.ContainsFunc(c.out, func(d Diagnostic) bool { return d.Level == LevelError }) { // which is why, then
-		c.conditions(defs)
-	}
 	for _, text := range meta.unknownAttack {
 		c.say(LevelWarning, "unknown-attack", metaLine, fmt.Sprintf("ATT&CK has no technique %q", text), `use its id ("T1611") or its name, with the tactic before a colon if you like; the text is kept as it is`)
 	}
 	if meta.severityAbsent {
 		c.say(LevelWarning, "no-severity", metaLine, "the metadata has no severity: findings are medium", `add "Severity": 0 to 4 to the properties`)
 	}
-	switch s := c.summary(); s.Address {
+	s := c.summary()
+	switch s.Address {
 	case "text":
 		c.say(LevelNote, "address-form", 0, "reads socket addresses as one text", "")
 	case "object":
 		c.say(LevelNote, "address-form", 0, "reads socket addresses as objects", "")
 	}
+	// Last, because an engine keeps little of a rule. An error is why, where there is one.
+	if !slices.ContainsFunc(c.out, func(d Diagnostic) bool { return d.Level == LevelError }) {
+		c.conditions(defs)
+	}
+	return s
 }
 
 // conditions finds the events of which none can satisfy what the rule asks, whatever the reason.

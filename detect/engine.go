@@ -208,6 +208,16 @@ var noEntries = &dispatch{}
 func (e *Engine) Compile(rules []Rule) (*Ruleset, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	set, err := e.gather(rules)
+	if err != nil {
+		return nil, err
+	}
+	set.build()
+	return set, nil
+}
+
+// gather makes a set of the rules that are on, without its tables.
+func (e *Engine) gather(rules []Rule) (*Ruleset, error) {
 	set := &Ruleset{byName: map[string]*dispatch{}}
 	seen := map[string]bool{}
 	for _, r := range rules {
@@ -230,42 +240,54 @@ func (e *Engine) Compile(rules []Rule) (*Ruleset, error) {
 		}
 		set.rules = append(set.rules, x)
 	}
-	set.build()
 	return set, nil
 }
 
-// build makes the dispatch tables.
-func (s *Ruleset) build() {
+// selected are the names of the events that the rules select.
+func (s *Ruleset) selected() map[string]bool {
 	names := map[string]bool{}
 	for _, r := range s.rules {
 		for _, sel := range r.Selectors() {
 			names[sel.Name] = true
 		}
 	}
+	return names
+}
+
+// defs are the events of which each has a dispatch of its own: a rule about any event does not ask for every system call.
+func (s *Ruleset) defs() []*event.Def {
+	var out []*event.Def
+	for i := range event.All() {
+		out = append(out, &event.All()[i])
+	}
+	names := s.selected()
+	for i := range event.Syscalls() {
+		if def := &event.Syscalls()[i]; names[def.Name] {
+			out = append(out, def)
+		}
+	}
+	return out
+}
+
+// build makes the dispatch tables.
+func (s *Ruleset) build() {
 	s.any = s.dispatch("", nil)
 	s.byID = make([]*dispatch, event.MaxID+1)
 	for i := range s.byID {
 		s.byID[i] = noEntries
 	}
-	add := func(def *event.Def) {
+	for i := range event.Syscalls() {
+		s.byID[event.Syscalls()[i].ID] = s.any
+	}
+	names := s.selected()
+	for _, def := range s.defs() {
 		d := s.dispatch(def.Name, def)
 		s.byID[def.ID] = d
 		if sel, ok := d.selection(def); ok {
 			s.selections = append(s.selections, sel)
 		}
 		d.clauses = [3]map[int32]*native.Clauses{}
-	}
-	for i := range event.All() {
-		def := &event.All()[i]
-		add(def)
 		names[def.Name] = true
-	}
-	for i := range event.Syscalls() {
-		def := &event.Syscalls()[i]
-		s.byID[def.ID] = s.any
-		if names[def.Name] { // a rule about any event does not ask for every system call
-			add(def)
-		}
 	}
 	for name := range names {
 		if name != "" {

@@ -90,15 +90,17 @@ func explain(r Rule, recorded map[string][]*event.Event) (Explanation, error) {
 			}
 		}
 	}
-	e, err := New(Options{Rules: []Rule{r}, Enable: []string{meta.ID}})
+	e, err := New(Options{Enable: []string{meta.ID}})
 	if err != nil {
 		return x, err
 	}
-	set := e.set.Load()
-	for id, d := range set.byID {
-		if d != set.any && len(d.entries) > 0 {
-			def := event.ByID(event.ID(id))
-			x.Events = append(x.Events, explainEvent(def, set.dispatch(def.Name, def), rr, recorded[def.Name]))
+	set, err := e.gather([]Rule{r}) // what a set in force has given up is wanted here
+	if err != nil {
+		return x, err
+	}
+	for _, def := range set.defs() {
+		if d := set.dispatch(def.Name, def); len(d.entries) > 0 {
+			x.Events = append(x.Events, explainEvent(def, d, rr, recorded[def.Name]))
 		}
 	}
 	return x, nil

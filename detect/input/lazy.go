@@ -25,7 +25,7 @@ type Lazy struct {
 	values [event.MaxArgs]*ast.Term
 	args   *ast.Term
 	has    []int                        // the arguments that the event has
-	named  []argTerms                   // all of the event\'s definition
+	named  []argTerms                   // all of the event's definition
 	terms  map[*event.Def][]argTerms    // kept from event to event, of the catalogue's events
 	known  map[*event.Process]*ast.Term // kept from event to event: what is published of a process never changes
 }

@@ -319,7 +319,7 @@ func Unshare(all []*Node) *Node {
 	}
 	var out []*Node
 	for _, same := range related(all) {
-		if !same.shared {
+		if len(same.names) == 0 {
 			out = append(out, same.nodes...)
 			continue
 		}
@@ -334,9 +334,8 @@ func Unshare(all []*Node) *Node {
 
 // sharing are conditions that share wildcards with one another.
 type sharing struct {
-	nodes  []*Node
-	shared bool
-	names  map[string]bool
+	nodes []*Node
+	names map[string]bool // of the wildcards; none: it is one condition, which shares nothing
 }
 
 // related gathers the conditions that share wildcards, in their order.
@@ -345,7 +344,6 @@ func related(all []*Node) []*sharing {
 	for _, n := range all {
 		here := &sharing{nodes: []*Node{n}, names: map[string]bool{}}
 		n.shared(here.names)
-		here.shared = len(here.names) > 0
 		out = slices.DeleteFunc(out, func(g *sharing) bool {
 			for name := range g.names {
 				if here.names[name] {

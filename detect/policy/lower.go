@@ -22,7 +22,7 @@ func (r *Rule) lower() *lowered {
 	if r.lowered == nil {
 		condition, answers := r.lowerResidue()
 		r.lowered = &lowered{condition, answers}
-		r.releaseCompiler()
+		r.releaseSource()
 	}
 	return r.lowered
 }

@@ -37,7 +37,7 @@ func (r *Rule) plan() (*plan.Plan, error) {
 	if _, err := rego.New(rego.ParsedQuery(body), rego.Compiler(r.compiled()), rego.Store(r.library.Store()), rego.Target(target)).PrepareForEval(ctx); err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
-	r.Release()
+	r.releaseSource()
 	path := make([]string, 0, len(r.match)-1)
 	for _, t := range r.match[1:] {
 		s, ok := t.Value.(ast.String)

@@ -111,16 +111,14 @@ func (r *Rule) Release() {
 	r.lowering.Lock()
 	r.lowered = nil
 	r.lowering.Unlock()
-	r.releaseCompiler()
-	r.compiling.Lock()
-	r.module = nil
-	r.compiling.Unlock()
+	r.releaseSource()
 }
 
-func (r *Rule) releaseCompiler() {
+// releaseSource frees the file as it was parsed, and OPA's compiler, which is most of it.
+func (r *Rule) releaseSource() {
 	r.compiling.Lock()
 	defer r.compiling.Unlock()
-	r.compiler = nil
+	r.module, r.compiler = nil, nil
 }
 
 // NewCompiler returns a compiler with the built-in functions that rules may use.
