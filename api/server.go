@@ -61,7 +61,7 @@ type OutputInfo struct {
 	Name    string `json:"name"`
 	Type    string `json:"type"`
 	Target  string `json:"target,omitempty" doc:"where it sends to, secrets hidden"`
-	State   string `json:"state,omitempty" doc:"closed, open or half-open: the circuit breaker"`
+	State   string `json:"state,omitempty" doc:"ok, down (the destination fails, the circuit breaker is open) or trying"`
 	Backlog uint64 `json:"backlog" doc:"notifications waiting in its queue"`
 }
 

@@ -78,7 +78,10 @@ func (v outputView) List() []api.OutputInfo {
 	cfg := v.r.config.Load()
 	out := []api.OutputInfo{}
 	for _, s := range v.r.outputs.status() {
-		out = append(out, api.OutputInfo{Name: s.Output, Type: cfg.Outputs[s.Output].Type, State: s.State, Backlog: backlogs[bus.Token(s.Output)]})
+		o := cfg.Outputs[s.Output]
+		out = append(out, api.OutputInfo{
+			Name: s.Output, Type: o.Type, Target: outputs.Target(o.Settings), State: s.State, Backlog: backlogs[bus.Token(s.Output)],
+		})
 	}
 	return out
 }

@@ -48,7 +48,7 @@ func (c *outputsListCmd) Run(e *env) error {
 		return writeJSON(e.stdout, res.Outputs)
 	}
 	if len(res.Outputs) == 0 {
-		fmt.Fprintln(e.stderr, "No outputs are configured (docs/configuration.md).")
+		fmt.Fprintln(e.stderr, "No outputs are configured: see docs/outputs.md.")
 		return nil
 	}
 	t := table.New(e.stdout, table.Column{Title: "OUTPUT"}, table.Column{Title: "TYPE"}, table.Column{Title: "STATE"},
