@@ -25,6 +25,7 @@ import (
 	"github.com/tocsin-io/tocsin/cmd/internal/lifecycle"
 	"github.com/tocsin-io/tocsin/cmd/internal/metrics"
 	"github.com/tocsin-io/tocsin/configs"
+	"github.com/tocsin-io/tocsin/configs/settings"
 	"github.com/tocsin-io/tocsin/router/pipeline"
 	"github.com/tocsin-io/tocsin/store"
 )
@@ -132,7 +133,7 @@ func (r *Router) startServer(context.Context) (lifecycle.Stop, error) {
 	}
 	opts := embedded.Options{Dir: e.Dir, Listen: e.Listen, Log: r.log}
 	if e.Sync != "always" {
-		d, err := time.ParseDuration(e.Sync)
+		d, err := settings.ParseDuration(e.Sync)
 		if err != nil {
 			return nil, fmt.Errorf("nats.embedded.sync: %w", err)
 		}

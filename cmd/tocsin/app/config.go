@@ -2,8 +2,10 @@ package app
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tocsin-io/tocsin/cmd/internal/routing"
 	"github.com/tocsin-io/tocsin/configs"
@@ -33,11 +35,29 @@ func loadConfig(e *env, path string) (*configs.Config, error) {
 	for _, w := range cfg.Warnings {
 		fmt.Fprintln(e.stderr, "warning:", w)
 	}
-	// What is wrong with the routes is told together with the rest.
-	if err = errors.Join(err, routing.Check(cfg)); err != nil {
+	if err = join(err, routing.Check(cfg)); err != nil {
 		return nil, err
 	}
 	return cfg, nil
+}
+
+// join tells what is wrong with the routes together with the rest: of two errors at one place the first.
+func join(err, routes error) error {
+	list, other := configErrors(errors.Join(err, routes))
+	if other != nil {
+		return errors.Join(err, routes)
+	}
+	seen := map[[2]int]bool{}
+	list = slices.DeleteFunc(list, func(e *configs.Error) bool {
+		at := [2]int{e.Line, e.Column}
+		defer func() { seen[at] = true }()
+		return e.Line > 0 && seen[at]
+	})
+	if len(list) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(list, func(a, b *configs.Error) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
+	return list
 }
 
 type configCheckCmd struct {

@@ -10,12 +10,15 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"reflect"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/tocsin-io/tocsin/cmd/internal/logging"
+	"github.com/tocsin-io/tocsin/configs/settings"
 	"github.com/tocsin-io/tocsin/simulate"
 )
 
@@ -134,12 +137,26 @@ func newParser(c *cli, stdout, stderr io.Writer, exit func(int)) (*kong.Kong, er
 		kong.Exit(exit),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}),
 		kong.Vars{"loglevel": "warn"},
+		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(decodeDuration)), // days and weeks, as in the configuration
 		kong.ExplicitGroups([]kong.Group{
 			{Key: "watch", Title: "Watch"},
 			{Key: "author", Title: "Rules and configuration"},
 			{Key: "operate", Title: "Operate"},
 		}),
 	)
+}
+
+func decodeDuration(ctx *kong.DecodeContext, target reflect.Value) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("duration", &text); err != nil {
+		return err
+	}
+	d, err := settings.ParseDuration(text)
+	if err != nil {
+		return err
+	}
+	target.SetInt(int64(d))
+	return nil
 }
 
 // firstWords returns a command without its arguments: "rules check", not "rules check <dir>".
