@@ -7,61 +7,61 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode/utf8"
+	"unsafe"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/tocsin-io/tocsin/detect/rawjson"
+	"github.com/tocsin-io/tocsin/detect/value"
 	"github.com/tocsin-io/tocsin/event"
 )
 
-// Lazy is an event's document of which only what is asked for is made, once. The zero value is ready for Reset.
-// Values are copies: they may outlive the event.
+// Lazy is an event's document of which only what is asked for is made, once. The zero value is ready for Reset. What it makes is valid until
+// the arena is reset, and as long as the event.
 type Lazy struct {
+	arena  *value.Arena
 	ev     *event.Event
 	text   bool // socket addresses as text
-	doc    *ast.Term
-	fields map[string]*ast.Term
-	values [event.MaxArgs]*ast.Term
-	args   *ast.Term
-	has    []int                        // the arguments that the event has
-	named  []argTerms                   // all of the event's definition
-	terms  map[*event.Def][]argTerms    // kept from event to event, of the catalogue's events
-	known  map[*event.Process]*ast.Term // kept from event to event: what is published of a process never changes
+	root   *value.Value
+	args   *value.Value
+	fields [len(names)]*value.Value
+	values [event.MaxArgs]*value.Value
+	has    []int                           // the arguments that the event has
+	known  map[*event.Process]*value.Value // kept from event to event: what is published of a process never changes
 }
-
-// argTerms are what does not change of an argument.
-type argTerms struct{ name, typ *ast.Term }
 
 // maxKnown bounds the processes that are remembered.
 const maxKnown = 64
 
 // names are the members that a document may have, in their order.
-var names = []string{
-	"timestamp", "threadStartTime", "processorId", "processId", "cgroupId", "threadId", "parentProcessId", "hostProcessId", "hostThreadId",
-	"hostParentProcessId", "userId", "mountNamespace", "pidNamespace", "processName", "hostName", "containerId", "containerImage",
-	"containerName", "podName", "podNamespace", "podUID", "container", "kubernetes", "eventId", "eventName", "argsNum", "returnValue",
-	"syscall", "stackAddresses", "contextFlags", "executable", "origin", "effectiveUserId", "loginUserId", "effectiveCapabilities",
-	"leaderStartTime", "parentStartTime", "compat", "count", "process", "args",
+var names = [...]string{
+	"args", "argsNum", "cgroupId", "compat", "container", "containerId", "containerImage", "containerName", "contextFlags", "count",
+	"effectiveCapabilities", "effectiveUserId", "eventId", "eventName", "executable", "hostName", "hostParentProcessId", "hostProcessId",
+	"hostThreadId", "kubernetes", "leaderStartTime", "loginUserId", "mountNamespace", "origin", "parentProcessId", "parentStartTime",
+	"pidNamespace", "podName", "podNamespace", "podUID", "process", "processId", "processName", "processorId", "returnValue",
+	"stackAddresses", "syscall", "threadId", "threadStartTime", "timestamp", "userId",
 }
 
-var nameTerms = func() []*ast.Term {
-	out := make([]*ast.Term, len(names))
+var (
+	nameKeys [len(names)]*value.Value
+	places   = map[string]int{}
+)
+
+func init() {
 	for i, n := range names {
-		out[i] = ast.InternedTerm(n)
+		nameKeys[i] = key(n)
+		places[n] = i
 	}
-	return out
-}()
+}
+
+// key is a name that is needed again and again.
+func key(name string) *value.Value { return (*value.Arena)(nil).String(name) }
 
 // Reset makes l the document of another event.
-func (l *Lazy) Reset(ev *event.Event, addressText bool) {
-	if l.fields == nil {
-		l.fields, l.terms = map[string]*ast.Term{}, map[*event.Def][]argTerms{}
-	}
-	clear(l.fields)
-	l.ev, l.text, l.doc, l.args = ev, addressText, nil, nil
-	l.values = [event.MaxArgs]*ast.Term{}
-	l.named = l.terms[ev.Def]
+func (l *Lazy) Reset(a *value.Arena, ev *event.Event, addressText bool) {
+	l.arena, l.ev, l.text, l.args = a, ev, addressText, nil
+	l.fields, l.values = [len(names)]*value.Value{}, [event.MaxArgs]*value.Value{}
+	l.root = a.From(value.Object, l, 0)
 	l.has = l.has[:0]
 	for i := range ev.Def.Args {
 		if ev.Has(i) {
@@ -70,32 +70,45 @@ func (l *Lazy) Reset(ev *event.Event, addressText bool) {
 	}
 }
 
-// Document returns the whole document.
-func (l *Lazy) Document() *ast.Term {
-	if l.doc == nil {
-		items := make([][2]*ast.Term, 0, len(names))
-		for i, name := range names {
-			if v := l.Field(name); v != nil {
-				items = append(items, ast.Item(nameTerms[i], v))
-			}
+// Document returns the document.
+func (l *Lazy) Document() *value.Value { return l.root }
+
+// Fill makes the whole document.
+func (l *Lazy) Fill(doc *value.Value) {
+	for i := range names {
+		if v := l.member(i); v != nil {
+			l.arena.Put(doc, nameKeys[i], v)
 		}
-		l.doc = ast.ObjectTerm(items...)
 	}
-	return l.doc
+}
+
+// Member makes a member of the document.
+func (l *Lazy) Member(_, key *value.Value) *value.Value {
+	name, ok := key.Text()
+	if !ok {
+		return nil
+	}
+	return l.Field(name)
 }
 
 // Field returns a member of the document, nil when it has none of that name.
-func (l *Lazy) Field(name string) *ast.Term {
-	if t, ok := l.fields[name]; ok {
-		return t
+func (l *Lazy) Field(name string) *value.Value {
+	i, ok := places[name]
+	if !ok {
+		return nil
 	}
-	t := l.field(name)
-	l.fields[name] = t
-	return t
+	return l.member(i)
 }
 
-func (l *Lazy) field(name string) *ast.Term {
-	e := l.ev
+func (l *Lazy) member(i int) *value.Value {
+	if l.fields[i] == nil {
+		l.fields[i] = l.field(names[i])
+	}
+	return l.fields[i]
+}
+
+func (l *Lazy) field(name string) *value.Value {
+	e, a := l.ev, l.arena
 	c, k := e.Container, e.Kubernetes
 	if c == nil {
 		c = &noContainer
@@ -107,103 +120,109 @@ func (l *Lazy) field(name string) *ast.Term {
 	case "args":
 		return l.Args()
 	case "eventName":
-		return str(e.Def.Name)
+		return a.String(e.Def.Name)
 	case "origin":
-		return str(e.Origin().String())
+		return a.String(e.Origin().String())
 	case "processName":
-		return str(e.CommString())
+		return a.String(e.CommString())
 	case "hostName":
-		return str(e.HostName())
+		return a.String(e.HostName())
 	case "containerId":
-		return str(c.ID)
+		return a.String(c.ID)
 	case "containerImage":
-		return str(c.Image)
+		return a.String(c.Image)
 	case "containerName":
-		return str(c.Name)
+		return a.String(c.Name)
 	case "podName":
-		return str(k.PodName)
+		return a.String(k.PodName)
 	case "podNamespace":
-		return str(k.PodNamespace)
+		return a.String(k.PodNamespace)
 	case "podUID":
-		return str(k.PodUID)
+		return a.String(k.PodUID)
 	case "executable":
 		path := ""
 		if e.Process != nil {
 			path = e.Process.Executable
 		}
-		return ast.ObjectTerm(ast.Item(pathKey, str(path)))
+		return l.object(pathKey, a.String(path))
 	case "timestamp":
-		return unsigned(e.Timestamp)
+		return a.Uint(e.Timestamp)
 	case "threadStartTime":
-		return unsigned(e.ThreadStart)
+		return a.Uint(e.ThreadStart)
 	case "leaderStartTime":
-		return unsigned(e.LeaderStart)
+		return a.Uint(e.LeaderStart)
 	case "parentStartTime":
-		return unsigned(e.ParentStart)
+		return a.Uint(e.ParentStart)
 	case "processorId":
-		return unsigned(uint64(e.CPU))
+		return a.Uint(uint64(e.CPU))
 	case "processId":
-		return unsigned(uint64(e.PID))
+		return a.Uint(uint64(e.PID))
 	case "threadId":
-		return unsigned(uint64(e.TID))
+		return a.Uint(uint64(e.TID))
 	case "parentProcessId":
-		return unsigned(uint64(e.PPID))
+		return a.Uint(uint64(e.PPID))
 	case "hostProcessId":
-		return unsigned(uint64(e.HostPID))
+		return a.Uint(uint64(e.HostPID))
 	case "hostThreadId":
-		return unsigned(uint64(e.HostTID))
+		return a.Uint(uint64(e.HostTID))
 	case "hostParentProcessId":
-		return unsigned(uint64(e.HostPPID))
+		return a.Uint(uint64(e.HostPPID))
 	case "userId":
-		return unsigned(uint64(e.UID))
+		return a.Uint(uint64(e.UID))
 	case "effectiveUserId":
-		return unsigned(uint64(e.EUID))
+		return a.Uint(uint64(e.EUID))
 	case "loginUserId":
-		return unsigned(uint64(e.LoginUID))
+		return a.Uint(uint64(e.LoginUID))
 	case "effectiveCapabilities":
-		return unsigned(e.CapEff)
+		return a.Uint(e.CapEff)
 	case "mountNamespace":
-		return unsigned(uint64(e.MntNS))
+		return a.Uint(uint64(e.MntNS))
 	case "pidNamespace":
-		return unsigned(uint64(e.PidNS))
+		return a.Uint(uint64(e.PidNS))
 	case "cgroupId":
-		return unsigned(e.CgroupID)
+		return a.Uint(e.CgroupID)
 	case "returnValue":
-		return signed(e.Return)
+		return a.Int(e.Return)
 	case "syscall":
-		return str(event.SyscallName(e.Syscall))
+		return a.String(event.SyscallName(e.Syscall))
 	case "process":
 		return l.process(e.Process)
 	case "eventId":
-		return ast.StringTerm(strconv.Itoa(int(e.ID)))
+		return a.String(strconv.Itoa(int(e.ID)))
 	case "argsNum":
-		return ast.InternedTerm(l.Len())
+		return a.Int(int64(len(l.has)))
 	case "stackAddresses":
-		return ast.InternedNullTerm
+		return value.Nothing()
 	case "contextFlags":
-		return ast.ObjectTerm(ast.Item(startedKey, ast.InternedTerm(e.Origin() == event.OriginContainer)))
+		return l.object(startedKey, value.Truth(e.Origin() == event.OriginContainer))
 	case "compat":
 		if e.Flags&event.FlagCompat == 0 {
 			return nil
 		}
-		return trueVal
+		return value.Truth(true)
 	case "count":
 		if e.Count < 2 {
 			return nil
 		}
-		return unsigned(uint64(e.Count))
+		return a.Uint(uint64(e.Count))
 	case "container":
 		if e.Container == nil {
-			return ast.ObjectTerm()
+			return a.Empty(value.Object)
 		}
-		return marshalled(e.Container)
+		return l.marshalled(e.Container)
 	case "kubernetes":
 		if e.Kubernetes == nil {
-			return ast.ObjectTerm()
+			return a.Empty(value.Object)
 		}
-		return marshalled(e.Kubernetes)
+		return l.marshalled(e.Kubernetes)
 	}
 	return nil
+}
+
+func (l *Lazy) object(key, v *value.Value) *value.Value {
+	out := l.arena.Empty(value.Object)
+	l.arena.Put(out, key, v)
+	return out
 }
 
 var (
@@ -211,133 +230,96 @@ var (
 	noPod       event.Kubernetes
 )
 
-func (l *Lazy) process(p *event.Process) *ast.Term {
+func (l *Lazy) process(p *event.Process) *value.Value {
 	if p == nil {
 		return nil
 	}
-	t := l.known[p]
-	if t == nil {
+	v := l.known[p]
+	if v == nil {
 		if l.known == nil || len(l.known) >= maxKnown {
-			l.known = make(map[*event.Process]*ast.Term, maxKnown)
+			l.known = make(map[*event.Process]*value.Value, maxKnown)
 		}
-		t = fromJSON(event.AppendProcess(nil, p))
-		l.known[p] = t
+		v = fromJSON(nil, event.AppendProcess(nil, p))
+		l.known[p] = v
 	}
-	return t
+	return v
 }
 
-func marshalled(v any) *ast.Term {
+func (l *Lazy) marshalled(v any) *value.Value {
 	raw, err := json.Marshal(v)
 	if err != nil { // plain structs
 		panic(err)
 	}
-	return fromJSON(raw)
+	return fromJSON(l.arena, raw)
 }
 
-func fromJSON(raw []byte) *ast.Term {
+func fromJSON(a *value.Arena, raw []byte) *value.Value {
 	if !json.Valid(raw) {
-		return ast.NullTerm()
+		return value.Nothing()
 	}
-	var buf []byte
-	return fromValue(rawjson.Of(string(raw)), &buf)
-}
-
-// fromValue makes a value of valid JSON. Texts that are escaped are made in buf first.
-func fromValue(v rawjson.Value, buf *[]byte) *ast.Term {
-	switch v.Kind() {
-	case '"':
-		s, _ := v.Text(buf)
-		return str(s)
-	case '0':
-		return ast.NumberTerm(json.Number(v))
-	case 't', 'f':
-		return ast.InternedTerm(v == "true")
-	case '[':
-		var list []*ast.Term
-		for l := v.Elements(); l.Next(); {
-			list = append(list, fromValue(l.Value, buf))
-		}
-		return ast.ArrayTerm(list...)
-	case '{':
-		out := ast.NewObject()
-		for l := v.Elements(); l.Next(); { // of members of one name the last one counts
-			out.Insert(fromValue(l.Key, buf), fromValue(l.Value, buf))
-		}
-		return ast.NewTerm(out)
-	}
-	return ast.InternedNullTerm
+	return a.JSON(rawjson.Of(unsafe.String(unsafe.SliceData(raw), len(raw))))
 }
 
 var (
-	pathKey    = ast.StringTerm("path")
-	startedKey = ast.StringTerm("containerStarted")
-	nameKey    = ast.StringTerm("name")
-	userKey    = ast.StringTerm("user")
-	trueVal    = ast.BooleanTerm(true)
+	pathKey     = key("path")
+	startedKey  = key("containerStarted")
+	nameKey     = key("name")
+	typeName    = key("type")
+	userKey     = key("user")
+	valueName   = key("value")
+	elementKeys = [...]*value.Value{nameKey, typeName, userKey, valueName} // in their order
 )
 
-// Args returns input.args.
-func (l *Lazy) Args() *ast.Term {
+// Args returns input.args, whose elements are made as they are asked for.
+func (l *Lazy) Args() *value.Value {
 	if l.args == nil {
-		list := make([]*ast.Term, l.Len())
-		for at := range list {
-			var items [len(argMembers)][2]*ast.Term
-			n := 0
-			for _, key := range argMembers {
-				if v := l.ArgField(at, string(key.Value.(ast.String))); v != nil {
-					items[n] = ast.Item(key, v)
-					n++
-				}
-			}
-			list[at] = ast.ObjectTerm(items[:n]...)
+		l.args = l.arena.Empty(value.Array)
+		for i := range l.has {
+			l.arena.Push(l.args, l.arena.From(value.Object, (*element)(l), l.has[i]))
 		}
-		l.args = ast.ArrayTerm(list...)
 	}
 	return l.args
 }
 
-var argMembers = [...]*ast.Term{nameKey, typeKey, valueKey, userKey}
+// element makes the elements of input.args.
+type element Lazy
 
-// Len is the number of elements of input.args.
-func (l *Lazy) Len() int { return len(l.has) }
+// Fill makes the whole of an argument.
+func (e *element) Fill(v *value.Value) {
+	for _, k := range elementKeys {
+		if m := e.Member(v, k); m != nil {
+			e.arena.Put(v, k, m)
+		}
+	}
+}
 
-// ArgField returns a member of an element of input.args, nil when it has none of that name.
-func (l *Lazy) ArgField(at int, name string) *ast.Term {
-	i := l.has[at]
+// Member makes a member of an argument.
+func (e *element) Member(v, key *value.Value) *value.Value {
+	l, i := (*Lazy)(e), v.Place()
+	name, ok := key.Text()
+	if !ok {
+		return nil
+	}
 	switch name {
 	case "name":
-		return l.argTerms()[i].name
+		return l.arena.String(l.ev.Def.Args[i].Name)
 	case "type":
-		return l.argTerms()[i].typ
+		return l.arena.String(l.ev.Def.Args[i].Type)
 	case "value":
 		return l.value(i)
 	case "user":
 		if l.ev.FromUser(i) {
-			return trueVal
+			return value.Truth(true)
 		}
 	}
 	return nil
-}
-
-func (l *Lazy) argTerms() []argTerms {
-	if l.named == nil {
-		def := l.ev.Def
-		l.named = make([]argTerms, len(def.Args))
-		for i, a := range def.Args {
-			l.named[i] = argTerms{ast.StringTerm(a.Name), ast.StringTerm(a.Type)}
-		}
-		if !def.Dynamic {
-			l.terms[def] = l.named
-		}
-	}
-	return l.named
 }
 
 // ErrTwice is returned for a document that has two different values for one argument.
 var ErrTwice = errors.New("an argument has two values")
 
 // Arg returns the value of the named argument, nil when the event does not have it: what get_tracee_argument does.
-func (l *Lazy) Arg(name string) (*ast.Term, error) {
+func (l *Lazy) Arg(name string) (*value.Value, error) {
 	def := l.ev.Def
 	if !def.Dynamic {
 		if i := def.Arg(name); i >= 0 && l.ev.Has(i) {
@@ -345,13 +327,13 @@ func (l *Lazy) Arg(name string) (*ast.Term, error) {
 		}
 		return nil, nil
 	}
-	var found *ast.Term
+	var found *value.Value
 	for i := range def.Args {
 		if def.Args[i].Name != name || !l.ev.Has(i) {
 			continue
 		}
 		v := l.value(i)
-		if found != nil && found.Value.Compare(v.Value) != 0 {
+		if found != nil && !value.Equal(found, v) {
 			return nil, fmt.Errorf("%w: %s", ErrTwice, name)
 		}
 		found = v
@@ -360,84 +342,57 @@ func (l *Lazy) Arg(name string) (*ast.Term, error) {
 }
 
 // value returns the value of argument i, which the event has, as event.AppendArg writes it.
-func (l *Lazy) value(i int) *ast.Term {
+func (l *Lazy) value(i int) *value.Value {
 	if l.values[i] == nil {
 		l.values[i] = l.makeValue(i)
 	}
 	return l.values[i]
 }
 
-func (l *Lazy) makeValue(i int) *ast.Term {
-	e := l.ev
-	a := &e.Def.Args[i]
-	switch a.Kind {
+func (l *Lazy) makeValue(i int) *value.Value {
+	e, a := l.ev, l.arena
+	arg := &e.Def.Args[i]
+	switch arg.Kind {
 	case event.KindString:
-		return str(e.Str(i))
+		return a.String(e.Str(i))
 	case event.KindStrings:
-		var list []*ast.Term
+		list := a.Empty(value.Array)
 		for _, s := range e.StrList(i) {
-			list = append(list, str(s))
+			a.Push(list, a.String(s))
 		}
-		return ast.ArrayTerm(list...)
+		return list
 	case event.KindSockaddr:
 		sa := e.Sockaddr(i)
 		if l.text {
-			return str(sa.Text())
+			return a.String(sa.Text())
 		}
-		fields := sa.Fields()
-		items := make([][2]*ast.Term, len(fields))
-		for n, f := range fields {
-			items[n] = ast.Item(ast.StringTerm(f.Name), str(f.Value))
+		out := a.Empty(value.Object)
+		for _, f := range sa.Fields() {
+			a.Put(out, a.String(f.Name), a.String(f.Value))
 		}
-		return ast.ObjectTerm(items...)
+		return out
 	case event.KindBytes:
-		return ast.StringTerm(base64.StdEncoding.EncodeToString(e.Bytes(i)))
+		return a.String(base64.StdEncoding.EncodeToString(e.Bytes(i)))
 	case event.KindPointer:
-		return ast.StringTerm("0x" + strconv.FormatUint(e.Uint(i), 16))
+		return a.String("0x" + strconv.FormatUint(e.Uint(i), 16))
 	case event.KindBool:
-		return ast.InternedTerm(e.Uint(i) != 0)
+		return value.Truth(e.Uint(i) != 0)
 	case event.KindJSON:
-		t := fromJSON(e.Bytes(i))
-		if strings.Contains(a.Type, "sockaddr") {
-			if c := convertAddress(t.Value, l.text); c != nil {
-				return ast.NewTerm(c)
+		v := fromJSON(a, e.Bytes(i))
+		if strings.Contains(arg.Type, "sockaddr") { // recordings have either form
+			if c := convertAddress(v.Term().Value, l.text); c != nil {
+				return a.Of(ast.NewTerm(c))
 			}
 		}
-		return t
+		return v
 	case event.KindCred:
-		return fromJSON(e.AppendArg(nil, i))
+		return fromJSON(a, e.AppendArg(nil, i))
 	}
 	switch {
-	case a.Enc != event.EncNone:
-		return ast.StringTerm(a.Enc.Text(e.Uint(i)))
-	case a.Kind.Signed():
-		return signed(e.Int(i))
+	case arg.Enc != event.EncNone:
+		return a.String(arg.Enc.Text(e.Uint(i)))
+	case arg.Kind.Signed():
+		return a.Int(e.Int(i))
 	}
-	return unsigned(e.Uint(i))
-}
-
-// str copies a text of the event, with U+FFFD for each byte that is not UTF-8, as JSON has it.
-func str(s string) *ast.Term {
-	if utf8.ValidString(s) {
-		return ast.StringTerm(strings.Clone(s))
-	}
-	var b strings.Builder
-	for _, r := range s { // a byte that is not UTF-8 is one U+FFFD
-		b.WriteRune(r)
-	}
-	return ast.StringTerm(b.String())
-}
-
-func unsigned(v uint64) *ast.Term {
-	if v < 512 {
-		return ast.InternedTerm(int(v))
-	}
-	return ast.NumberTerm(json.Number(strconv.FormatUint(v, 10)))
-}
-
-func signed(v int64) *ast.Term {
-	if v >= 0 {
-		return unsigned(uint64(v))
-	}
-	return ast.NumberTerm(json.Number(strconv.FormatInt(v, 10)))
+	return a.Uint(e.Uint(i))
 }

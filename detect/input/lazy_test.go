@@ -10,6 +10,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/tocsin-io/tocsin/detect/value"
 	"github.com/tocsin-io/tocsin/event"
 )
 
@@ -39,6 +40,7 @@ func TestLazy(t *testing.T) {
 		t.Fatal(len(lines), err)
 	}
 	var l Lazy
+	var a value.Arena
 	for _, line := range lines {
 		ev, err := event.ParseJSON([]byte(line))
 		if err != nil {
@@ -49,13 +51,15 @@ func TestLazy(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			l.Reset(ev, text)
-			if got := l.Document(); !got.Equal(want) {
+			a.Reset()
+			l.Reset(&a, ev, text)
+			if got := l.Document().Term(); !got.Equal(want) {
 				t.Fatalf("piece by piece\n%v\nwhole\n%v", got, want)
 			}
-			l.Reset(ev, text)
+			a.Reset()
+			l.Reset(&a, ev, text)
 			want.Value.(ast.Object).Foreach(func(k, v *ast.Term) {
-				if got := l.Field(string(k.Value.(ast.String))); got == nil || !got.Equal(v) {
+				if got := l.Field(string(k.Value.(ast.String))); got == nil || !got.Term().Equal(v) {
 					t.Fatalf("%v is %v, want %v", k, got, v)
 				}
 			})
@@ -75,8 +79,8 @@ func TestFromJSON(t *testing.T) {
 		if v, err := ast.ValueFromReader(strings.NewReader(raw)); err == nil && json.Valid([]byte(raw)) {
 			want = ast.NewTerm(v)
 		}
-		if got := fromJSON([]byte(raw)); !got.Equal(want) {
-			t.Errorf("%q is %v, want %v", raw, got, want)
+		if got := fromJSON(nil, []byte(raw)); !got.Term().Equal(want) {
+			t.Errorf("%q is %v, want %v", raw, got.Term(), want)
 		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/ir"
 	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/tocsin-io/tocsin/detect/value"
 )
 
 // ctrl says where evaluation goes on: at the next statement, or n blocks further out.
@@ -22,11 +24,11 @@ const (
 )
 
 // op is a compiled statement. f holds the function's locals; nil is undefined.
-type op func(m *Machine, f []*ast.Term) ctrl
+type op func(m *Machine, f []*value.Value) ctrl
 
 type block []op
 
-func (b block) run(m *Machine, f []*ast.Term) ctrl {
+func (b block) run(m *Machine, f []*value.Value) ctrl {
 	for _, o := range b {
 		if c := o(m, f); c != next {
 			return c
@@ -48,14 +50,13 @@ type builtin struct {
 	call     topdown.BuiltinFunc
 	relation bool
 	void     bool
-	// fast answers for operands of the usual types; it reports false for others.
-	fast func([]*ast.Term) (*ast.Term, bool)
+	fast     native // if there is one
 }
 
 // compiler compiles one policy.
 type compiler struct {
 	policy   *ir.Policy
-	strings  []*ast.Term
+	strings  []*value.Value
 	funcs    map[string]*function
 	builtins map[string]*builtin
 
@@ -66,10 +67,10 @@ type compiler struct {
 // Compile compiles the rule at path (data.a.b is {"a", "b"}). data is the base document. argument: the policy's
 // data.tracee.helpers.get_tracee_argument is the built-in one. A statement that can't be compiled is an error: the rule
 // is then left to OPA's evaluator.
-func Compile(policy *ir.Policy, path []string, data ast.Value, argument bool) (*Plan, error) {
+func Compile(policy *ir.Policy, path []string, data *value.Value, argument bool) (*Plan, error) {
 	c := &compiler{policy: policy, funcs: map[string]*function{}, builtins: map[string]*builtin{}}
 	for _, s := range policy.Static.Strings {
-		c.strings = append(c.strings, ast.StringTerm(s.Value))
+		c.strings = append(c.strings, constant(ast.StringTerm(s.Value)))
 	}
 	for _, b := range policy.Static.BuiltinFuncs {
 		call := topdown.GetBuiltin(b.Name)
@@ -77,7 +78,7 @@ func Compile(policy *ir.Policy, path []string, data ast.Value, argument bool) (*
 			return nil, fmt.Errorf("built-in function %s has no implementation", b.Name)
 		}
 		decl := ast.BuiltinMap[b.Name]
-		c.builtins[b.Name] = &builtin{call: call, relation: decl != nil && decl.Relation, void: b.Decl.Result() == nil, fast: fastBuiltins[b.Name]}
+		c.builtins[b.Name] = &builtin{call: call, relation: decl != nil && decl.Relation, void: b.Decl.Result() == nil, fast: natives[b.Name]}
 	}
 	var entry *function
 	for i, fn := range policy.Funcs.Funcs {
@@ -98,7 +99,7 @@ func Compile(policy *ir.Policy, path []string, data ast.Value, argument bool) (*
 			return nil, fmt.Errorf("plan of %s: %w", fn.Name, err)
 		}
 	}
-	return &Plan{entry: entry, data: ast.NewTerm(data), funcs: len(policy.Funcs.Funcs)}, nil
+	return &Plan{entry: entry, data: data, funcs: len(policy.Funcs.Funcs)}, nil
 }
 
 func (c *compiler) function(fn *ir.Func) error {
@@ -126,10 +127,10 @@ func (c *compiler) local(l ir.Local) int {
 // operand is a local or a constant.
 type operand struct {
 	local int
-	konst *ast.Term
+	konst *value.Value
 }
 
-func (o operand) get(f []*ast.Term) *ast.Term {
+func (o operand) get(f []*value.Value) *value.Value {
 	if o.konst != nil {
 		return o.konst
 	}
@@ -143,7 +144,7 @@ func (c *compiler) operand(o ir.Operand) operand {
 	case ir.StringIndex:
 		return operand{konst: c.strings[v]}
 	case ir.Bool:
-		return operand{konst: ast.InternedTerm(bool(v))}
+		return operand{konst: value.Truth(bool(v))}
 	}
 	panic(fmt.Sprintf("operand %T", o.Value))
 }
@@ -179,13 +180,13 @@ func (c *compiler) stmt(s ir.Stmt) (op, error) {
 		return nil, nil
 	case *ir.ReturnLocalStmt:
 		src := c.local(s.Source)
-		return func(m *Machine, f []*ast.Term) ctrl {
+		return func(m *Machine, f []*value.Value) ctrl {
 			m.result = f[src]
 			return returned
 		}, nil
 	case *ir.BreakStmt:
 		n := ctrl(s.Index) + 1
-		return func(*Machine, []*ast.Term) ctrl { return n }, nil
+		return func(*Machine, []*value.Value) ctrl { return n }, nil
 	case *ir.BlockStmt:
 		return c.blockStmt(s)
 	case *ir.NotStmt:
@@ -200,12 +201,15 @@ func (c *compiler) stmt(s ir.Stmt) (op, error) {
 		return c.dot(s), nil
 	case *ir.AssignVarStmt:
 		src, dst := c.operand(s.Source), c.local(s.Target)
-		return func(_ *Machine, f []*ast.Term) ctrl { f[dst] = src.get(f); return next }, nil
+		return func(_ *Machine, f []*value.Value) ctrl { f[dst] = src.get(f); return next }, nil
 	case *ir.AssignVarOnceStmt:
 		src, dst := c.operand(s.Source), c.local(s.Target)
-		return func(m *Machine, f []*ast.Term) ctrl {
+		return func(m *Machine, f []*value.Value) ctrl {
 			v := src.get(f)
-			if old := f[dst]; old != nil && v != nil && !m.equal(old, v) {
+			if old := f[dst]; old != nil && v != nil && !value.Equal(old, v) {
+				if m.depth > 1 {
+					return m.fail(errInner)
+				}
 				return m.fail(ErrConflict)
 			}
 			f[dst] = v
@@ -213,34 +217,34 @@ func (c *compiler) stmt(s ir.Stmt) (op, error) {
 		}, nil
 	case *ir.AssignIntStmt:
 		v, dst := number(s.Value), c.local(s.Target)
-		return func(_ *Machine, f []*ast.Term) ctrl { f[dst] = v; return next }, nil
+		return func(_ *Machine, f []*value.Value) ctrl { f[dst] = v; return next }, nil
 	case *ir.MakeNumberIntStmt:
 		v, dst := number(s.Value), c.local(s.Target)
-		return func(_ *Machine, f []*ast.Term) ctrl { f[dst] = v; return next }, nil
+		return func(_ *Machine, f []*value.Value) ctrl { f[dst] = v; return next }, nil
 	case *ir.MakeNumberRefStmt:
-		v, dst := ast.NumberTerm(json.Number(c.policy.Static.Strings[s.Index].Value)), c.local(s.Target)
-		return func(_ *Machine, f []*ast.Term) ctrl { f[dst] = v; return next }, nil
+		v, dst := constant(ast.NumberTerm(json.Number(c.policy.Static.Strings[s.Index].Value))), c.local(s.Target)
+		return func(_ *Machine, f []*value.Value) ctrl { f[dst] = v; return next }, nil
 	case *ir.MakeNullStmt:
-		v, dst := ast.NullTerm(), c.local(s.Target)
-		return func(_ *Machine, f []*ast.Term) ctrl { f[dst] = v; return next }, nil
+		v, dst := value.Nothing(), c.local(s.Target)
+		return func(_ *Machine, f []*value.Value) ctrl { f[dst] = v; return next }, nil
 	case *ir.ResetLocalStmt:
 		dst := c.local(s.Target)
-		return func(_ *Machine, f []*ast.Term) ctrl { f[dst] = nil; return next }, nil
+		return func(_ *Machine, f []*value.Value) ctrl { f[dst] = nil; return next }, nil
 	case *ir.EqualStmt:
 		a, b := c.operand(s.A), c.operand(s.B)
-		return func(m *Machine, f []*ast.Term) ctrl { return unless(m.equal(a.get(f), b.get(f))) }, nil
+		return func(_ *Machine, f []*value.Value) ctrl { return unless(value.Equal(a.get(f), b.get(f))) }, nil
 	case *ir.NotEqualStmt:
 		a, b := c.operand(s.A), c.operand(s.B)
-		return func(m *Machine, f []*ast.Term) ctrl {
+		return func(_ *Machine, f []*value.Value) ctrl {
 			x, y := a.get(f), b.get(f)
-			return unless(x != nil && y != nil && !m.equal(x, y))
+			return unless(x != nil && y != nil && !value.Equal(x, y))
 		}, nil
 	case *ir.IsDefinedStmt:
 		src := c.local(s.Source)
-		return func(_ *Machine, f []*ast.Term) ctrl { return unless(f[src] != nil) }, nil
+		return func(_ *Machine, f []*value.Value) ctrl { return unless(f[src] != nil) }, nil
 	case *ir.IsUndefinedStmt:
 		src := c.local(s.Source)
-		return func(_ *Machine, f []*ast.Term) ctrl { return unless(f[src] == nil) }, nil
+		return func(_ *Machine, f []*value.Value) ctrl { return unless(f[src] == nil) }, nil
 	}
 	return c.collection(s)
 }
@@ -249,96 +253,74 @@ func (c *compiler) stmt(s ir.Stmt) (op, error) {
 func (c *compiler) collection(s ir.Stmt) (op, error) {
 	switch s := s.(type) {
 	case *ir.MakeArrayStmt:
-		dst := c.local(s.Target)
-		return func(_ *Machine, f []*ast.Term) ctrl { f[dst] = ast.ArrayTerm(); return next }, nil
+		return c.empty(value.Array, s.Target), nil
 	case *ir.MakeObjectStmt:
-		dst := c.local(s.Target)
-		return func(_ *Machine, f []*ast.Term) ctrl { f[dst] = ast.ObjectTerm(); return next }, nil
+		return c.empty(value.Object, s.Target), nil
 	case *ir.MakeSetStmt:
-		dst := c.local(s.Target)
-		return func(_ *Machine, f []*ast.Term) ctrl { f[dst] = ast.SetTerm(); return next }, nil
+		return c.empty(value.Set, s.Target), nil
 	case *ir.ArrayAppendStmt:
 		v, dst := c.operand(s.Value), c.local(s.Array)
-		return func(m *Machine, f []*ast.Term) ctrl {
-			a, ok := f[dst].Value.(*ast.Array)
-			if !ok {
+		return func(m *Machine, f []*value.Value) ctrl {
+			if f[dst].Kind() != value.Array {
 				return m.fail(errNotCollection)
 			}
-			f[dst] = ast.NewTerm(a.Append(m.force(v.get(f))))
+			m.arena.Push(f[dst], v.get(f))
 			return next
 		}, nil
 	case *ir.SetAddStmt:
 		v, dst := c.operand(s.Value), c.local(s.Set)
-		return func(m *Machine, f []*ast.Term) ctrl {
-			a, ok := f[dst].Value.(ast.Set)
-			if !ok {
+		return func(m *Machine, f []*value.Value) ctrl {
+			if f[dst].Kind() != value.Set {
 				return m.fail(errNotCollection)
 			}
-			a.Add(m.force(v.get(f)))
+			m.arena.Add(f[dst], v.get(f))
 			return next
 		}, nil
 	case *ir.ObjectInsertStmt:
 		k, v, dst := c.operand(s.Key), c.operand(s.Value), c.local(s.Object)
-		return func(m *Machine, f []*ast.Term) ctrl {
-			o, ok := f[dst].Value.(ast.Object)
-			if !ok {
+		return func(m *Machine, f []*value.Value) ctrl {
+			if f[dst].Kind() != value.Object {
 				return m.fail(errNotCollection)
 			}
-			o.Insert(m.force(k.get(f)), m.force(v.get(f)))
+			m.arena.Put(f[dst], k.get(f), v.get(f))
 			return next
 		}, nil
 	case *ir.ObjectInsertOnceStmt:
 		k, v, dst := c.operand(s.Key), c.operand(s.Value), c.local(s.Object)
-		return func(m *Machine, f []*ast.Term) ctrl {
-			o, ok := f[dst].Value.(ast.Object)
-			if !ok {
+		return func(m *Machine, f []*value.Value) ctrl {
+			if f[dst].Kind() != value.Object {
 				return m.fail(errNotCollection)
 			}
-			key, val := m.force(k.get(f)), m.force(v.get(f))
-			if old := o.Get(key); old != nil && !m.equal(old, val) {
-				return m.fail(ErrConflict)
+			key, val := k.get(f), v.get(f)
+			if old := f[dst].Get(key); old != nil && !value.Equal(old, val) {
+				return m.fail(errInner)
 			}
-			o.Insert(key, val)
+			m.arena.Put(f[dst], key, val)
 			return next
 		}, nil
 	case *ir.ObjectMergeStmt:
 		a, b, dst := c.local(s.A), c.local(s.B), c.local(s.Target)
-		return func(m *Machine, f []*ast.Term) ctrl {
-			x, ok1 := m.force(f[a]).Value.(ast.Object)
-			y, ok2 := m.force(f[b]).Value.(ast.Object)
-			if !ok1 || !ok2 {
-				return m.fail(ErrConflict)
+		return func(m *Machine, f []*value.Value) ctrl {
+			x, y := f[a], f[b]
+			if x.Kind() != value.Object || y.Kind() != value.Object {
+				return m.fail(errInner)
 			}
-			f[dst] = ast.NewTerm(merge(x, y))
+			f[dst] = m.merge(x, y)
 			return next
 		}, nil
 	case *ir.LenStmt:
 		src, dst := c.operand(s.Source), c.local(s.Target)
-		return func(m *Machine, f []*ast.Term) ctrl {
-			n, ok := length(m.force(src.get(f)).Value)
-			if !ok {
-				return leave
-			}
-			f[dst] = ast.InternedTerm(n)
-			return next
+		return func(m *Machine, f []*value.Value) ctrl {
+			n := length(m, src.get(f))
+			f[dst] = n
+			return unless(n != nil)
 		}, nil
 	case *ir.IsArrayStmt:
-		src := c.operand(s.Source)
-		return func(m *Machine, f []*ast.Term) ctrl {
-			t := src.get(f)
-			_, ok := t.Value.(*ast.Array)
-			return unless(ok || t == m.args)
-		}, nil
+		return c.is(value.Array, s.Source), nil
 	case *ir.IsSetStmt:
-		src := c.operand(s.Source)
-		return func(_ *Machine, f []*ast.Term) ctrl { _, ok := src.get(f).Value.(ast.Set); return unless(ok) }, nil
+		return c.is(value.Set, s.Source), nil
 	case *ir.IsObjectStmt:
-		src := c.operand(s.Source)
-		return func(m *Machine, f []*ast.Term) ctrl {
-			t := src.get(f)
-			_, ok := t.Value.(ast.Object)
-			return unless(ok || m.isInput(t) || m.isArg(t))
-		}, nil
+		return c.is(value.Object, s.Source), nil
 	}
 	return nil, fmt.Errorf("statement %T", s)
 }
@@ -352,43 +334,29 @@ func unless(ok bool) ctrl {
 	return leave
 }
 
-func number(v int64) *ast.Term { return ast.NumberTerm(json.Number(fmt.Sprint(v))) }
+// constant makes a value of the plan itself.
+func constant(t *ast.Term) *value.Value { return (*value.Arena)(nil).Of(t) }
 
-// merge unites two objects; where both have an object, those; else a's value wins, as in OPA.
-func merge(a, b ast.Object) ast.Object {
-	out, _ := a.MergeWith(b, func(x, y *ast.Term) (*ast.Term, bool) {
-		p, ok1 := x.Value.(ast.Object)
-		q, ok2 := y.Value.(ast.Object)
-		if ok1 && ok2 {
-			return ast.NewTerm(merge(p, q)), false
-		}
-		return x, false
-	})
-	return out
+func number(v int64) *value.Value { return (*value.Arena)(nil).Int(v) }
+
+func (c *compiler) empty(k value.Kind, target ir.Local) op {
+	dst := c.local(target)
+	return func(m *Machine, f []*value.Value) ctrl { f[dst] = m.arena.Empty(k); return next }
 }
 
-func length(v ast.Value) (int, bool) {
-	switch x := v.(type) {
-	case *ast.Array:
-		return x.Len(), true
-	case ast.Object:
-		return x.Len(), true
-	case ast.Set:
-		return x.Len(), true
-	case ast.String:
-		return len([]rune(string(x))), true
-	}
-	return 0, false
+func (c *compiler) is(k value.Kind, source ir.Operand) op {
+	src := c.operand(source)
+	return func(_ *Machine, f []*value.Value) ctrl { return unless(src.get(f).Kind() == k) }
 }
 
 func (c *compiler) dot(s *ir.DotStmt) op {
 	src, key, dst := c.operand(s.Source), c.operand(s.Key), c.local(s.Target)
-	return func(m *Machine, f []*ast.Term) ctrl {
+	return func(_ *Machine, f []*value.Value) ctrl {
 		v := src.get(f)
 		if v == nil {
 			return leave
 		}
-		t := m.get(v, key.get(f))
+		t := v.Get(key.get(f))
 		f[dst] = t
 		return unless(t != nil)
 	}
@@ -399,7 +367,7 @@ func (c *compiler) blockStmt(s *ir.BlockStmt) (op, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(m *Machine, f []*ast.Term) ctrl {
+	return func(m *Machine, f []*value.Value) ctrl {
 		for _, b := range blocks {
 			if r := b.run(m, f); r < 0 {
 				return r
@@ -416,7 +384,7 @@ func (c *compiler) not(s *ir.NotStmt) (op, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(m *Machine, f []*ast.Term) ctrl {
+	return func(m *Machine, f []*value.Value) ctrl {
 		switch r := b.run(m, f); {
 		case r < 0:
 			return r
@@ -434,55 +402,37 @@ func (c *compiler) scan(s *ir.ScanStmt) (op, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(m *Machine, f []*ast.Term) ctrl {
+	return func(m *Machine, f []*value.Value) ctrl {
 		if f[src] == nil {
 			return next
 		}
-		// each runs the body for one element, and reports whether to stop.
-		out := next
-		each := func(k, v *ast.Term) bool {
+		list := f[src].List()
+		step, at := 1, func(i int) *value.Value { return list[i] }
+		switch f[src].Kind() {
+		case value.Array:
+			at = func(i int) *value.Value { return m.arena.Int(int64(i)) }
+		case value.Object:
+			step = 2
+		}
+		for i := 0; i < len(list); i += step {
 			if !m.step() {
-				out = failed
-				return true
+				return failed
 			}
-			f[key], f[val] = k, v
+			f[key], f[val] = at(i), list[i+step-1]
 			switch r := body.run(m, f); {
 			case r < 0:
-				out = r
-				return true
+				return r
 			case r > leave: // out of the loop, which counts as two blocks
-				out = max(r-2, next)
-				return true
+				return max(r-2, next)
 			}
-			return false
 		}
-		if f[src] == m.args {
-			for i := range m.lazy.Len() {
-				if each(ast.InternedTerm(i), m.arg(i)) {
-					break
-				}
-			}
-			return out
-		}
-		switch x := m.force(f[src]).Value.(type) {
-		case *ast.Array:
-			for i := range x.Len() {
-				if each(ast.InternedTerm(i), x.Elem(i)) {
-					return out
-				}
-			}
-		case ast.Object:
-			x.Until(each)
-		case ast.Set:
-			x.Until(func(t *ast.Term) bool { return each(t, t) })
-		}
-		return out
+		return next
 	}, nil
 }
 
 func (c *compiler) with(s *ir.WithStmt) (op, error) {
 	local, v := c.local(s.Local), c.operand(s.Value)
-	var path []*ast.Term
+	var path []*value.Value
 	for _, i := range s.Path {
 		path = append(path, c.strings[i])
 	}
@@ -490,19 +440,10 @@ func (c *compiler) with(s *ir.WithStmt) (op, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(m *Machine, f []*ast.Term) ctrl {
+	return func(m *Machine, f []*value.Value) ctrl {
 		saved, memos := f[local], m.memo
 		m.memo = m.fresh(len(memos)) // what rules gave before may not hold with another input
-		val := v.get(f)
-		if len(path) > 0 { // else it is the whole: often what stood there before another "with"
-			val = m.force(val)
-			changed := m.change(saved, path, val)
-			if changed == nil {
-				changed = upsert(m.force(saved), path, val)
-			}
-			val = changed
-		}
-		f[local] = val
+		f[local] = m.change(saved, path, v.get(f))
 		r := body.run(m, f)
 		m.spare = append(m.spare, m.memo)
 		f[local], m.memo = saved, memos
@@ -511,24 +452,6 @@ func (c *compiler) with(s *ir.WithStmt) (op, error) {
 		}
 		return r
 	}, nil
-}
-
-// upsert returns a copy of the document with the value at the path.
-func upsert(doc *ast.Term, path []*ast.Term, v *ast.Term) *ast.Term {
-	if len(path) == 0 {
-		return v
-	}
-	out := ast.NewObject()
-	var old *ast.Term
-	if o, ok := doc.Value.(ast.Object); ok {
-		o.Foreach(func(k, x *ast.Term) { out.Insert(k, x) })
-		old = o.Get(path[0])
-	}
-	if old == nil {
-		old = ast.ObjectTerm()
-	}
-	out.Insert(path[0], upsert(old, path[1:], v))
-	return ast.NewTerm(out)
 }
 
 func (c *compiler) call(s *ir.CallStmt) (op, error) {
@@ -541,8 +464,8 @@ func (c *compiler) call(s *ir.CallStmt) (op, error) {
 		if len(args) > len(Machine{}.operand) {
 			return nil, fmt.Errorf("a function of %d parameters", len(args))
 		}
-		return func(m *Machine, f []*ast.Term) ctrl {
-			var buf [len(Machine{}.operand)]*ast.Term
+		return func(m *Machine, f []*value.Value) ctrl {
+			var buf [len(Machine{}.operand)]*value.Value
 			for i, a := range args {
 				buf[i] = a.get(f)
 			}
@@ -558,11 +481,11 @@ func (c *compiler) call(s *ir.CallStmt) (op, error) {
 	if b == nil {
 		return nil, fmt.Errorf("a call of %s", s.Func)
 	}
-	return func(m *Machine, f []*ast.Term) ctrl {
-		buf := m.operand[:min(len(args), len(m.operand))]
-		if b.fast == nil || len(args) > len(buf) {
-			buf = make([]*ast.Term, len(args)) // OPA's functions may keep it
-		}
+	if len(args) > len(Machine{}.operand) {
+		return nil, fmt.Errorf("a call of %s with %d operands", s.Func, len(args))
+	}
+	return func(m *Machine, f []*value.Value) ctrl {
+		buf := m.operand[:len(args)]
 		for i, a := range args {
 			if buf[i] = a.get(f); buf[i] == nil {
 				return leave

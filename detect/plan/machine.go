@@ -1,6 +1,6 @@
 // Package plan runs rules quickly and exactly: OPA plans a rule into its intermediate representation, and this package
-// compiles that to closures. Built-in functions are OPA's own. Whatever the plan asks of the event is made when it is
-// asked for; get_tracee_argument is a look-up.
+// compiles that to closures. The built-in functions that rules call most are here, the others are OPA's own. Whatever the plan asks of the
+// event is made when it is asked for; get_tracee_argument is a look-up.
 //
 // A Plan is immutable. A Machine runs plans, one at a time; it belongs to one goroutine.
 package plan
@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown/builtins"
 
 	"github.com/tocsin-io/tocsin/detect/input"
+	"github.com/tocsin-io/tocsin/detect/value"
 	"github.com/tocsin-io/tocsin/event"
 )
 
@@ -27,79 +27,80 @@ import (
 var (
 	ErrTimeout  = errors.New("evaluation took longer than its time-out")
 	ErrConflict = errors.New("the rule gives two different answers")
+	// errInner is a conflict further in.
+	errInner = fmt.Errorf("%w: %w", ErrConflict, ErrUnsure)
+	// ErrUnsure is the error of an evaluation in which OPA's evaluator may not meet a conflict: it stops at the first answer where it can.
+	ErrUnsure = errors.New("in a rule or function that it uses")
 )
 
 // Plan is a compiled rule.
 type Plan struct {
 	entry *function
-	data  *ast.Term
+	data  *value.Value
 	funcs int
 }
 
 // Machine runs plans. The zero value is ready for Begin.
 type Machine struct {
+	arena   value.Arena // of what is made for the event
 	event   *event.Event
 	forms   [2]input.Lazy // the event with addresses as objects, and as text
 	begun   [2]bool
 	lazy    *input.Lazy
-	root    *ast.Term // stands for input: what is below it is made when it is asked for
-	args    *ast.Term // stands for input.args, and below for its elements
-	each    [event.MaxArgs]ast.Term
-	changed []*change // what stands for input "with" another value somewhere, of the present run
-	plan    *Plan
 	memo    []memo
 	spare   [][]memo
-	stack   []*ast.Term
-	result  *ast.Term // of the function that has just returned
+	stack   []*value.Value
+	result  *value.Value // of the function that has just returned
 	err     error
 	steps   int
 	depth   int
 	stop    time.Time
 	context topdown.BuiltinContext
-	operand [8]*ast.Term
+	operand [8]*value.Value
+	text    []byte           // room for texts being made
+	path    [16]*value.Value // … and paths
 }
 
 // change is input with another value for one member. Most rules then ask for little of the rest.
 type change struct {
-	term  *ast.Term // stands for it
-	of    *ast.Term // the input that it is a change of
-	key   *ast.Term
-	value *ast.Term
-	doc   *ast.Term // the whole, once somebody asked
+	m       *Machine
+	of      *value.Value // the input that it is a change of
+	key, to *value.Value
 }
 
-// maxChanged bounds the changed inputs of one run: every look at the input asks whether it is one. Others are made whole.
-const maxChanged = 16
-
-// changedInput returns what the term stands for, if that is a changed input.
-func (m *Machine) changedInput(t *ast.Term) *change {
-	for _, c := range m.changed {
-		if c.term == t {
-			return c
+// change returns what stands for the input, itself or changed before, with v at the path.
+func (m *Machine) change(in *value.Value, path []*value.Value, v *value.Value) *value.Value {
+	if len(path) == 0 {
+		return v
+	}
+	if len(path) > 1 {
+		var old *value.Value
+		if in.Kind() == value.Object {
+			old = in.Get(path[0])
 		}
+		v = m.arena.With(old, path[1:], v)
 	}
-	return nil
+	if in.Kind() != value.Object {
+		return m.arena.With(nil, path[:1], v)
+	}
+	return m.arena.From(value.Object, &change{m, in, path[0], v}, 0)
 }
 
-// change returns what stands for the input, itself or changed before, with v at the path; nil when that can't be.
-func (m *Machine) change(in *ast.Term, path []*ast.Term, v *ast.Term) *ast.Term {
-	if !m.isInput(in) || len(m.changed) == maxChanged {
-		return nil
+// Member makes a member of a changed input.
+func (c *change) Member(_, key *value.Value) *value.Value {
+	if value.Equal(c.key, key) {
+		return c.to
 	}
-	old := m.get(in, path[0])
-	if old == nil {
-		old = ast.ObjectTerm()
-	}
-	old = m.force(old)
-	c := &change{term: ast.NewTerm(ast.Null{}), of: in, key: path[0], value: upsert(old, path[1:], v)}
-	m.changed = append(m.changed, c)
-	return c.term
+	return c.of.Get(key)
 }
+
+// Fill makes the whole of a changed input, of what the other is made of.
+func (c *change) Fill(v *value.Value) { c.m.arena.Copy(v, c.of, c.key, c.to) }
 
 // memo is the value of a rule in one evaluation.
 type memo struct {
 	known bool
-	value *ast.Term
+	value *value.Value
 }
 
 // fresh returns room for what n functions give.
@@ -113,31 +114,12 @@ func (m *Machine) fresh(n int) []memo {
 	return make([]memo, n)
 }
 
-// place is the value of what stands for an element of input.args.
-type place struct {
-	ast.Null
-	at int
-}
-
-// arg is what stands for an element of input.args.
-func (m *Machine) arg(i int) *ast.Term {
-	t := &m.each[i]
-	if t.Value == nil {
-		t.Value = place{at: i}
-	}
-	return t
-}
-
-// isArg reports whether a term stands for an element of input.args.
-func (m *Machine) isArg(t *ast.Term) bool { _, ok := t.Value.(place); return ok }
-
 // SetContext sets the context that built-in functions see.
 func (m *Machine) SetContext(ctx context.Context) { m.context.Context = ctx }
 
 // Begin makes the machine look at an event. What was made of it is shared by all plans that run until the next Begin.
 func (m *Machine) Begin(ev *event.Event) {
-	if m.root == nil {
-		m.root, m.args = ast.NewTerm(ast.Null{}), ast.NewTerm(ast.Null{})
+	if m.context.Cache == nil {
 		m.context.Seed, m.context.Cache, m.context.Cancel = rand.Reader, builtins.Cache{}, topdown.NewCancel()
 		if m.context.Context == nil {
 			m.context.Context = context.Background()
@@ -145,21 +127,22 @@ func (m *Machine) Begin(ev *event.Event) {
 	}
 	m.event = ev
 	m.begun = [2]bool{}
+	m.arena.Reset()
 }
 
-// Run asks a plan about the event. The value is nil when the rule is undefined. timeout 0 is none.
-func (m *Machine) Run(p *Plan, addressText bool, timeout time.Duration) (ast.Value, error) {
+// Run asks a plan about the event. The value is nil when the rule is undefined, and valid until the next Begin. timeout 0 is none.
+func (m *Machine) Run(p *Plan, addressText bool, timeout time.Duration) (*value.Value, error) {
 	form := 0
 	if addressText {
 		form = 1
 	}
 	m.lazy = &m.forms[form]
 	if !m.begun[form] {
-		m.lazy.Reset(m.event, addressText)
+		m.lazy.Reset(&m.arena, m.event, addressText)
 		m.begun[form] = true
 	}
-	m.plan, m.err, m.steps, m.depth = p, nil, 0, 0
-	m.stack, m.changed = m.stack[:0], m.changed[:0]
+	m.err, m.steps, m.depth = nil, 0, 0
+	m.stack = m.stack[:0]
 	if cap(m.memo) < p.funcs {
 		m.memo = make([]memo, p.funcs)
 	}
@@ -171,38 +154,12 @@ func (m *Machine) Run(p *Plan, addressText bool, timeout time.Duration) (ast.Val
 	if timeout > 0 {
 		m.stop = time.Now().Add(timeout)
 	}
-	out := m.call(p.entry, m.root, p.data)
+	out := m.call(p.entry, m.lazy.Document(), p.data)
 	if m.err != nil {
 		return nil, m.err
 	}
-	if out == nil {
-		return nil, nil
-	}
-	return m.force(out).Value, nil
+	return out, nil
 }
-
-// force makes the real value of a term that may stand for the whole input, or its arguments.
-func (m *Machine) force(t *ast.Term) *ast.Term {
-	switch t {
-	case m.root:
-		return m.lazy.Document()
-	case m.args:
-		return m.lazy.Args()
-	}
-	if p, ok := t.Value.(place); ok {
-		return m.lazy.Args().Value.(*ast.Array).Elem(p.at)
-	}
-	if c := m.changedInput(t); c != nil {
-		if c.doc == nil {
-			c.doc = upsert(m.force(c.of), []*ast.Term{c.key}, c.value)
-		}
-		return c.doc
-	}
-	return t
-}
-
-// isInput reports whether a term stands for the input, changed or not.
-func (m *Machine) isInput(t *ast.Term) bool { return t == m.root || m.changedInput(t) != nil }
 
 func (m *Machine) fail(err error) ctrl {
 	if m.err == nil {
@@ -230,11 +187,11 @@ func (m *Machine) step() bool {
 }
 
 // locals takes a frame from the stack.
-func (m *Machine) locals(n int) []*ast.Term {
+func (m *Machine) locals(n int) []*value.Value {
 	at := len(m.stack)
 	if at+n > cap(m.stack) {
 		// Frames in use keep the old memory.
-		grown := make([]*ast.Term, at, 2*(at+n)+64)
+		grown := make([]*value.Value, at, 2*(at+n)+64)
 		copy(grown, m.stack)
 		m.stack = grown
 	}
@@ -245,7 +202,7 @@ func (m *Machine) locals(n int) []*ast.Term {
 }
 
 // call runs a function. The value is nil when it is undefined, or when m.err is set.
-func (m *Machine) call(fn *function, args ...*ast.Term) *ast.Term {
+func (m *Machine) call(fn *function, args ...*value.Value) *value.Value {
 	if !m.step() {
 		return nil
 	}
@@ -266,7 +223,7 @@ func (m *Machine) call(fn *function, args ...*ast.Term) *ast.Term {
 	for i, p := range fn.params {
 		f[p] = args[i]
 	}
-	var out *ast.Term
+	var out *value.Value
 	for _, b := range fn.blocks {
 		c := b.run(m, f)
 		if c == returned {
@@ -288,100 +245,32 @@ func (m *Machine) call(fn *function, args ...*ast.Term) *ast.Term {
 	return out
 }
 
-var argsKey = ast.StringTerm("args")
+var argsKey = constant(ast.StringTerm("args"))
 
-// unchangedArgs reports whether a term stands for an input that has the event's arguments.
-func (m *Machine) unchangedArgs(t *ast.Term) bool {
-	for t != m.root {
-		c := m.changedInput(t)
-		if c == nil || c.key.Equal(argsKey) {
+// unchangedArgs reports whether an input has the event's arguments.
+func (m *Machine) unchangedArgs(in *value.Value) bool {
+	for in != m.lazy.Document() {
+		c, ok := in.Source().(*change)
+		if !ok || value.Equal(c.key, argsKey) {
 			return false
 		}
-		t = c.of
+		in = c.of
 	}
 	return true
 }
 
 // argument is get_tracee_argument.
-func (m *Machine) argument(name *ast.Term) *ast.Term {
-	s, ok := m.force(name).Value.(ast.String)
+func (m *Machine) argument(name *value.Value) *value.Value {
+	s, ok := name.Text()
 	if !ok {
 		return nil // no argument has such a name
 	}
-	t, err := m.lazy.Arg(string(s))
+	v, err := m.lazy.Arg(s)
 	if err != nil {
-		m.fail(fmt.Errorf("%w: %w", ErrConflict, err))
+		m.fail(fmt.Errorf("%w: %w", errInner, err))
 		return nil
 	}
-	return t
-}
-
-// get is value[key].
-func (m *Machine) get(src, key *ast.Term) *ast.Term {
-	key = m.force(key)
-	if src == m.root {
-		if key.Equal(argsKey) {
-			return m.args
-		}
-		if s, ok := key.Value.(ast.String); ok {
-			return m.lazy.Field(string(s))
-		}
-		return nil
-	}
-	if src == m.args {
-		if i, ok := elementAt(key, m.lazy.Len()); ok {
-			return m.arg(i)
-		}
-		return nil
-	}
-	if p, ok := src.Value.(place); ok {
-		s, _ := key.Value.(ast.String)
-		return m.lazy.ArgField(p.at, string(s))
-	}
-	if c := m.changedInput(src); c != nil {
-		if c.key.Equal(key) {
-			return c.value
-		}
-		return m.get(c.of, key)
-	}
-	switch x := src.Value.(type) {
-	case ast.Object:
-		return x.Get(key)
-	case *ast.Array:
-		if i, ok := elementAt(key, x.Len()); ok {
-			return x.Elem(i)
-		}
-	case ast.Set:
-		if x.Contains(key) {
-			return key
-		}
-	}
-	return nil
-}
-
-// elementAt reads the place of an element in a list of n.
-func elementAt(key *ast.Term, n int) (int, bool) {
-	v, ok := key.Value.(ast.Number)
-	if !ok {
-		return 0, false
-	}
-	i, ok := v.Int()
-	return i, ok && i >= 0 && i < n
-}
-
-func (m *Machine) equal(a, b *ast.Term) bool {
-	if a == nil || b == nil {
-		return false
-	}
-	if a == b {
-		return true
-	}
-	a, b = m.force(a), m.force(b)
-	if x, ok := a.Value.(ast.String); ok {
-		y, ok := b.Value.(ast.String)
-		return ok && x == y
-	}
-	return a.Value.Compare(b.Value) == 0
+	return v
 }
 
 // now sets the time that built-in functions see, once an evaluation.
@@ -391,24 +280,24 @@ func (m *Machine) now() {
 	}
 }
 
-// builtin calls a built-in function of OPA. An error in it is an undefined value, as in OPA's evaluator.
-func (m *Machine) builtin(b *builtin, args []*ast.Term) (*ast.Term, ctrl) {
+// builtin calls a built-in function. An error in it is an undefined value, as in OPA's evaluator.
+func (m *Machine) builtin(b *builtin, args []*value.Value) (*value.Value, ctrl) {
 	if !m.step() {
 		return nil, failed
 	}
-	for i, a := range args {
-		args[i] = m.force(a)
-	}
 	if b.fast != nil {
-		if out, ok := b.fast(args); ok {
+		if out, ok := b.fast(m, args); ok {
 			return out, next
 		}
-		args = slices.Clone(args)
 	}
 	m.now()
+	terms := make([]*ast.Term, len(args)) // the function may keep it
+	for i, a := range args {
+		terms[i] = a.Term()
+	}
 	var out *ast.Term
 	var all []*ast.Term
-	err := b.call(m.context, args, func(t *ast.Term) error {
+	err := b.call(m.context, terms, func(t *ast.Term) error {
 		out = t
 		if b.relation {
 			all = append(all, t)
@@ -425,5 +314,8 @@ func (m *Machine) builtin(b *builtin, args []*ast.Term) (*ast.Term, ctrl) {
 		}
 		return nil, next
 	}
-	return out, next
+	if out == nil {
+		return nil, next
+	}
+	return m.arena.Of(out), next
 }

@@ -71,8 +71,8 @@ type lowering struct {
 // maxDepth bounds how deep support rules are put in the place of references to them.
 const maxDepth = 12
 
-// value is what a term of the residue stands for: a constant, a term of the event, or neither.
-type value struct {
+// meaning is what a term of the residue stands for: a constant, a term of the event, or neither.
+type meaning struct {
 	konst ast.Value
 	term  *native.Term
 	// shared: a wildcard in the term may be bound elsewhere too, so that conditions on it are not independent.
@@ -110,14 +110,14 @@ func (f *format) relation(t *native.Term, prefix bool) *native.Node {
 	return n
 }
 
-func (v *value) known() bool { return v.konst != nil || v.term != nil }
+func (v *meaning) known() bool { return v.konst != nil || v.term != nil }
 
 // scope is one body.
 type scope struct {
 	*lowering
 	args  map[ast.Var]string    // variables that index input.args, with the argument's name
 	alias map[ast.Var]*ast.Term // variables that stand for a term
-	bound map[ast.Var]*value    // parameters of a support rule
+	bound map[ast.Var]*meaning  // parameters of a support rule
 	uses  map[ast.Var]int
 }
 
@@ -139,7 +139,7 @@ var (
 )
 
 // body lowers a conjunction.
-func (l *lowering) body(b ast.Body, bound map[ast.Var]*value) *native.Node {
+func (l *lowering) body(b ast.Body, bound map[ast.Var]*meaning) *native.Node {
 	s := &scope{lowering: l, args: map[ast.Var]string{}, alias: map[ast.Var]*ast.Term{}, bound: bound, uses: map[ast.Var]int{}}
 	ast.WalkVars(b, func(v ast.Var) bool { s.uses[v]++; return false })
 	named := map[*ast.Expr]bool{}
@@ -243,7 +243,7 @@ func all(s *scope, terms []*ast.Term) []*native.Node {
 }
 
 // sharedAs makes the wildcards of the value the same wherever the name is used.
-func (v *value) sharedAs(name string) *value {
+func (v *meaning) sharedAs(name string) *meaning {
 	t := *v.term
 	t.Path = append([]string(nil), t.Path...)
 	for i, p := range t.Path {
@@ -251,11 +251,11 @@ func (v *value) sharedAs(name string) *value {
 			t.Path[i] = native.Shared(name)
 		}
 	}
-	return &value{term: &t, shared: true}
+	return &meaning{term: &t, shared: true}
 }
 
 // value reads a term.
-func (s *scope) value(t *ast.Term) *value {
+func (s *scope) value(t *ast.Term) *meaning {
 	switch x := t.Value.(type) {
 	case ast.Var:
 		if v := s.bound[x]; v != nil {
@@ -270,13 +270,13 @@ func (s *scope) value(t *ast.Term) *value {
 			}
 			return v
 		}
-		return &value{why: "a variable"}
+		return &meaning{why: "a variable"}
 	case ast.Ref:
 		return s.ref(x)
 	case ast.Call:
 		return s.function(x)
 	case *ast.ArrayComprehension, *ast.SetComprehension:
-		return &value{always: true, why: "a comprehension"} // if need be an empty one
+		return &meaning{always: true, why: "a comprehension"} // if need be an empty one
 	}
 	if t.IsGround() {
 		ground := true
@@ -288,13 +288,13 @@ func (s *scope) value(t *ast.Term) *value {
 			return !ground
 		})
 		if ground {
-			return &value{konst: t.Value}
+			return &meaning{konst: t.Value}
 		}
 	}
-	return &value{why: "a value made from the event"}
+	return &meaning{why: "a value made from the event"}
 }
 
-func (s *scope) ref(ref ast.Ref) *value {
+func (s *scope) ref(ref ast.Ref) *meaning {
 	var out native.Term
 	var rest ast.Ref
 	shared := false
@@ -305,7 +305,7 @@ func (s *scope) ref(ref ast.Ref) *value {
 			v, ok := argVar(ref)
 			name := s.args[v]
 			if !ok || name == "" || !ref[3].Equal(valueKey) {
-				return &value{why: "arguments read in another way than by a constant name"}
+				return &meaning{why: "arguments read in another way than by a constant name"}
 			}
 			out.Arg, rest = name, ref[4:]
 		}
@@ -313,11 +313,11 @@ func (s *scope) ref(ref ast.Ref) *value {
 		// A path below a variable that stands for a part of the event.
 		v, ok := ref[0].Value.(ast.Var)
 		if !ok || (s.alias[v] == nil && s.bound[v] == nil) {
-			return &value{why: "a reference to " + ref[0].String()}
+			return &meaning{why: "a reference to " + ref[0].String()}
 		}
 		base := s.value(ref[0])
 		if base.term == nil || len(base.term.Funcs) > 0 {
-			return &value{why: "a part of a value"}
+			return &meaning{why: "a part of a value"}
 		}
 		out = *base.term
 		out.Path = append([]string(nil), base.term.Path...)
@@ -327,18 +327,18 @@ func (s *scope) ref(ref ast.Ref) *value {
 		switch x := t.Value.(type) {
 		case ast.String:
 			if strings.HasPrefix(string(x), "[") {
-				return &value{why: "a member named like an element"}
+				return &meaning{why: "a member named like an element"}
 			}
 			out.Path = append(out.Path, string(x))
 		case ast.Number:
 			n, ok := x.Int()
 			if !ok || n < 0 {
-				return &value{why: "an element at " + x.String()}
+				return &meaning{why: "an element at " + x.String()}
 			}
 			out.Path = append(out.Path, "["+strconv.Itoa(n)+"]")
 		case ast.Var:
 			if s.alias[x] != nil || s.bound[x] != nil {
-				return &value{why: "an element chosen by a value"}
+				return &meaning{why: "an element chosen by a value"}
 			}
 			if s.uses[x] > 1 {
 				out.Path = append(out.Path, native.Shared(string(x)))
@@ -347,27 +347,27 @@ func (s *scope) ref(ref ast.Ref) *value {
 				out.Path = append(out.Path, "[]")
 			}
 		default:
-			return &value{why: "an element chosen by a value"}
+			return &meaning{why: "an element chosen by a value"}
 		}
 	}
-	return &value{term: &out, shared: shared}
+	return &meaning{term: &out, shared: shared}
 }
 
 // function reads a call that makes a value.
-func (s *scope) function(c ast.Call) *value {
+func (s *scope) function(c ast.Call) *meaning {
 	op := c[0].String()
-	unknown := &value{why: op}
+	unknown := &meaning{why: op}
 	if len(c) < 2 {
 		return unknown
 	}
 	if op == "sprintf" && len(c) == 3 {
 		if f := s.formatted(c[1], c[2]); f != nil {
-			return &value{format: f, why: op}
+			return &meaning{format: f, why: op}
 		}
 	}
 	if op == "concat" && len(c) == 3 {
 		if f := s.joined(c[1], c[2]); f != nil {
-			return &value{format: f, why: op}
+			return &meaning{format: f, why: op}
 		}
 	}
 	v := s.value(c[1])
@@ -424,7 +424,7 @@ func (s *scope) function(c ast.Call) *value {
 	default:
 		return unknown
 	}
-	return &value{term: &out, shared: v.shared}
+	return &meaning{term: &out, shared: v.shared}
 }
 
 // formatted reads sprintf("…%d…", [number]).
@@ -520,7 +520,7 @@ func (s *scope) every(e *ast.Every) *native.Node {
 	if !ok || list == nil {
 		return native.Unknown("every")
 	}
-	bound := map[ast.Var]*value{}
+	bound := map[ast.Var]*meaning{}
 	for x, a := range s.bound {
 		bound[x] = a
 	}
@@ -534,7 +534,7 @@ func (s *scope) every(e *ast.Every) *native.Node {
 	}
 	var all []*native.Node
 	each(list, func(t *ast.Term) {
-		bound[v] = &value{konst: t.Value}
+		bound[v] = &meaning{konst: t.Value}
 		all = append(all, s.lowering.body(e.Body, bound))
 	})
 	return native.AllOf(all...)
@@ -631,7 +631,7 @@ func (s *scope) equality(a, b *ast.Term) *native.Node {
 }
 
 // comparesWith reports whether a condition can compare the term of x, of one element of a list perhaps, with that of y.
-func comparesWith(x, y *value) bool {
+func comparesWith(x, y *meaning) bool {
 	return !y.term.Wildcard() && !y.term.Count && !x.term.Count && (!x.term.Wildcard() || x.shared)
 }
 

@@ -15,7 +15,7 @@ var orderings = map[string]struct{ op, flipped native.Op }{
 
 // relation lowers f(args) that must be true.
 func (s *scope) relation(op string, args []*ast.Term) *native.Node {
-	vals := make([]*value, len(args))
+	vals := make([]*meaning, len(args))
 	for i, a := range args {
 		vals[i] = s.value(a)
 		if f := vals[i].format; f != nil && op == "startswith" && i == 1 && vals[0].term != nil && !vals[0].term.Wildcard() {
@@ -29,7 +29,7 @@ func (s *scope) relation(op string, args []*ast.Term) *native.Node {
 		return native.Unknown(op)
 	}
 	a, b := vals[0], vals[1]
-	compare := func(o native.Op, t *value, c *value) *native.Node {
+	compare := func(o native.Op, t *meaning, c *meaning) *native.Node {
 		strs, ok := texts(c.konst)
 		if t.term == nil || !ok {
 			return native.Unknown(op)
@@ -42,7 +42,7 @@ func (s *scope) relation(op string, args []*ast.Term) *native.Node {
 		}
 		return n
 	}
-	one := func(c *value) bool { _, ok := c.konst.(ast.String); return ok }
+	one := func(c *meaning) bool { _, ok := c.konst.(ast.String); return ok }
 	switch op {
 	case "equal":
 		return s.equality(args[0], args[1])
@@ -118,7 +118,7 @@ func (s *scope) relation(op string, args []*ast.Term) *native.Node {
 }
 
 // member lowers `x in list`.
-func (s *scope) member(x, list *value) *native.Node {
+func (s *scope) member(x, list *meaning) *native.Node {
 	switch {
 	case x.term != nil && list.konst != nil:
 		var strs []string
@@ -228,7 +228,7 @@ func (s *scope) supportRef(ref ast.Ref, args []*ast.Term, judge judge) *native.N
 		if rule.Else != nil || rule.Head.Key != nil || len(rule.Head.Args) != len(args) || rule.Head.Value == nil {
 			return native.Unknown("else, or a set, in " + ref.String())
 		}
-		bound := map[ast.Var]*value{}
+		bound := map[ast.Var]*meaning{}
 		var here []*native.Node
 		for i, p := range rule.Head.Args {
 			v := s.value(args[i])

@@ -9,6 +9,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/rego"
 
 	"github.com/tocsin-io/tocsin/detect/plan"
+	"github.com/tocsin-io/tocsin/detect/value"
 )
 
 // target is the name under which OPA hands its plans over: its planner is only reached as a compilation target.
@@ -58,14 +59,14 @@ func (r *Rule) plan() (*plan.Plan, error) {
 	return plan.Compile(p, path, data, own)
 }
 
-// value returns the library's data as OPA's value.
-func (l *Library) value() (ast.Value, error) {
+// value returns the library's data, made once.
+func (l *Library) value() (*value.Value, error) {
 	if l.doc == nil {
 		v, err := ast.InterfaceToValue(l.Data)
 		if err != nil {
 			return nil, err
 		}
-		l.doc = v
+		l.doc = (*value.Arena)(nil).Of(ast.NewTerm(v))
 	}
 	return l.doc, nil
 }

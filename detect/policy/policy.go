@@ -24,6 +24,7 @@ import (
 	"github.com/tocsin-io/tocsin/detect/input"
 	"github.com/tocsin-io/tocsin/detect/native"
 	"github.com/tocsin-io/tocsin/detect/plan"
+	"github.com/tocsin-io/tocsin/detect/value"
 	"github.com/tocsin-io/tocsin/event"
 )
 
@@ -33,7 +34,7 @@ type Library struct {
 	Data    map[string]any
 
 	store storage.Store
-	doc   ast.Value
+	doc   *value.Value
 }
 
 // Store returns the library's data as a store, made once.
@@ -332,11 +333,13 @@ func (r *Rule) Confirm(m *plan.Machine, ev *event.Event, timeout time.Duration) 
 	if err == nil {
 		v, err := m.Run(p, r.AddressText, timeout)
 		switch {
-		case errors.Is(err, ErrConflict): // OPA's evaluator stops at the first answer where it can, and may not meet it
+		case errors.Is(err, plan.ErrUnsure):
+		case errors.Is(err, ErrConflict):
+			return Verdict{Match: true}, err
 		case err != nil || v == nil:
 			return Verdict{}, err
 		default:
-			return Answer(v)
+			return answerOf(v)
 		}
 	}
 	doc, err := input.Document(ev, r.AddressText)
@@ -383,6 +386,18 @@ func Answer(v ast.Value) (Verdict, error) {
 		return Verdict{Match: true, Data: data}, err
 	}
 	return Verdict{}, nil
+}
+
+// answerOf is Answer for a value of the plan's.
+func answerOf(v *value.Value) (Verdict, error) {
+	if v.Kind() != value.Object {
+		return Verdict{Match: v.True()}, nil
+	}
+	data, ok := v.AppendJSON(nil)
+	if !ok {
+		return Answer(v.Term().Value)
+	}
+	return Verdict{Match: true, Data: data}, nil
 }
 
 // marshal writes a rule's answer as JSON; sets become sorted lists.
