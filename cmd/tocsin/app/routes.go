@@ -10,6 +10,7 @@ import (
 
 	"github.com/tocsin-io/tocsin/cmd/internal/client"
 	"github.com/tocsin-io/tocsin/cmd/internal/routing"
+	"github.com/tocsin-io/tocsin/configs/settings"
 	"github.com/tocsin-io/tocsin/cmd/internal/table"
 	"github.com/tocsin-io/tocsin/finding"
 	"github.com/tocsin-io/tocsin/finding/match"
@@ -186,7 +187,7 @@ func (c *routesTestCmd) replay(e *env, current *router.Table) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(e.stdout, "\n%s of the last %v. Nothing was sent.\n", plural(len(findings), "finding"), c.Replay)
+	_, err = fmt.Fprintf(e.stdout, "\n%s of the last %s. Nothing was sent.\n", plural(len(findings), "finding"), settings.FormatDuration(c.Replay))
 	return err
 }
 
