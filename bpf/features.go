@@ -158,6 +158,8 @@ func reason(err error) string {
 		return "the kernel does not support it"
 	case errors.Is(err, btf.ErrNotFound):
 		return "the kernel does not have it"
+	case errors.Is(err, os.ErrNotExist) && strings.Contains(err.Error(), "kprobe_events"):
+		return "the kernel has no kprobe events (CONFIG_KPROBE_EVENTS)"
 	case strings.Contains(err.Error(), "neither debugfs nor tracefs are mounted"):
 		return "tracefs is not mounted (mount -t tracefs nodev /sys/kernel/tracing)"
 	}

@@ -10,8 +10,8 @@ import (
 
 	"github.com/tocsin-io/tocsin/cmd/internal/client"
 	"github.com/tocsin-io/tocsin/cmd/internal/routing"
-	"github.com/tocsin-io/tocsin/configs/settings"
 	"github.com/tocsin-io/tocsin/cmd/internal/table"
+	"github.com/tocsin-io/tocsin/configs/settings"
 	"github.com/tocsin-io/tocsin/finding"
 	"github.com/tocsin-io/tocsin/finding/match"
 	"github.com/tocsin-io/tocsin/router"
