@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -237,7 +238,7 @@ func newEventWriter(w io.Writer, form string, names, origins []string) (*eventWr
 	text, isTemplate := strings.CutPrefix(form, "go-template=")
 	switch {
 	case isTemplate:
-		t, err := template.New("output").Option("missingkey=zero").Parse(text)
+		t, err := template.New("output").Option("missingkey=zero").Parse(traceeFields.ReplaceAllStringFunc(text, fieldName))
 		if err != nil {
 			return nil, err
 		}
@@ -262,6 +263,32 @@ func newEventWriter(w io.Writer, form string, names, origins []string) (*eventWr
 		return nil, fmt.Errorf("output %q: use table, json, go-template=TEMPLATE or none", form)
 	}
 	return out, nil
+}
+
+// traceeFields finds fields in a template as Tracee writes them, by the names of Go (.ProcessName), past quoted text.
+var traceeFields = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|\x60[^\x60]*\x60|\.[A-Z]\w*`)
+
+// fieldName gives such a field the name that it has in the document: .processName, .hostProcessId, .mountNamespace.
+func fieldName(text string) string {
+	name, ok := strings.CutPrefix(text, ".")
+	if !ok {
+		return text
+	}
+	switch name {
+	case "MountNS":
+		return ".mountNamespace"
+	case "PIDNS":
+		return ".pidNamespace"
+	case "PodUID":
+		return ".podUID"
+	case "ID": // of a container
+		return ".id"
+	}
+	name = strings.ToLower(name[:1]) + name[1:]
+	if head, ok := strings.CutSuffix(name, "ID"); ok {
+		name = head + "Id"
+	}
+	return "." + name
 }
 
 func (w *eventWriter) write(ev *event.Event) error {
