@@ -15,7 +15,7 @@ import (
 
 // ruleChoice is the arguments of commands that measure rules.
 type ruleChoice struct {
-	IDs    []string `arg:"" optional:"" name:"rule" help:"Ids of rules; all when there is none."`
+	IDs    []string `arg:"" optional:"" name:"rule" help:"Ids of rules, or a folder or file with rules, which is then all that is looked at; all rules when there is none."`
 	Events string   `short:"f" placeholder:"FILE" help:"Recorded events to measure with (tocsin trace --record)."`
 	ruleSources
 	output
@@ -23,6 +23,14 @@ type ruleChoice struct {
 
 // load returns the chosen rules and the recorded events.
 func (c ruleChoice) choose(e *env) ([]detect.Rule, []*event.Event, error) {
+	c.IDs = slices.DeleteFunc(slices.Clone(c.IDs), func(id string) bool {
+		_, err := os.Stat(id)
+		if err != nil {
+			return false
+		}
+		c.Rules, c.NoBuiltin = append(c.Rules, id), true
+		return true
+	})
 	list, _ := c.loadRules(e)
 	if len(c.IDs) > 0 {
 		for _, id := range c.IDs {
@@ -59,7 +67,8 @@ pass each condition, and what asking costs.
 
 Examples:
   tocsin rules explain container_runtime_socket
-  tocsin rules explain --rules ./my-rules my_rule -f events.jsonl`
+  tocsin rules explain ./my-rules -f events.jsonl
+  tocsin rules explain --rules ./my-rules my_rule`
 }
 
 func (c *rulesExplainCmd) Run(e *env) error {

@@ -1,0 +1,21 @@
+package importer
+
+import (
+	"slices"
+	"testing"
+)
+
+// Technique ids are the truth; tactics choose among a technique's own, and stand alone where there is no id.
+func TestAttackOfTags(t *testing.T) {
+	for _, tt := range []struct{ tags, want []string }{
+		{[]string{"container", "mitre_persistence", "maturity_stable"}, []string{"Persistence"}},
+		{[]string{"attack.defense_evasion", "attack.t1027"}, []string{"T1027, TA0005"}},
+		{[]string{"mitre_privilege_escalation", "T1611", "mitre_execution"}, []string{"T1611, TA0004"}},
+		{[]string{"mitre_execution", "t1611"}, []string{"T1611"}},
+		{[]string{"attack.s0001", "shell"}, nil},
+	} {
+		if got := attackIDs(tt.tags); !slices.Equal(got, tt.want) {
+			t.Errorf("%v: got %v, want %v", tt.tags, got, tt.want)
+		}
+	}
+}
