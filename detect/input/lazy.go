@@ -26,7 +26,8 @@ type Lazy struct {
 	args   *value.Value
 	fields [len(names)]*value.Value
 	values [event.MaxArgs]*value.Value
-	has    []int                           // the arguments that the event has
+	has    []int // the arguments that the event has
+	buf    []byte
 	known  map[*event.Process]*value.Value // kept from event to event: what is published of a process never changes
 }
 
@@ -364,7 +365,8 @@ func (l *Lazy) makeValue(i int) *value.Value {
 	case event.KindSockaddr:
 		sa := e.Sockaddr(i)
 		if l.text {
-			return a.String(sa.Text())
+			l.buf = sa.AppendText(l.buf[:0])
+			return a.Bytes(l.buf)
 		}
 		out := a.Empty(value.Object)
 		for _, f := range sa.Fields() {
@@ -372,9 +374,11 @@ func (l *Lazy) makeValue(i int) *value.Value {
 		}
 		return out
 	case event.KindBytes:
-		return a.String(base64.StdEncoding.EncodeToString(e.Bytes(i)))
+		l.buf = base64.StdEncoding.AppendEncode(l.buf[:0], e.Bytes(i))
+		return a.Bytes(l.buf)
 	case event.KindPointer:
-		return a.String("0x" + strconv.FormatUint(e.Uint(i), 16))
+		l.buf = strconv.AppendUint(append(l.buf[:0], "0x"...), e.Uint(i), 16)
+		return a.Bytes(l.buf)
 	case event.KindBool:
 		return value.Truth(e.Uint(i) != 0)
 	case event.KindJSON:

@@ -284,7 +284,7 @@ func compose(x *specialised) (test, int) {
 // atom resolves a condition on one term.
 func (s *specialiser) atom(n *Node) *specialised {
 	funcs := n.Term.Funcs
-	if n.Term.Wildcard() && s.document(n.Term) != nil {
+	if _, ok := s.document(n.Term); ok && n.Term.Wildcard() {
 		return s.anyElement(n.onElement())
 	}
 	if n.Op == Defined && n.Term.Arg != "" && len(n.Term.Path) == 0 && len(funcs) == 0 && !n.Term.Count {

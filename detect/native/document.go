@@ -34,16 +34,53 @@ func steps(path []string) ([]step, bool) {
 
 type valueOf func(*Scratch, *event.Event) rawjson.Value
 
-func argument(i int) valueOf {
-	return func(_ *Scratch, ev *event.Event) rawjson.Value { return rawjson.Of(ev.Str(i)) }
+// root is a document: the argument of that number, or below 0 the element that Any looks at.
+type root int
+
+const elementRoot root = -1
+
+func (r root) value(s *Scratch, ev *event.Event) rawjson.Value {
+	if r < 0 {
+		return s.value
+	}
+	return rawjson.Of(ev.Str(int(r)))
 }
 
 // below is what the path leads to.
-func (root valueOf) below(path []step) valueOf {
-	if len(path) == 0 {
-		return root
+func (r root) below(path []step) valueOf {
+	switch {
+	case len(path) == 0:
+		return r.value
+	case r >= 0 && path[0].index < 0:
+		return func(s *Scratch, ev *event.Event) rawjson.Value { return walk(s.member(ev, r, path[0].name), path[1:]) }
 	}
-	return func(s *Scratch, ev *event.Event) rawjson.Value { return walk(root(s, ev), path) }
+	return func(s *Scratch, ev *event.Event) rawjson.Value { return walk(r.value(s, ev), path) }
+}
+
+// opened is a document of the event at hand whose members have been read: rules ask for one after the other.
+type opened struct {
+	root    root
+	members []rawjson.Member
+}
+
+// member is what a document has of that name.
+func (s *Scratch) member(ev *event.Event, r root, name string) rawjson.Value {
+	if s.at != ev { // asked outside of Match, and of what follows it
+		return r.value(s, ev).Member(name)
+	}
+	at := slices.IndexFunc(s.opened, func(o opened) bool { return o.root == r })
+	if at < 0 {
+		at = len(s.opened)
+		s.opened = slices.Grow(s.opened, 1)[:at+1] // with the memory of one before
+		o := &s.opened[at]
+		o.root, o.members = r, r.value(s, ev).Members(o.members[:0])
+	}
+	for _, m := range slices.Backward(s.opened[at].members) { // of several with the name it is the last one
+		if m.Key.Is(name) {
+			return m.Value
+		}
+	}
+	return ""
 }
 
 func walk(v rawjson.Value, path []step) rawjson.Value {
@@ -58,17 +95,17 @@ func walk(v rawjson.Value, path []step) rawjson.Value {
 }
 
 // documentField is a value in a document.
-func documentField(root valueOf, path []string) field {
+func documentField(r root, path []string) field {
 	p, ok := steps(path)
 	if !ok {
 		return unknownField
 	}
-	return field{kind: document, value: root.below(p)}
+	return field{kind: document, value: r.below(p)}
 }
 
 // documentElement is what the path leads to in the element of a document that Any looks at.
 func documentElement(path []string) field {
-	return documentField(func(s *Scratch, _ *event.Event) rawjson.Value { return s.value }, path)
+	return documentField(elementRoot, path)
 }
 
 // asText is the field where the value is a text: functions on text and comparisons with texts know no other.
@@ -114,8 +151,8 @@ type list struct {
 
 // list resolves a term that ends in a wildcard.
 func (s *specialiser) list(t Term) list {
-	if root := s.document(t); root != nil {
-		return documentList(root, t.Path)
+	if r, ok := s.document(t); ok {
+		return documentList(r, t.Path)
 	}
 	if t.Element {
 		return list{kind: unknown}
@@ -142,15 +179,15 @@ func (s *specialiser) list(t Term) list {
 	return list{kind: unknown}
 }
 
-// document is the document that the term is of, or nil.
-func (s *specialiser) document(t Term) valueOf {
+// document is the document that the term is of, if it is of one.
+func (s *specialiser) document(t Term) (root, bool) {
 	switch i := s.def.Arg(t.Arg); {
 	case t.Element && s.inDocument:
-		return func(sc *Scratch, _ *event.Event) rawjson.Value { return sc.value }
+		return elementRoot, true
 	case !t.Element && t.Arg != "" && i >= 0 && s.def.Args[i].Kind == event.KindJSON:
-		return argument(i)
+		return root(i), true
 	}
-	return nil
+	return 0, false
 }
 
 // eachText goes through a list of texts. What the test lists itself comes behind it in the same memory.
@@ -173,7 +210,7 @@ func eachText(f field) func(*Scratch, *event.Event, test) bool {
 }
 
 // documentList goes through the elements that a path with wildcards leads to, each below the one before.
-func documentList(root valueOf, path []string) list {
+func documentList(r root, path []string) list {
 	var levels [][]step
 	for len(path) > 0 {
 		n := slices.Index(path, "[]")
@@ -184,20 +221,22 @@ func documentList(root valueOf, path []string) list {
 		levels = append(levels, p)
 		path = path[n+1:]
 	}
+	first := r.below(levels[0])
 	return list{kind: document, element: documentElement, each: func(sc *Scratch, ev *event.Event, t test) bool {
 		old := sc.value
 		defer func() { sc.value = old }()
-		return eachValue(sc, ev, root(sc, ev), levels, t)
+		return eachValue(sc, ev, first(sc, ev), levels[1:], t)
 	}}
 }
 
+// eachValue goes through the elements of a value, and through what the levels lead to below each.
 func eachValue(sc *Scratch, ev *event.Event, v rawjson.Value, levels [][]step, t test) bool {
-	if len(levels) == 0 {
-		sc.value = v
-		return t(sc, ev)
-	}
-	for l := walk(v, levels[0]).Elements(); l.Next(); {
-		if eachValue(sc, ev, l.Value, levels[1:], t) {
+	for l := v.Elements(); l.Next(); {
+		if len(levels) > 0 {
+			if eachValue(sc, ev, walk(l.Value, levels[0]), levels[1:], t) {
+				return true
+			}
+		} else if sc.value = l.Value; t(sc, ev) {
 			return true
 		}
 	}

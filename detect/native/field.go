@@ -23,7 +23,9 @@ type Scratch struct {
 	element  string
 	ancestor *event.Process
 	value    rawjson.Value
-	given    given // what answers were given
+	given    given        // what answers were given
+	at       *event.Event // that Match was given last
+	opened   []opened     // its documents, as far as they were asked for
 	// Candidates are the rules that may match, by the numbers that they were added with. See Program.Match.
 	Candidates []int32
 	seen       []uint64 // by rule: the event that it became a candidate of
@@ -341,7 +343,7 @@ func resolveArg(t Term, a *event.Arg, i int, addressText bool) field {
 	case event.KindCred:
 		return resolveCred(t, i)
 	case event.KindJSON:
-		return documentField(argument(i), t.Path)
+		return documentField(root(i), t.Path)
 	}
 	if len(t.Path) > 0 {
 		return neverField

@@ -288,6 +288,7 @@ func (p *Program) Empty() bool { return len(p.always) == 0 && len(p.bodies) == 0
 // Match leaves in s.Candidates the rules that may match the event, each once, in no order.
 func (p *Program) Match(s *Scratch, ev *event.Event) {
 	s.Candidates = append(s.Candidates[:0], p.always...)
+	s.at, s.opened = ev, s.opened[:0]
 	if len(p.bodies) == 0 {
 		return
 	}

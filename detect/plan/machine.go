@@ -47,6 +47,7 @@ type Machine struct {
 	forms   [2]input.Lazy // the event with addresses as objects, and as text
 	begun   [2]bool
 	lazy    *input.Lazy
+	changes []change // of the input, in the present run
 	memo    []memo
 	spare   [][]memo
 	stack   []*value.Value
@@ -62,32 +63,26 @@ type Machine struct {
 }
 
 // change is input with another value for one member. Most rules then ask for little of the rest.
-type change struct {
-	m       *Machine
-	of      *value.Value // the input that it is a change of
-	key, to *value.Value
-}
+type change struct{ of, key, to *value.Value }
 
 // change returns what stands for the input, itself or changed before, with v at the path.
 func (m *Machine) change(in *value.Value, path []*value.Value, v *value.Value) *value.Value {
-	if len(path) == 0 {
+	switch {
+	case len(path) == 0:
 		return v
+	case in.Kind() != value.Object:
+		return m.arena.With(nil, path, v)
 	}
-	if len(path) > 1 {
-		var old *value.Value
-		if in.Kind() == value.Object {
-			old = in.Get(path[0])
-		}
-		v = m.arena.With(old, path[1:], v)
-	}
-	if in.Kind() != value.Object {
-		return m.arena.With(nil, path[:1], v)
-	}
-	return m.arena.From(value.Object, &change{m, in, path[0], v}, 0)
+	m.changes = append(m.changes, change{in, path[0], m.arena.With(in.Get(path[0]), path[1:], v)})
+	return m.arena.From(value.Object, (*changed)(m), len(m.changes)-1)
 }
 
+// changed makes what is asked of changed inputs.
+type changed Machine
+
 // Member makes a member of a changed input.
-func (c *change) Member(_, key *value.Value) *value.Value {
+func (m *changed) Member(v, key *value.Value) *value.Value {
+	c := &m.changes[v.Place()]
 	if value.Equal(c.key, key) {
 		return c.to
 	}
@@ -95,7 +90,10 @@ func (c *change) Member(_, key *value.Value) *value.Value {
 }
 
 // Fill makes the whole of a changed input, of what the other is made of.
-func (c *change) Fill(v *value.Value) { c.m.arena.Copy(v, c.of, c.key, c.to) }
+func (m *changed) Fill(v *value.Value) {
+	c := m.changes[v.Place()]
+	m.arena.Copy(v, c.of, c.key, c.to)
+}
 
 // memo is the value of a rule in one evaluation.
 type memo struct {
@@ -142,7 +140,7 @@ func (m *Machine) Run(p *Plan, addressText bool, timeout time.Duration) (*value.
 		m.begun[form] = true
 	}
 	m.err, m.steps, m.depth = nil, 0, 0
-	m.stack = m.stack[:0]
+	m.stack, m.changes = m.stack[:0], m.changes[:0]
 	if cap(m.memo) < p.funcs {
 		m.memo = make([]memo, p.funcs)
 	}
@@ -159,6 +157,13 @@ func (m *Machine) Run(p *Plan, addressText bool, timeout time.Duration) (*value.
 		return nil, m.err
 	}
 	return out, nil
+}
+
+// JSON writes a value that Run returned: see value.Value.AppendJSON. It is valid until the next Run.
+func (m *Machine) JSON(v *value.Value) ([]byte, bool) {
+	out, ok := v.AppendJSON(m.text[:0])
+	m.text = out
+	return out, ok
 }
 
 func (m *Machine) fail(err error) ctrl {
@@ -250,11 +255,10 @@ var argsKey = constant(ast.StringTerm("args"))
 // unchangedArgs reports whether an input has the event's arguments.
 func (m *Machine) unchangedArgs(in *value.Value) bool {
 	for in != m.lazy.Document() {
-		c, ok := in.Source().(*change)
-		if !ok || value.Equal(c.key, argsKey) {
+		if _, ok := in.Source().(*changed); !ok || value.Equal(m.changes[in.Place()].key, argsKey) {
 			return false
 		}
-		in = c.of
+		in = m.changes[in.Place()].of
 	}
 	return true
 }

@@ -66,6 +66,7 @@ var natives = map[string]native{
 	"is_string":  ofKind(value.String),
 
 	"count":             func(m *Machine, a []*value.Value) (*value.Value, bool) { n := length(m, a[0]); return n, n != nil },
+	"numbers.range":     numbers,
 	"object.get":        objectGet,
 	"array.concat":      arrayConcat,
 	"walk":              walk,
@@ -147,7 +148,7 @@ func concat(m *Machine, a []*value.Value) (*value.Value, bool) {
 		out = append(out, s...)
 	}
 	m.text = out
-	return m.arena.String(string(out)), true
+	return m.arena.Bytes(out), true
 }
 
 func split(m *Machine, a []*value.Value) (*value.Value, bool) {
@@ -170,7 +171,20 @@ func replace(m *Machine, a []*value.Value) (*value.Value, bool) {
 	if !ok1 || !ok2 || !ok3 || old == "" {
 		return nil, false
 	}
-	return m.changed(a[0], s, strings.ReplaceAll(s, old, by)), true
+	out := m.text[:0]
+	rest, found := s, false
+	for {
+		before, after, more := strings.Cut(rest, old)
+		if out = append(out, before...); !more {
+			break
+		}
+		out = append(out, by...)
+		rest, found = after, true
+	}
+	if m.text = out; !found {
+		return a[0], true
+	}
+	return m.arena.Bytes(out), true
 }
 
 func substring(m *Machine, a []*value.Value) (*value.Value, bool) {
@@ -277,6 +291,19 @@ func length(m *Machine, v *value.Value) *value.Value {
 		return m.arena.Int(int64(utf8.RuneCountInString(s)))
 	}
 	return nil
+}
+
+func numbers(m *Machine, a []*value.Value) (*value.Value, bool) {
+	from, ok1 := window(a[0])
+	to, ok2 := window(a[1])
+	if !ok1 || !ok2 || to < from || to-from >= 1000 {
+		return nil, false
+	}
+	out := m.arena.Empty(value.Array)
+	for n := from; n <= to; n++ {
+		m.arena.Push(out, m.arena.Int(n))
+	}
+	return out, true
 }
 
 func objectGet(_ *Machine, a []*value.Value) (*value.Value, bool) {

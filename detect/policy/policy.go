@@ -326,7 +326,7 @@ var (
 	ErrConflict = plan.ErrConflict
 )
 
-// Confirm gives the rule's answer to the event that the machine looks at: by the rule's compiled plan, or, if the plan can't
+// Confirm gives the rule's answer to the event that the machine looks at, valid until it is asked again: by the rule's compiled plan, or, if the plan can't
 // be compiled, by OPA's evaluator.
 func (r *Rule) Confirm(m *plan.Machine, ev *event.Event, timeout time.Duration) (Verdict, error) {
 	p, err := r.Plan()
@@ -339,7 +339,7 @@ func (r *Rule) Confirm(m *plan.Machine, ev *event.Event, timeout time.Duration) 
 		case err != nil || v == nil:
 			return Verdict{}, err
 		default:
-			return answerOf(v)
+			return answerOf(m, v)
 		}
 	}
 	doc, err := input.Document(ev, r.AddressText)
@@ -389,11 +389,11 @@ func Answer(v ast.Value) (Verdict, error) {
 }
 
 // answerOf is Answer for a value of the plan's.
-func answerOf(v *value.Value) (Verdict, error) {
+func answerOf(m *plan.Machine, v *value.Value) (Verdict, error) {
 	if v.Kind() != value.Object {
 		return Verdict{Match: v.True()}, nil
 	}
-	data, ok := v.AppendJSON(nil)
+	data, ok := m.JSON(v)
 	if !ok {
 		return Answer(v.Term().Value)
 	}

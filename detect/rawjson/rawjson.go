@@ -35,11 +35,24 @@ func (v Value) Member(name string) Value {
 		return found
 	}
 	for l := v.Elements(); l.Next(); {
-		if l.Key.is(name) {
+		if l.Key.Is(name) {
 			found = l.Value
 		}
 	}
 	return found
+}
+
+// Member is a member of an object.
+type Member struct{ Key, Value Value }
+
+// Members appends the members of an object.
+func (v Value) Members(dst []Member) []Member {
+	if v.Kind() == '{' {
+		for l := v.Elements(); l.Next(); {
+			dst = append(dst, Member{l.Key, l.Value})
+		}
+	}
+	return dst
 }
 
 // Index returns an element of a list.
@@ -194,8 +207,8 @@ func closing(s string, i int) int {
 	}
 }
 
-// is compares the key of a member with a name.
-func (v Value) is(name string) bool {
+// Is compares the key of a member with a name.
+func (v Value) Is(name string) bool {
 	if len(v) == len(name)+2 && string(v[1:len(v)-1]) == name {
 		return true
 	}

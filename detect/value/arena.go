@@ -5,12 +5,14 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // Arena makes values in memory that Reset takes back, all at once. A nil Arena makes them on the heap. Texts are not copied.
 type Arena struct {
 	values slab[Value]
 	lists  slab[*Value]
+	texts  []byte
 }
 
 // slab hands out pieces of large pieces of memory.
@@ -22,6 +24,7 @@ type slab[T any] struct {
 const (
 	chunkSize  = 64 // values, or elements of lists
 	keptChunks = 64 // from event to event: 300 kB of values
+	textSize   = 4096
 )
 
 // take returns n, which hold what was there before.
@@ -52,6 +55,7 @@ func (s *slab[T]) reset() {
 func (a *Arena) Reset() {
 	a.values.reset()
 	a.lists.reset()
+	a.texts = a.texts[:0]
 }
 
 func (a *Arena) value(k Kind) *Value {
@@ -86,6 +90,16 @@ func (a *Arena) String(s string) *Value {
 		v.text = b.String()
 	}
 	return v
+}
+
+// Bytes returns a text like String, of a copy.
+func (a *Arena) Bytes(text []byte) *Value {
+	if len(a.texts)+len(text) > cap(a.texts) {
+		a.texts = make([]byte, 0, max(textSize, len(text))) // what is in the old piece stays there
+	}
+	at := len(a.texts)
+	a.texts = append(a.texts, text...)
+	return a.String(unsafe.String(unsafe.SliceData(a.texts[at:]), len(text)))
 }
 
 // Int returns a whole number.

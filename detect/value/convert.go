@@ -137,9 +137,17 @@ func (v *Value) AppendJSON(dst []byte) ([]byte, bool) {
 	return append(dst, '}'), true
 }
 
+// asItIs are the characters that JSON, as encoding/json writes it, has as they are.
+var asItIs = func() (out [256]bool) {
+	for c := ' '; c < 0x7f; c++ {
+		out[c] = !strings.ContainsRune(`"\<>&`, c)
+	}
+	return out
+}()
+
 func appendText(dst []byte, s string) []byte {
 	for i := range len(s) {
-		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+		if !asItIs[s[i]] {
 			raw, err := json.Marshal(s)
 			if err != nil { // of a text
 				panic(err)

@@ -131,6 +131,14 @@ func (v *Value) Get(key *Value) *Value {
 
 // Find returns a member of an object of which everything is made.
 func (v *Value) Find(key *Value) *Value {
+	if list := v.List(); key.kind == String && len(list) <= 16 {
+		for i := 0; i < len(list); i += 2 { // sooner done than a search
+			if k := list[i]; k.kind == String && k.text == key.text {
+				return list[i+1]
+			}
+		}
+		return nil
+	}
 	if i, ok := v.search(key); ok {
 		return v.list[i+1]
 	}
