@@ -79,7 +79,7 @@ func Check(opts CheckOptions, sources ...Source) *CheckResult {
 	beside := map[string]bool{} // files
 	for _, tree := range ReadTrees(false, opts.Beside...) {
 		for _, m := range tree.Rules {
-			beside[m.Name()] = true
+			beside[m.Name] = true
 		}
 	}
 	res := &CheckResult{Rules: []CheckedRule{}, Diagnostics: []Diagnostic{}}

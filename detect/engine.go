@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -191,6 +192,8 @@ type dispatch struct {
 	programs [3]*native.Program
 	// clauses say, by origin and entry, what the rules ask. They are only kept until the selection is known.
 	clauses [3]map[int32]*native.Clauses
+	// selects is what the sensor is asked for; nil for nothing.
+	selects *event.Selection
 }
 
 type entry struct {
@@ -212,7 +215,7 @@ func (e *Engine) Compile(rules []Rule) (*Ruleset, error) {
 	if err != nil {
 		return nil, err
 	}
-	set.build()
+	set.build(e.set.Load())
 	return set, nil
 }
 
@@ -269,8 +272,8 @@ func (s *Ruleset) defs() []*event.Def {
 	return out
 }
 
-// build makes the dispatch tables.
-func (s *Ruleset) build() {
+// build makes the dispatch tables. What is the same as in another set, which may be nil, is taken from there.
+func (s *Ruleset) build(other *Ruleset) {
 	s.any = s.dispatch("", nil)
 	s.byID = make([]*dispatch, event.MaxID+1)
 	for i := range s.byID {
@@ -281,12 +284,18 @@ func (s *Ruleset) build() {
 	}
 	names := s.selected()
 	for _, def := range s.defs() {
-		d := s.dispatch(def.Name, def)
-		s.byID[def.ID] = d
-		if sel, ok := d.selection(def); ok {
-			s.selections = append(s.selections, sel)
+		d := s.dispatch(def.Name, nil)
+		if other == nil || !d.take(other.byID[def.ID]) {
+			d = s.dispatch(def.Name, def)
+			if sel, ok := d.selection(def); ok {
+				d.selects = &sel
+			}
+			d.clauses = [3]map[int32]*native.Clauses{}
 		}
-		d.clauses = [3]map[int32]*native.Clauses{}
+		s.byID[def.ID] = d
+		if d.selects != nil {
+			s.selections = append(s.selections, *d.selects)
+		}
 		names[def.Name] = true
 	}
 	for name := range names {
@@ -339,6 +348,34 @@ func (s *Ruleset) dispatch(name string, def *event.Def) *dispatch {
 		d.programs[o] = b.Build()
 	}
 	return d
+}
+
+// take takes over what another dispatch was compiled to, if it is of the same rules.
+func (d *dispatch) take(other *dispatch) bool {
+	if other.programs[0] == nil || len(d.entries) != len(other.entries) {
+		return false
+	}
+	for i, en := range d.entries {
+		if old := other.entries[i]; en.origins != old.origins || !sameRule(en.rule.Rule, old.rule.Rule) {
+			return false
+		}
+	}
+	for i := range d.entries {
+		en, old := &d.entries[i], other.entries[i]
+		en.exact, en.answers = old.exact, old.answers
+	}
+	d.programs, d.selects = other.programs, other.selects
+	return true
+}
+
+// sameRule reports whether two rules ask the same of events.
+func sameRule(a, b Rule) bool {
+	x, ok1 := a.(*regoRule)
+	y, ok2 := b.(*regoRule)
+	if ok1 || ok2 {
+		return ok1 && ok2 && x.policy == y.policy
+	}
+	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 
 // originsOf unites the origins for which any of the selectors wants the event. The empty set is all origins.

@@ -2,15 +2,15 @@ package detect
 
 import (
 	"context"
-	"encoding/json"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -59,15 +59,26 @@ type Tree struct {
 	Rules   []policy.File
 	Tests   map[string]*ast.Module
 	Errors  []error
+
+	known  func(file, text string) bool // whether the file of a rule need not be parsed
+	shared hash.Hash                    // of the files that rules may depend on: all but those of rules
 }
 
 // ReadTrees reads and parses the files of the sources, those of tests if asked to, and shares the lists of all sources
 // among them, and the helpers of each with those after it that have none of that package. What is wrong with a file is in its tree's Errors; the others are there.
 func ReadTrees(tests bool, sources ...Source) []*Tree {
+	trees, _ := readTrees(tests, nil, sources)
+	return trees
+}
+
+// readTrees also returns a hash of all files but those of rules and tests.
+func readTrees(tests bool, known func(source int, file, text string) bool, sources []Source) ([]*Tree, string) {
 	var trees []*Tree
 	var lists []*policy.Lists
-	for _, src := range sources {
-		t := readTree(src, tests)
+	shared := sha256.New()
+	for i, src := range sources {
+		fmt.Fprintf(shared, "source %d %q\n", i, src.Name)
+		t := readTree(src, tests, func(file, text string) bool { return known != nil && known(i, file, text) }, shared)
 		if len(trees) > 0 {
 			borrow(t.Library.Helpers, trees[len(trees)-1].Library.Helpers)
 		}
@@ -77,7 +88,7 @@ func ReadTrees(tests bool, sources ...Source) []*Tree {
 	for _, t := range trees {
 		t.Library.Data["tocsin"] = map[string]any{"lists": policy.MergeLists(lists)}
 	}
-	return trees
+	return trees, string(shared.Sum(nil))
 }
 
 // borrow adds the helpers of packages that own has not: a copy of the built-in ones, exported and changed, comes first.
@@ -93,8 +104,8 @@ func borrow(own, others map[string]*ast.Module) {
 	}
 }
 
-func readTree(src Source, tests bool) *Tree {
-	t := &Tree{Library: &policy.Library{Helpers: map[string]*ast.Module{}, Data: map[string]any{}}, Tests: map[string]*ast.Module{}}
+func readTree(src Source, tests bool, known func(file, text string) bool, shared hash.Hash) *Tree {
+	t := &Tree{known: known, shared: shared, Library: &policy.Library{Helpers: map[string]*ast.Module{}, Data: map[string]any{}}, Tests: map[string]*ast.Module{}}
 	err := fs.WalkDir(src.FS, ".", func(name string, d fs.DirEntry, err error) error {
 		full := path.Join(filepath.ToSlash(src.Name), name)
 		if err != nil {
@@ -129,6 +140,12 @@ func (t *Tree) read(fsys fs.FS, name, full string, kind policy.Kind) error {
 	if err != nil {
 		return &FileError{File: full, Reason: reason(err)}
 	}
+	if kind != policy.KindRule && kind != policy.KindTest {
+		fmt.Fprintf(t.shared, "%q %d\n%s", full, len(src), src)
+	} else if t.known(full, string(src)) {
+		t.Rules = append(t.Rules, policy.File{Name: full, Text: string(src)})
+		return nil
+	}
 	if kind == policy.KindData {
 		key, v, err := policy.ParseData(full, src)
 		if err == nil {
@@ -153,77 +170,9 @@ func (t *Tree) read(fsys fs.FS, name, full string, kind policy.Kind) error {
 	case policy.KindTest:
 		t.Tests[full] = m
 	default:
-		t.Rules = append(t.Rules, policy.File{Module: m, Text: string(src)})
+		t.Rules = append(t.Rules, policy.File{Name: full, Text: string(src), Module: m})
 	}
 	return nil
-}
-
-// Load reads the Rego rules of the sources. Each file that can't be used has an error, a *FileError with file, line, reason
-// and advice; the others load. A rule of a later source replaces one of an earlier source that has the same id, so
-// that users can bring their own version of a built-in rule.
-func Load(sources ...Source) ([]Rule, []error) {
-	var rules []Rule
-	var errs []error
-	at := map[string]int{} // id → index in rules
-	trees := ReadTrees(false, sources...)
-	for _, tree := range trees {
-		errs = append(errs, tree.Errors...)
-		here := map[string]string{} // id → file, of this source
-		for _, file := range tree.Rules {
-			r, err := newRegoRule(file, tree.Library)
-			if err != nil {
-				errs = append(errs, err)
-				continue
-			}
-			id := r.meta.ID
-			if other, ok := here[id]; ok {
-				errs = append(errs, &FileError{File: r.meta.File, Line: 1, Reason: fmt.Sprintf("the id %q is taken by %s", id, other), Advice: "give one of them another id"})
-				continue
-			}
-			here[id] = r.meta.File
-			if i, ok := at[id]; ok {
-				rules[i] = r
-				continue
-			}
-			at[id] = len(rules)
-			rules = append(rules, r)
-		}
-	}
-	for _, tree := range trees {
-		for _, l := range tree.Lists {
-			errs = append(errs, addExceptions(rules, l)...)
-		}
-	}
-	return rules, errs
-}
-
-// addExceptions gives the exceptions of a file to the rules that they name.
-func addExceptions(rules []Rule, l *policy.Lists) (errs []error) {
-	for i, x := range l.Exceptions {
-		fail := func(reason, advice string) {
-			errs = append(errs, &FileError{File: l.File, Line: x.Line, Reason: fmt.Sprintf("exception %d: %s", i+1, reason), Advice: advice})
-		}
-		raw, err := json.Marshal([]map[string]any{{"rule": x.Rule, "match": x.Match, "reason": x.Reason, "expires": x.Expires}})
-		if err != nil {
-			fail(err.Error(), "")
-			continue
-		}
-		list, err := ParseExceptions(raw)
-		if err != nil {
-			errs = append(errs, &FileError{File: l.File, Line: x.Line, Reason: strings.Replace(err.Error(), "exception 1", fmt.Sprintf("exception %d", i+1), 1)})
-			continue
-		}
-		used := false
-		for _, r := range rules {
-			if m := r.Metadata(); x.Rule == "*" || x.Rule == m.ID {
-				m.Exceptions, used = append(m.Exceptions, list...), true
-			}
-		}
-		if !used {
-			fail(fmt.Sprintf("no rule has the id %q", x.Rule), "tocsin rules list shows the ids")
-		}
-	}
-	return errs
 }
 
 // regoRule is a compiled Rego file.

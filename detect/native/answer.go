@@ -66,6 +66,18 @@ func (l *Answers) Add(a *Answer, cond *Node) bool {
 	return true
 }
 
+// Merge writes the conditions of each answer as one: there may be thousands before. whole is that of n alternatives together: where all
+// answer the same, it is that of the answer.
+func (l Answers) Merge(whole *Node, n int) {
+	if len(l) == 1 && l[0].Over == nil && len(l[0].conds) == n {
+		l[0].conds = []*Node{whole}
+		return
+	}
+	for i := range l {
+		l[i].conds = []*Node{Merge(AnyOf(l[i].conds...))}
+	}
+}
+
 // each is the condition on each element of the list for a conjunction on some element of it; nil if there is not one such.
 func (n *Node) each(list string) *Node {
 	all := []*Node{n}
@@ -125,7 +137,7 @@ func (l Answers) Compile(def *event.Def, origin event.Origin, addressText bool) 
 		if over.kind == never || slices.ContainsFunc(a.Members, func(m Member) bool { return m.Term.Arg != "" && def.Arg(m.Term.Arg) < 0 }) {
 			continue // of an alternative for other events
 		}
-		cond := here.node(Merge(AnyOf(a.conds...)))
+		cond := here.node(AnyOf(a.conds...))
 		if cond.op == False {
 			continue
 		}

@@ -22,7 +22,7 @@ func (r *Rule) lower() *lowered {
 	if r.lowered == nil {
 		condition, answers := r.lowerResidue()
 		r.lowered = &lowered{condition, answers}
-		r.releaseSource()
+		r.Release()
 	}
 	return r.lowered
 }
@@ -53,7 +53,9 @@ func (r *Rule) lowerResidue() (*native.Node, native.Answers) {
 	if l.complex {
 		l.answers = nil
 	}
-	return native.Merge(native.AnyOf(any...)), l.answers
+	whole := native.Merge(native.AnyOf(any...))
+	l.answers.Merge(whole, len(any))
+	return whole, l.answers
 }
 
 // maxResidue bounds the bodies that are looked at.

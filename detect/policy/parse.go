@@ -81,14 +81,12 @@ func KindOf(name string) Kind {
 	return KindOther
 }
 
-// File is a parsed file, with the text that it was parsed from.
+// File is a file of a rule, with the text that it was parsed from.
 type File struct {
-	Module *ast.Module
+	Name   string
 	Text   string
+	Module *ast.Module // nil where the file is known: Parse makes it
 }
-
-// Name returns the name that the file was parsed under.
-func (f File) Name() string { return f.Module.Package.Location.File }
 
 // Parse reads a file of Rego in the version that it is written in: v1 when it parses as that, else v0.
 // The error is an *Error.

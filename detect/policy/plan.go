@@ -38,7 +38,7 @@ func (r *Rule) plan() (*plan.Plan, error) {
 	if _, err := rego.New(rego.ParsedQuery(body), rego.Compiler(r.compiled()), rego.Store(r.library.Store()), rego.Target(target)).PrepareForEval(ctx); err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
-	r.releaseSource()
+	r.Release()
 	path := make([]string, 0, len(r.match)-1)
 	for _, t := range r.match[1:] {
 		s, ok := t.Value.(ast.String)
@@ -61,6 +61,8 @@ func (r *Rule) plan() (*plan.Plan, error) {
 
 // value returns the library's data, made once.
 func (l *Library) value() (*value.Value, error) {
+	l.making.Lock()
+	defer l.making.Unlock()
 	if l.doc == nil {
 		v, err := ast.InterfaceToValue(l.Data)
 		if err != nil {

@@ -33,12 +33,15 @@ type Library struct {
 	Helpers map[string]*ast.Module
 	Data    map[string]any
 
-	store storage.Store
-	doc   *value.Value
+	making sync.Mutex // of what follows, when it is first needed
+	store  storage.Store
+	doc    *value.Value
 }
 
 // Store returns the library's data as a store, made once.
 func (l *Library) Store() storage.Store {
+	l.making.Lock()
+	defer l.making.Unlock()
 	if l.store == nil {
 		data := l.Data
 		if data == nil {
@@ -106,17 +109,9 @@ func (r *Rule) Module() *ast.Module {
 	return r.module
 }
 
-// Release frees what the rule was compiled from, which is most of what it weighs: a rule that is in force needs it for its
-// plan alone, when it is first asked. It is made again when it is needed.
+// Release frees what the rule was compiled from, the file as it was parsed and OPA's compiler, which is most of what it weighs: a rule that
+// is in force needs it for its plan alone, when it is first asked. It is made again when it is needed.
 func (r *Rule) Release() {
-	r.lowering.Lock()
-	r.lowered = nil
-	r.lowering.Unlock()
-	r.releaseSource()
-}
-
-// releaseSource frees the file as it was parsed, and OPA's compiler, which is most of it.
-func (r *Rule) releaseSource() {
 	r.compiling.Lock()
 	defer r.compiling.Unlock()
 	r.module, r.compiler = nil, nil
@@ -157,7 +152,13 @@ func WithLibrary(modules map[string]*ast.Module, lib *Library) map[string]*ast.M
 
 // Compile compiles one rule with the helpers of its library. The error is an *Error.
 func Compile(f File, lib *Library) (*Rule, error) {
-	file, mod := f.Name(), f.Module
+	file, mod := f.Name, f.Module
+	if mod == nil {
+		var err error
+		if mod, err = Parse(file, []byte(f.Text)); err != nil {
+			return nil, err
+		}
+	}
 	c := newRuleCompiler()
 	if c.Compile(WithLibrary(map[string]*ast.Module{file: mod}, lib)); c.Failed() {
 		return nil, AsError(file, c.Errors)

@@ -166,7 +166,7 @@ func groups(tree *detect.Tree) []map[string]*ast.Module {
 	}
 	for _, f := range tree.Rules {
 		if g := byRoot[find(f.Module.Package.Path.String())]; g != nil {
-			g[f.Name()] = f.Module
+			g[f.Name] = f.Module
 		}
 	}
 	roots := make([]string, 0, len(byRoot))

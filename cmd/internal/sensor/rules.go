@@ -26,8 +26,9 @@ type Rules struct {
 	Wasm    bool     // whether rules in WebAssembly are loaded
 }
 
-// Load reads the rules. Each file that can't be used has an error; the others are returned.
-func (r Rules) Load() ([]detect.Rule, []error) {
+// Load reads the rules; those whose files are as the loader knows them are not compiled again. Each file that can't be used has an error; the
+// others are returned.
+func (r Rules) Load(loader *detect.Loader) ([]detect.Rule, []error) {
 	var sources []detect.Source
 	if r.Builtin != nil {
 		sources = append(sources, detect.Source{FS: r.Builtin, Name: "builtin"})
@@ -35,7 +36,7 @@ func (r Rules) Load() ([]detect.Rule, []error) {
 	for _, dir := range r.Dirs {
 		sources = append(sources, detect.Dir(dir))
 	}
-	list, errs := detect.Load(sources...)
+	list, errs := loader.Load(sources...)
 	list = append(list, detect.Registered()...)
 	modules, wrong := wasm.Files(context.Background(), r.Wasm, r.Dirs...)
 	list, errs = append(list, modules...), append(errs, wrong...)

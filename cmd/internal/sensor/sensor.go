@@ -55,6 +55,7 @@ type Sensor struct {
 	handled  atomic.Uint64 // events
 	unsent   atomic.Uint64
 	reload   sync.Mutex
+	loader   detect.Loader // of whoever holds reload
 	problems atomic.Pointer[[]error]
 	rules    atomic.Pointer[[]detect.Rule]
 	missing  atomic.Pointer[[]error]
@@ -67,7 +68,7 @@ func New(opts Options) (*Sensor, error) {
 	for range maxHits {
 		s.free <- &detect.Held{}
 	}
-	rules, errs := opts.Rules.Load()
+	rules, errs := opts.Rules.Load(&s.loader)
 	s.problems.Store(&errs)
 	engine, err := detect.New(detect.Options{Rules: rules, Sink: s.hold, Host: opts.Host, Cluster: opts.Cluster})
 	if err != nil {
@@ -146,7 +147,7 @@ func (s *Sensor) publish(f *finding.Finding) {
 func (s *Sensor) Reload() error {
 	s.reload.Lock()
 	defer s.reload.Unlock()
-	rules, errs := s.opts.Rules.Load()
+	rules, errs := s.opts.Rules.Load(&s.loader)
 	if len(errs) > 0 {
 		s.problems.Store(&errs)
 		for _, err := range errs {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tocsin-io/tocsin/detect"
 	"github.com/tocsin-io/tocsin/event"
 	"github.com/tocsin-io/tocsin/finding"
 )
@@ -251,7 +252,7 @@ func TestDisableAndEnable(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	list, errs := Rules{Dirs: []string{dir}, Enable: []string{"off_b"}, Disable: []string{"tw*"}}.Load()
+	list, errs := Rules{Dirs: []string{dir}, Enable: []string{"off_b"}, Disable: []string{"tw*"}}.Load(new(detect.Loader))
 	var ids []string
 	for _, r := range list {
 		ids = append(ids, r.Metadata().ID)
@@ -260,7 +261,7 @@ func TestDisableAndEnable(t *testing.T) {
 	if len(errs) > 0 || !slices.Equal(ids, []string{"off_b", "one"}) {
 		t.Errorf("%v %v", ids, errs)
 	}
-	if _, errs := (Rules{Enable: []string{"["}}).Load(); len(errs) != 1 {
+	if _, errs := (Rules{Enable: []string{"["}}).Load(new(detect.Loader)); len(errs) != 1 {
 		t.Errorf("%v", errs)
 	}
 }
