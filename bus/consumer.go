@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -131,19 +130,18 @@ func (f *Findings) Next(ctx context.Context, limit int) ([]FindingMessage, error
 }
 
 func (f *Findings) decode(out []FindingMessage, m jetstream.Msg) []FindingMessage {
-	out = append(out, FindingMessage{msg: m})
-	err := json.Unmarshal(m.Data(), &out[len(out)-1].Finding)
-	if err == nil && out[len(out)-1].Finding.ID == "" {
+	x, err := finding.Decode(m.Data())
+	if err == nil && x.ID == "" {
 		err = errors.New("it has no id")
 	}
 	if err == nil {
-		return out
+		return append(out, FindingMessage{x, m})
 	}
 	f.bus.log.Error("a finding can't be decoded: it goes to the dead letters", "subject", m.Subject(), "error", err)
 	if f.bus.buryMessage(m, "findings", fmt.Errorf("decode finding: %w", err)) == nil {
 		m.Ack()
 	}
-	return out[:len(out)-1]
+	return out
 }
 
 // Close stops the consumer; what was fetched and not acknowledged comes again.

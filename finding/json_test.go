@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -79,4 +80,94 @@ func TestAppendJSON(t *testing.T) {
 			t.Fatalf("seed %d:\n%s\nwant\n%s", seed, got, want.Bytes())
 		}
 	}
+}
+
+// same makes sure that Decode reads body as encoding/json does, and returns what it read.
+func same(t *testing.T, body []byte) Finding {
+	var want Finding
+	wantErr := json.Unmarshal(body, &want)
+	got, err := Decode(body)
+	if (err == nil) != (wantErr == nil) || err == nil && !reflect.DeepEqual(got, want) {
+		t.Fatalf("%s:\n%+v %v\nwant\n%+v %v", body, got, err, want, wantErr)
+	}
+	return got
+}
+
+func TestDecode(t *testing.T) {
+	for seed := range uint64(5000) {
+		var f Finding
+		some(rand.New(rand.NewPCG(seed, 1)), reflect.ValueOf(&f).Elem(), 4)
+		body, err := Marshal(&f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, body)
+		same(t, body[:len(body)/2])
+	}
+	for _, body := range oddJSON {
+		same(t, []byte(body))
+	}
+}
+
+var oddJSON = []string{
+	`{}`, `null`, `[]`, `{"id":"a"} x`, `{"id":"a",}`, `{"ID":"a","Rule":{"Name":"n"}}`, `{"id":null,"process":null,"attack":null}`, `{"id":1}`, `{"new":{"a":[1]},"id":"x"}`,
+	`{"rule":{"id":"a","tags":["x"]},"rule":{"name":"b","tags":["y"]}}`, `{"process":{"pid":1},"process":{"ppid":2}}`, `{"attack":[{"tactic":{"id":"a"}}],"attack":[{}]}`,
+	`{"process":{"pid":4294967296}}`, `{"process":{"pid":-1}}`, `{"process":{"pid":01}}`, `{"process":{"pid":1.0}}`, `{"process":{"pid":1e1}}`, `{"count":18446744073709551615}`, `{"count":99999999999999999999}`,
+	`{"event":{"a":[1,-0.5e+3,true,null,"\u00e9\n"],"b":{}}, "data" : [ ] }`, `{"event":{"a":01}}`, `{"event":"\x"}`, `{"event":"\u12g4"}`, `{"event":[1,]}`, `{"event":tru}`, `{"event":}`, `{"event":null}`, `{"event":{1:2}}`,
+	"{\"message\":\"a\nb\"}", "{\"message\":\"\xff\"}", `{"severity":"HIGH"}`, `{"severity":"no"}`, `{"severity":3}`, `{"time":"2026-01-02T03:04:05.5+01:00"}`, `{"time":"2026-01-02"}`,
+	`{"rule":{"properties":{"a":1.5},"properties":{"b":null}}}`, `{"kubernetes":{"labels":{"a":"b"},"labels":{"c":"d"}}}`, `{"process":{"args":[],"ancestors":[{"ancestors":[{}]}],"startTime":null}}`,
+	`{"id":"a" "host":"b"}`, `{"id" "a"}`, `{"id":"a`, `{"id":"\`, `{"id":"\ud83d\ude00\ud83d"}`, ` { "id" : "a" } `,
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, body := range oddJSON {
+		f.Add([]byte(body))
+	}
+	for seed := range uint64(50) {
+		var x Finding
+		some(rand.New(rand.NewPCG(seed, 1)), reflect.ValueOf(&x).Elem(), 3)
+		body, err := Marshal(&x)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body []byte) { same(t, body) })
+}
+
+// BenchmarkDecode has encoding/json beside it.
+func BenchmarkDecode(b *testing.B) {
+	started := time.Unix(1, 0).UTC()
+	body, err := Marshal(&Finding{
+		ID: NewID("h", "r", started, nil), Time: started, Cluster: "prod", Host: "node-1", Origin: "container", Source: "tocsin", Severity: High,
+		Rule:        Rule{ID: "docker_socket", Name: "Docker socket", Description: "A container talks to the engine that runs it", Tags: []string{"linux", "container"}, Properties: map[string]any{"Severity": 3}},
+		Attack:      []Attack{{Tactic: Ref{"TA0004", "Privilege Escalation"}, Technique: Ref{"T1611", "Escape to Host"}}},
+		Fingerprint: strings.Repeat("0123", 8),
+		Process: &Process{
+			PID: 1234, PPID: 1, StartTime: &started, Name: "curl", Executable: "/usr/bin/curl", Args: []string{"curl", "--unix-socket", "/var/run/docker.sock", "http://x/"},
+			Ancestors: []Process{{PID: 1, Name: "sh", Executable: "/bin/sh", Args: []string{"sh", "-c", "run"}}},
+		},
+		Container: &Container{ID: strings.Repeat("ab", 32), Name: "web", Image: "nginx:1"},
+		Event:     json.RawMessage(`{"timestamp":1,"eventName":"security_socket_connect","args":[{"name":"remote_addr","type":"struct sockaddr*","value":{"sa_family":"AF_UNIX","sun_path":"/var/run/docker.sock"}}],"padding":"` + strings.Repeat("x", 300) + `"}`),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("tocsin", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := Decode(body); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("encoding-json", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			var f Finding
+			if err := json.Unmarshal(body, &f); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

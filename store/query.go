@@ -391,8 +391,8 @@ func scanFinding(r *sql.Rows) (*finding.Finding, error) {
 	if err := r.Scan(&body); err != nil {
 		return nil, err
 	}
-	f := &finding.Finding{}
-	return f, json.Unmarshal(body, f)
+	f, err := finding.Decode(body)
+	return &f, err
 }
 
 // Alert returns one alert, or ErrNotFound.

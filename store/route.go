@@ -166,12 +166,9 @@ func (t *Tx) LoadDue(ctx context.Context, table *router.Table, st *router.State,
 		if err := r.Scan(&body); err != nil {
 			return err
 		}
-		f := &finding.Finding{}
-		if err := json.Unmarshal(body, f); err != nil {
-			return err
-		}
-		st.Findings[f.ID] = f
-		return nil
+		f, err := finding.Decode(body)
+		st.Findings[f.ID] = &f
+		return err
 	})
 	if err != nil {
 		return false, fmt.Errorf("load findings: %w", err)
