@@ -71,6 +71,20 @@ func (f *Finding) AppendJSON(dst []byte) ([]byte, error) {
 	return w.b, w.err
 }
 
+// MarshalSingle writes the notification of a single finding as Marshal does. body is the finding's JSON.
+func MarshalSingle(n *Notification, body []byte) ([]byte, error) {
+	w := writer{b: append(make([]byte, 0, len(body)+384), '{')}
+	w.text("id", n.ID)
+	w.text("kind", string(n.Kind))
+	w.text("output", n.Output)
+	w.text("route", n.Route)
+	w.time("time", &n.Time)
+	w.key("findings")
+	w.b = append(append(append(w.b, '['), body...), ']')
+	w.close()
+	return w.b, w.err
+}
+
 // writer appends JSON, and keeps the first error.
 type writer struct {
 	b   []byte

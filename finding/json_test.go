@@ -82,6 +82,25 @@ func TestAppendJSON(t *testing.T) {
 	}
 }
 
+func TestMarshalSingle(t *testing.T) {
+	for seed := range uint64(500) {
+		n := Notification{Kind: KindFinding, Findings: make([]Finding, 1)}
+		r := rand.New(rand.NewPCG(seed, 1))
+		for _, field := range []any{&n.ID, &n.Output, &n.Route, &n.Time, &n.Findings[0]} {
+			some(r, reflect.ValueOf(field).Elem(), 2)
+		}
+		body, err := Marshal(&n.Findings[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := MarshalSingle(&n, body)
+		want, wantErr := Marshal(&n)
+		if err != nil || wantErr != nil || !bytes.Equal(got, want) {
+			t.Fatalf("seed %d:\n%s %v\nwant\n%s %v", seed, got, err, want, wantErr)
+		}
+	}
+}
+
 // same makes sure that Decode reads body as encoding/json does, and returns what it read.
 func same(t *testing.T, body []byte) Finding {
 	var want Finding

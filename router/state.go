@@ -3,9 +3,9 @@ package router
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"slices"
 	"sort"
+	"strconv"
 	"time"
 
 	"github.com/tocsin-io/tocsin/finding"
@@ -245,11 +245,13 @@ func (t *Table) rated() []string {
 
 // digest makes an id of texts, none of which can run into the next.
 func digest(prefix string, parts ...string) string {
-	h := sha256.New()
+	var buf [512]byte
+	b := buf[:0]
 	for _, p := range parts {
-		fmt.Fprintf(h, "%d:%s", len(p), p)
+		b = append(append(strconv.AppendInt(b, int64(len(p)), 10), ':'), p...)
 	}
-	return prefix + hex.EncodeToString(h.Sum(nil)[:16])
+	sum := sha256.Sum256(b)
+	return prefix + hex.EncodeToString(sum[:16])
 }
 
 func sortedNames[V any](m map[string]V) []string {

@@ -174,7 +174,7 @@ func (p *Pipeline) consume(ctx context.Context, from *bus.Findings, to chan<- *b
 				of = nil
 			}
 			for _, n := range list {
-				body, err := encodeSingle(&n, m.Body())
+				body, err := finding.MarshalSingle(&n, m.Body())
 				if err != nil {
 					return fmt.Errorf("encode notification: %w", err)
 				}
@@ -383,21 +383,7 @@ func encode(n *finding.Notification, bodies map[string][]byte) ([]byte, error) {
 	if n.Kind != finding.KindFinding || bodies[n.Findings[0].ID] == nil {
 		return finding.Marshal(n)
 	}
-	return encodeSingle(n, bodies[n.Findings[0].ID])
-}
-
-func encodeSingle(n *finding.Notification, body []byte) ([]byte, error) {
-	frame := *n
-	frame.Findings = nil
-	b, err := finding.Marshal(&frame)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]byte, 0, len(b)+len(body)+len(`,"findings":[]}`))
-	out = append(out, b[:len(b)-1]...)
-	out = append(out, `,"findings":[`...)
-	out = append(out, body...)
-	return append(out, ']', '}'), nil
+	return finding.MarshalSingle(n, bodies[n.Findings[0].ID])
 }
 
 // forward queues what is stored and acknowledges the findings. It ends when its channel is closed, with all done.
