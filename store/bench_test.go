@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -83,4 +84,46 @@ func BenchmarkQueries(b *testing.B) {
 		_, _, err := s.Hits(b.Context(), time.Now().AddDate(0, 0, -30))
 		return err
 	})
+}
+
+// BenchmarkSave stores findings of twelve alerts, so many in a transaction: as few as 500 a second give, and as many as fit.
+func BenchmarkSave(b *testing.B) {
+	for _, size := range []int{50, 1000} {
+		b.Run(fmt.Sprintf("batch=%d", size), func(b *testing.B) {
+			s, err := store.Open(b.Context(), store.Options{SQLite: filepath.Join(b.TempDir(), "a.db"), NoSync: true})
+			must(b, err)
+			defer s.Close()
+			tab := table(b, router.Config{Outputs: map[string]router.Output{}, Defaults: router.Group{By: []string{"rule", "host"}}})
+			now := time.Now()
+			n := 0
+			event := fmt.Appendf(nil, `{"padding":"%0700d"}`, 0)
+			started := cpu()
+			for b.Loop() {
+				list := make([]finding.Finding, size)
+				for i := range list {
+					n++
+					f := mk(n, "rule", finding.High, now.Add(time.Duration(n)*time.Millisecond))
+					f.ID = finding.NewID("h", "rule", f.Time, fmt.Append(nil, n))
+					f.Host, f.Event = fmt.Sprint("h", n%12), event
+					list[i] = f
+				}
+				must(b, s.Work(b.Context(), func(tx *store.Tx) error {
+					st := router.NewState(time.Now(), nil)
+					ctx := context.Background()
+					if err := tx.Load(ctx, tab.Needs(list), st); err != nil {
+						return err
+					}
+					tab.Apply(st, list)
+					return tx.Save(ctx, st.Changes())
+				}))
+			}
+			b.ReportMetric(float64((cpu()-started).Microseconds())/float64(b.N*size), "cpu-µs/finding")
+		})
+	}
+}
+
+func cpu() time.Duration {
+	var u syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

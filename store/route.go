@@ -182,10 +182,10 @@ func (t *Tx) LoadDue(ctx context.Context, table *router.Table, st *router.State,
 // Save writes what has changed.
 func (t *Tx) Save(ctx context.Context, c router.Changes) error {
 	counts := map[rollup]uint64{}
+	if err := t.addFindings(ctx, c.Added); err != nil {
+		return err
+	}
 	for _, x := range c.Added {
-		if err := t.addFinding(ctx, x); err != nil {
-			return fmt.Errorf("save finding %s: %w", x.Finding.ID, err)
-		}
 		f := x.Finding
 		for _, width := range rollupWidths {
 			counts[rollup{width.Nanoseconds(), f.Time.Truncate(width).UnixNano(), int(f.Severity), f.Rule.ID}] += max(f.Count, 1)
@@ -251,23 +251,32 @@ func orNull(t time.Time) any {
 	return t.UnixNano()
 }
 
-func (t *Tx) addFinding(ctx context.Context, x router.Added) error {
-	f := x.Finding
-	body := x.Body
-	if body == nil {
-		var err error
-		if body, err = json.Marshal(f); err != nil {
-			return err
+var (
+	findingRows = newBulk("INSERT INTO findings (id, time, severity, rule, host, body)", 6, "")
+	memberRows  = newBulk("INSERT INTO alert_findings (alert, time, finding)", 3, " ON CONFLICT DO NOTHING")
+)
+
+func (t *Tx) addFindings(ctx context.Context, list []router.Added) error {
+	rows, members := make([]any, 0, len(list)*findingRows.columns), make([]any, 0, len(list)*memberRows.columns)
+	for _, x := range list {
+		f, body := x.Finding, x.Body
+		if body == nil {
+			var err error
+			if body, err = finding.Marshal(f); err != nil {
+				return fmt.Errorf("save finding %s: %w", f.ID, err)
+			}
+		}
+		rows = append(rows, f.ID, nanos(f.Time), int(f.Severity), f.Rule.ID, f.Host, string(body))
+		for _, a := range x.Alerts {
+			members = append(members, a, nanos(f.Time), f.ID)
 		}
 	}
-	if _, err := t.exec(ctx, `INSERT INTO findings (id, time, severity, rule, host, body) VALUES (?, ?, ?, ?, ?, ?)`,
-		f.ID, nanos(f.Time), int(f.Severity), f.Rule.ID, f.Host, string(body)); err != nil {
-		return err
+	err := findingRows.insert(ctx, t, rows)
+	if err == nil {
+		err = memberRows.insert(ctx, t, members)
 	}
-	for _, a := range x.Alerts {
-		if _, err := t.exec(ctx, `INSERT INTO alert_findings (alert, time, finding) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, a, nanos(f.Time), f.ID); err != nil {
-			return err
-		}
+	if err != nil {
+		return fmt.Errorf("save findings: %w", err)
 	}
 	return nil
 }

@@ -36,10 +36,8 @@ type Delivery interface {
 // Options configure a worker. Name, Next are required; the zero value of the others works.
 type Options struct {
 	Name string
-	// Next gives the next delivery, and blocks until there is one or ctx is done.
+	// Next gives the next delivery, and blocks until there is one or ctx is done. What is there it gives even then.
 	Next func(ctx context.Context) (Delivery, error)
-	// Enqueue puts a digest durably into the same queue. Without it, a rate's overflow waits.
-	Enqueue func(ctx context.Context, n finding.Notification) error
 
 	Batch       int           // most notifications in a Send; default 1
 	BatchWait   time.Duration // longest wait for a batch to fill; with 0 it takes what is there
@@ -52,12 +50,10 @@ type Options struct {
 	Metrics     *Metrics
 }
 
-// Rate bounds the Sends to a destination.
+// Rate bounds the Sends to a destination. What exceeds it waits in the queue.
 type Rate struct {
 	Limit int // 0 for none
 	Per   time.Duration
-	// Digest sums up what exceeds the limit in one message. Otherwise it waits in the queue.
-	Digest bool
 }
 
 const (
@@ -72,6 +68,7 @@ type Worker struct {
 	o       Options
 	gate    gate
 	limiter *rate.Limiter
+	turn    chan struct{} // held by who reads the queue
 
 	mu   sync.Mutex
 	held map[Delivery]struct{}
@@ -84,10 +81,9 @@ type Status struct {
 	State     string    `json:"state"` // "ok", "down" (the destination fails; waiting), "trying"
 	Until     time.Time `json:"until,omitzero"`
 	InFlight  int       `json:"inFlight"`
-	Sent      uint64    `json:"sent"`     // notifications that were taken
-	Failed    uint64    `json:"failed"`   // tries that failed
-	Dead      uint64    `json:"dead"`     // notifications given up
-	Digested  uint64    `json:"digested"` // notifications that went into digests
+	Sent      uint64    `json:"sent"`   // notifications that were taken
+	Failed    uint64    `json:"failed"` // tries that failed
+	Dead      uint64    `json:"dead"`   // notifications given up
 	LastSent  time.Time `json:"lastSent,omitzero"`
 	LastError string    `json:"lastError,omitempty"`
 	ErrorTime time.Time `json:"errorTime,omitzero"`
@@ -115,7 +111,7 @@ func New(out outputs.Output, o Options) (*Worker, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.Log = o.Log.With("output", o.Name)
-	w := &Worker{out: out, o: o, held: map[Delivery]struct{}{}}
+	w := &Worker{out: out, o: o, turn: make(chan struct{}, 1), held: map[Delivery]struct{}{}}
 	w.gate.init()
 	if r := o.Rate; r.Limit > 0 && r.Per > 0 {
 		w.limiter = rate.NewLimiter(rate.Limit(float64(r.Limit)/r.Per.Seconds()), r.Limit)
@@ -146,32 +142,17 @@ func (w *Worker) Run(ctx context.Context) error {
 		context.AfterFunc(sendCtx, func() { t.Stop() })
 	})
 
-	work := make(chan []Delivery)
-	var pullErr error
+	var ended error
+	var once sync.Once
 	var workers, extender sync.WaitGroup
-	if w.o.Batch == 1 && w.limiter == nil { // nothing to gather: one hand less that each delivery goes through
-		go func() {
-			defer close(work)
-			pullErr = pull(ctx, w, func(d Delivery) []Delivery { return []Delivery{d} }, work)
-		}()
-	} else {
-		pulled := make(chan Delivery, w.o.Batch)
-		go func() {
-			defer close(pulled)
-			pullErr = pull(ctx, w, func(d Delivery) Delivery { return d }, pulled)
-		}()
-		go func() {
-			defer close(work)
-			if w.limiter != nil {
-				w.limited(ctx, pulled, work)
-			} else {
-				w.batches(ctx, pulled, work)
-			}
-		}()
-	}
 	for range w.o.Concurrency {
 		workers.Go(func() {
-			for batch := range work {
+			for {
+				batch, err := w.next(ctx)
+				if err != nil {
+					once.Do(func() { ended = err })
+					return
+				}
 				w.handle(ctx, sendCtx, batch)
 			}
 		})
@@ -184,73 +165,57 @@ func (w *Worker) Run(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	return pullErr
+	return ended
 }
 
-// pull passes on what comes out of the queue, in the form that to takes.
-func pull[T any](ctx context.Context, w *Worker, as func(Delivery) T, to chan<- T) error {
-	for {
-		if err := w.gate.admit(ctx); err != nil {
-			return err
+// next takes out of the queue what goes into one Send. The senders take turns: who has a batch leaves the queue to another. So a
+// delivery is not handed from one goroutine to the next on its way.
+func (w *Worker) next(ctx context.Context) ([]Delivery, error) {
+	select {
+	case w.turn <- struct{}{}:
+		defer func() { <-w.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if err := w.gate.admit(ctx); err != nil {
+		return nil, err
+	}
+	first, err := w.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if w.limiter != nil {
+		if err := w.limiter.Wait(ctx); err != nil {
+			w.giveBack(first)
+			return nil, err
 		}
-		d, err := w.o.Next(ctx)
-		if err != nil {
-			return err
-		}
+	}
+	return w.fill(ctx, []Delivery{first}), nil
+}
+
+func (w *Worker) take(ctx context.Context) (Delivery, error) {
+	d, err := w.o.Next(ctx)
+	if err == nil {
 		w.mu.Lock()
 		w.held[d] = struct{}{}
 		w.mu.Unlock()
-		select {
-		case to <- as(d):
-		case <-ctx.Done():
-			w.giveBack(d)
-			return ctx.Err()
-		}
 	}
-}
-
-// batches groups what was pulled.
-func (w *Worker) batches(ctx context.Context, pulled <-chan Delivery, work chan<- []Delivery) {
-	for d := range pulled {
-		work <- w.fill(ctx, []Delivery{d}, pulled)
-	}
+	return d, err
 }
 
 // fill adds to a batch what is there, or what comes within BatchWait.
-func (w *Worker) fill(ctx context.Context, batch []Delivery, pulled <-chan Delivery) []Delivery {
-	if w.o.Batch <= 1 {
+func (w *Worker) fill(ctx context.Context, batch []Delivery) []Delivery {
+	if w.o.Batch == 1 {
 		return batch
 	}
-	var timeout <-chan time.Time
-	if w.o.BatchWait > 0 {
-		t := time.NewTimer(w.o.BatchWait)
-		defer t.Stop()
-		timeout = t.C
-	}
+	ctx, cancel := context.WithTimeout(ctx, w.o.BatchWait)
+	defer cancel()
 	for len(batch) < w.o.Batch && !w.gate.trying() {
-		select {
-		case d, ok := <-pulled:
-			if !ok {
-				return batch
-			}
-			batch = append(batch, d)
-			continue
-		default:
+		d, err := w.take(ctx)
+		if err != nil {
+			break // it is asked again, and says so again
 		}
-		if timeout == nil {
-			return batch
-		}
-		select {
-		case d, ok := <-pulled:
-			if !ok {
-				return batch
-			}
-			batch = append(batch, d)
-		case <-timeout:
-			return batch
-		case <-ctx.Done():
-			return batch
-		}
+		batch = append(batch, d)
 	}
 	return batch
 }

@@ -89,11 +89,6 @@ func (q *queue) next(ctx context.Context) (Delivery, error) {
 	}
 }
 
-func (q *queue) enqueue(_ context.Context, n finding.Notification) error {
-	q.push(n, 0)
-	return nil
-}
-
 func (q *queue) counts() (acked, dead, pulls int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -161,9 +156,6 @@ func run(t *testing.T, n int, o Options, f sendFunc, check func(q *queue, w *Wor
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(t, n)
 		o.Name, o.Next = "out", q.next
-		if o.Rate.Digest {
-			o.Enqueue = q.enqueue
-		}
 		m, err := NewMetrics(prometheus.NewRegistry())
 		if err != nil {
 			t.Fatal(err)
@@ -287,10 +279,10 @@ func TestPartial(t *testing.T) {
 }
 
 func TestRetryAfterStopsTheOutput(t *testing.T) {
-	var start time.Time
+	start := sync.OnceValue(time.Now)
 	var early atomic.Int64
 	run(t, 50, Options{Concurrency: 1}, func(ctx context.Context, b []finding.Notification) error {
-		switch since := time.Since(start); {
+		switch since := time.Since(start()); {
 		case since < time.Second:
 			return outputs.RetryAfter(90*time.Second, errors.New("slow down"))
 		case since < 89*time.Second:
@@ -298,7 +290,6 @@ func TestRetryAfterStopsTheOutput(t *testing.T) {
 		}
 		return nil
 	}, func(q *queue, w *Worker) {
-		start = time.Now()
 		time.Sleep(5 * time.Minute)
 		if acked, _, _ := q.counts(); acked != 50 || early.Load() != 0 {
 			t.Errorf("acked %d, %d during the pause", acked, early.Load())
@@ -311,6 +302,7 @@ func TestGiveUpByAge(t *testing.T) {
 		return errors.New("still down")
 	}, func(q *queue, w *Worker) {
 		time.Sleep(2 * time.Hour)
+		synctest.Wait()
 		if r := q.dead["n-0"]; !strings.HasPrefix(r, "given up after 1h") || !strings.HasSuffix(r, "still down") {
 			t.Errorf("%q", r)
 		}
@@ -330,16 +322,16 @@ func TestSlowDestinationKeepsItsDeliveries(t *testing.T) {
 }
 
 func TestHangingDestinationTimesOut(t *testing.T) {
-	hang := true
+	var over atomic.Bool
 	run(t, 3, Options{Timeout: 10 * time.Second}, func(ctx context.Context, b []finding.Notification) error {
-		if hang {
+		if !over.Load() {
 			<-ctx.Done()
 			return ctx.Err()
 		}
 		return nil
 	}, func(q *queue, w *Worker) {
 		time.Sleep(time.Minute)
-		hang = false
+		over.Store(true)
 		time.Sleep(3 * time.Minute)
 		if acked, _, _ := q.counts(); acked != 3 {
 			t.Error(acked)
@@ -375,29 +367,9 @@ func TestEndLosesNothing(t *testing.T) {
 			t.Errorf("the end took %s", d)
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if len(q.ready) != 100 || q.expired != 0 {
 			t.Errorf("%d of 100 are back in the queue, %d by time-out", len(q.ready), q.expired)
-		}
-	})
-}
-
-func TestRateMakesDigests(t *testing.T) {
-	var digests, digested, other atomic.Int64
-	run(t, 300, Options{Rate: Rate{Limit: 10, Per: time.Minute, Digest: true}}, func(ctx context.Context, b []finding.Notification) error {
-		if b[0].Kind == finding.KindDigest {
-			digests.Add(1)
-			digested.Add(int64(len(b[0].Digest)) + int64(b[0].Omitted))
-		} else {
-			other.Add(1)
-		}
-		return nil
-	}, func(q *queue, w *Worker) {
-		time.Sleep(5 * time.Minute)
-		if other.Load()+digested.Load() != 300 || digests.Load() == 0 || other.Load()+digests.Load() > 14 {
-			t.Errorf("%d alone, %d in %d digests", other.Load(), digested.Load(), digests.Load())
-		}
-		if s := w.Status(); s.Digested != uint64(digested.Load()) {
-			t.Errorf("%+v", s)
 		}
 	})
 }
@@ -431,18 +403,6 @@ func TestPanicIsADeadLetter(t *testing.T) {
 			t.Error(acked, q.dead)
 		}
 	})
-}
-
-func TestDigestIsDeterministic(t *testing.T) {
-	var ns []*finding.Notification
-	for i := range 150 {
-		ns = append(ns, &finding.Notification{ID: fmt.Sprint(i), Route: "r", Alert: &finding.Alert{ID: fmt.Sprint(i % 120), Version: uint64(i)}})
-	}
-	ns = append(ns, &finding.Notification{ID: "f", Route: "r", Findings: []finding.Finding{{ID: "f-1", Host: "h"}}})
-	a, b := Digest("o", ns), Digest("o", ns)
-	if a.ID != b.ID || a.Route != "r" || len(a.Digest) != 100 || a.Omitted != 21 || a.Digest[3].Version != 123 {
-		t.Errorf("%s %s %d %d", a.ID, b.ID, len(a.Digest), a.Omitted)
-	}
 }
 
 func BenchmarkWorker(b *testing.B) {

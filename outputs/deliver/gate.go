@@ -103,16 +103,6 @@ func (g *gate) fail(after time.Duration) {
 	g.notify()
 }
 
-// release ends a try that came to nothing: the message was not sent.
-func (g *gate) release() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.probing {
-		g.probing = false
-		g.notify()
-	}
-}
-
 func (g *gate) state() (string, time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

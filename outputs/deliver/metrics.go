@@ -19,7 +19,7 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
 		notifications: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tocsin_output_notifications_total",
-			Help: "Notifications by output and result: sent, failed (a try), retried, dead, digested.",
+			Help: "Notifications by output and result: sent, failed (a try), retried, dead.",
 		}, []string{"output", "result"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "tocsin_output_send_seconds",
@@ -37,7 +37,7 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 
 // start makes the counters of an output visible before the first event.
 func (m *Metrics) start(output string) {
-	for _, r := range []string{"sent", "failed", "retried", "dead", "digested"} {
+	for _, r := range []string{"sent", "failed", "retried", "dead"} {
 		m.add(output, r, 0)
 	}
 }

@@ -25,18 +25,25 @@ func (p *Pipeline) Deliveries(ctx context.Context, output string, opts bus.Queue
 	return &Queue{p, q, p.openLane(output)}, nil
 }
 
-// Next waits for the next delivery.
+// Next waits for the next delivery. One that is there it returns even if ctx is done.
 func (q *Queue) Next(ctx context.Context) (*Delivery, error) {
 	for {
+		var m bus.Message
 		select {
 		case d := <-q.lane.c:
-			return &Delivery{settler: d, p: q.p}, nil
-		case m := <-q.q.Messages():
-			if d := q.q.Delivery(m); d != nil {
-				return &Delivery{settler: d, p: q.p}, nil
+			return &Delivery{d, q.p}, nil
+		case m = <-q.q.Messages():
+		default:
+			select {
+			case d := <-q.lane.c:
+				return &Delivery{d, q.p}, nil
+			case m = <-q.q.Messages():
+			case <-ctx.Done():
+				return nil, ctx.Err()
 			}
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		}
+		if d := q.q.Delivery(m); d != nil {
+			return &Delivery{d, q.p}, nil
 		}
 	}
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/tocsin-io/tocsin/bus"
 	"github.com/tocsin-io/tocsin/configs"
-	"github.com/tocsin-io/tocsin/finding"
 	"github.com/tocsin-io/tocsin/outputs"
 	"github.com/tocsin-io/tocsin/outputs/deliver"
 )
@@ -95,9 +94,8 @@ func (s *outputSet) start(ctx context.Context, name string, out outputs.Output, 
 	spec, _ := outputs.Lookup(o.Type)
 	opts := deliver.Options{
 		Name: name, Log: s.r.log, Metrics: s.metrics,
-		Next:    func(ctx context.Context) (deliver.Delivery, error) { return queue.Next(ctx) },
-		Enqueue: func(ctx context.Context, n finding.Notification) error { return enqueue(ctx, s.r.bus, n) },
-		Batch:   o.Batch.Max, BatchWait: o.Batch.Wait, Concurrency: o.Concurrency, Timeout: o.Timeout,
+		Next:  func(ctx context.Context) (deliver.Delivery, error) { return queue.Next(ctx) },
+		Batch: o.Batch.Max, BatchWait: o.Batch.Wait, Concurrency: o.Concurrency, Timeout: o.Timeout,
 		Backoff: o.Retry.Backoff, GiveUp: o.Retry.GiveUp,
 	}
 	if opts.Batch == 0 {
@@ -140,14 +138,6 @@ func (r *runningOutput) stop(ctx context.Context) {
 	case <-r.done:
 	case <-ctx.Done():
 	}
-}
-
-func enqueue(ctx context.Context, b *bus.Bus, n finding.Notification) error {
-	body, err := finding.Marshal(n)
-	if err != nil {
-		return err
-	}
-	return b.PublishNotifications(ctx, []bus.QueuedNotification{{ID: n.ID, Output: n.Output, Body: body}})[n.Output]
 }
 
 // stop ends all outputs at the same time.
