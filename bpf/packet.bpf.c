@@ -7,6 +7,8 @@
  * a datagram is still in its sender's hands. A segment of TCP is too while the sender holds the socket's lock; later ones
  * are sent by whoever got the acknowledgement, and belong to whom opened the connection.
  */
+/* Linux 5.11 to 5.14 keep the typed task from programs on packets; 5.15, where bpf_task_pt_regs came, does not. */
+#define TYPED_TASK REGS_HELPER
 #include "headers/sensor.h"
 #include "headers/socket.h"
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
@@ -50,17 +51,27 @@ func init() {
 			_, err = unix.Pwritev(int(f.Fd()), [][]byte{[]byte("ab"), []byte("cd")}, 0)
 			check("pwritev", err)
 		}, expect: func(path string, _ int) map[string]string { return statExpect(path, nil) }},
-		{name: "splice of a file", child: func(path string) {
-			f, err := os.Open(path)
-			check("open", err)
-			var p [2]int
-			check("pipe", unix.Pipe(p[:]))
-			n, err := unix.Splice(int(f.Fd()), nil, p[1], nil, 1, 0)
-			check("splice", err)
-			if n != 1 {
-				check("splice", fmt.Errorf("%d bytes", n))
-			}
-		}},
+		{name: "splice of a file", child: func(path string) { spliceByte(path, false) }},
+		{name: "splice of a file into a pipe that was full", child: func(path string) { spliceByte(path, true) }},
+		{
+			name: "splice that leaves a file open to writes", event: "dirty_pipe_splice", child: func(path string) { spliceByte(path, true) },
+			setup: func(t *testing.T) string {
+				if !openToDirtyPipe(t) {
+					t.Skip("this kernel is not open to CVE-2022-0847")
+				}
+				return tempFile(t)
+			},
+			expect: func(path string, _ int) map[string]string {
+				var st unix.Stat_t
+				if unix.Stat(path, &st) != nil {
+					return nil
+				}
+				return map[string]string{
+					"inode_in": fmt.Sprint(st.Ino), "in_file_type": "*", "in_file_path": path, "exposed_data_start_offset": "1",
+					"exposed_data_len": fmt.Sprint(page() - 1), "inode_out": "*", "out_pipe_last_buffer_flags": fmt.Sprint(0x10),
+				}
+			},
+		},
 		{
 			name: "system call from memory", event: "suspicious_syscall_source", setup: socketCall, child: callFromMemory,
 			expect: func(string, int) map[string]string {
@@ -76,6 +87,49 @@ func init() {
 			header: inArea("sp"),
 		},
 	}...)
+}
+
+// spliceByte splices the first byte of a file into a pipe. Where the pipe was full before, each of its buffers has had the
+// flag that a kernel with CVE-2022-0847 leaves in it.
+func spliceByte(path string, full bool) (pipe int) {
+	f, err := os.Open(path)
+	check("open", err)
+	var p [2]int
+	check("pipe", unix.Pipe(p[:]))
+	if full {
+		size, err := unix.FcntlInt(uintptr(p[1]), unix.F_GETPIPE_SZ, 0)
+		check("size of the pipe", err)
+		data := make([]byte, size)
+		_, err = unix.Write(p[1], data)
+		check("write", err)
+		for n := 0; n < size; {
+			m, err := unix.Read(p[0], data)
+			check("read", err)
+			n += m
+		}
+	}
+	n, err := unix.Splice(int(f.Fd()), nil, p[1], nil, 1, 0)
+	check("splice", err)
+	if n != 1 {
+		check("splice", fmt.Errorf("%d bytes", n))
+	}
+	return p[1]
+}
+
+// openToDirtyPipe tries CVE-2022-0847 on a file of the test's own, whose cached page alone is changed.
+func openToDirtyPipe(t *testing.T) bool {
+	path := filepath.Join(t.TempDir(), "mine")
+	if err := os.WriteFile(path, []byte("12"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unix.Write(spliceByte(path, true), []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text) == "1x"
 }
 
 func socketCall(t *testing.T) string {
@@ -164,7 +218,8 @@ func TestChosenCalls(t *testing.T) {
 	}
 }
 
-// No kernel at hand leaves the flag that Dirty Pipe needs in a buffer: with it no event comes, without it every splice is one.
+// Few kernels leave the flag that Dirty Pipe needs in a buffer: with it a splice into a new pipe, and on a kernel that is mended
+// one into a used pipe, is no event; without it every splice is one.
 func TestDirtyPipe(t *testing.T) {
 	const name = "dirty_pipe_splice"
 	testFeatures(t)
@@ -175,6 +230,7 @@ func TestDirtyPipe(t *testing.T) {
 			r.prefer = map[string]*Hook{name: h}
 			selectAll(t, r.Sensor, name)
 			fixed := startTrigger(t, "splice of a file", path)
+			used := startTrigger(t, "splice of a file into a pipe that was full", path)
 			selectAll(t, r.Sensor)
 			delete(r.loader.programs, "splice_exit") // loaded once
 			clear(r.loader.specs)                    // which have their constants
@@ -198,7 +254,10 @@ func TestDirtyPipe(t *testing.T) {
 				}
 			}
 			if seen := r.of(fixed, name); len(seen) > 0 {
-				t.Errorf("a kernel that is fixed: %s", seen)
+				t.Errorf("a new pipe: %s", seen)
+			}
+			if seen := r.of(used, name); len(seen) > 0 && !openToDirtyPipe(t) {
+				t.Errorf("a kernel that is mended: %s", seen)
 			}
 		})
 	})

@@ -7,11 +7,15 @@
 #define PF_KTHREAD 0x00200000
 #define PROC_PID_INIT_INO 0xEFFFFFFC /* include/linux/proc_ns.h: the initial pid namespace */
 
+#define REGS_HELPER bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs___x) /* since 5.15 */
+
 /*
  * Since 5.11 the current task is a typed pointer, read by plain loads; before that it is a number, read by a helper.
  * The loader decides which branch exists, the other one is dead to the verifier.
  */
+#ifndef TYPED_TASK
 #define TYPED_TASK bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf___x)
+#endif
 
 #define LOAD(dst, ptr, field)                                                 \
 	do {                                                                  \
@@ -97,7 +101,6 @@ static __always_inline u32 task_flags(struct task_struct *task)
 	return flags;
 }
 
-#define REGS_HELPER bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs___x) /* since 5.15 */
 #define THREAD_SIZE 16384
 #if defined(__TARGET_ARCH_x86)
 #define STACK_TOP_PADDING 0

@@ -41,7 +41,7 @@ func openApt(ctx context.Context, r Release, dir string) (run aptRoot, done func
 	}
 	sources := filepath.Join(root, "sources.list")
 	arch := cmp.Or(r.Arch, "amd64")
-	line := fmt.Sprintf("deb [arch=%s signed-by=%s] %s %s main\n", arch, keyring, mirror, r.Suite)
+	line := fmt.Sprintf("deb [arch=%s signed-by=%s] %s %s main\n", arch, keyring, mirror, strings.TrimPrefix(r.Suite, "Debian "))
 	if err := os.WriteFile(sources, []byte(line), 0o644); err != nil {
 		done()
 		return nil, nil, err

@@ -1,7 +1,7 @@
 // Package kernel boots a Linux kernel under QEMU and runs one program in it: the way to run
 // BPF tests on kernels other than the one at hand, and to count the instructions they cost.
 //
-// [Fetch] downloads one of Debian's cloud kernels, [Run] boots it with an initramfs that is
+// [Fetch] downloads one of Debian's cloud kernels or of Ubuntu's, [Run] boots it with an initramfs that is
 // made of a static busybox, the program and the files it needs. The command vmtest beside
 // this package wraps both for `go test -exec`.
 //
@@ -35,23 +35,37 @@ var ErrMissing = errors.New("cannot boot a test kernel here")
 // A Release is a kernel that [Fetch] knows how to get.
 type Release struct {
 	Name  string // what the -kernel flag says
-	Suite string // Debian suite that has it
+	Suite string // distribution and suite that have it
 	// Series is its version, of which the newest is taken; "" is what linux-image-cloud-amd64 depends on.
 	Series string
 	Arch   string // "" is x86-64; "arm64"
+	pinned []pinned
 }
 
-// Releases are the kernels of the test matrix, oldest first: all that Debian has, and of 7 the newest; then another architecture.
+// Releases are the kernels of the test matrix, oldest first: all that Debian has, and of 7 the newest; between them Ubuntu's,
+// of which 5.11 has the fault that dirty_pipe_splice is about; then another architecture.
 var Releases = []Release{
-	{"5.10", "bullseye", "", ""},
-	{"6.1", "bookworm", "", ""},
-	{"6.12", "trixie", "", ""},
-	{"6.16", "trixie-backports", "6.16", ""},
-	{"6.17", "trixie-backports", "6.17", ""},
-	{"6.18", "trixie-backports", "6.18", ""},
-	{"6.19", "trixie-backports", "6.19", ""},
-	{"7", "trixie-backports", "", ""},
-	{"6.1-arm64", "bookworm", "", "arm64"},
+	{Name: "5.10", Suite: "Debian bullseye"},
+	{Name: "5.11", Suite: "Ubuntu 20.04", pinned: []pinned{
+		{"linux-hwe-5.11/linux-modules-5.11.0-46-generic_5.11.0-46.51~20.04.1_amd64.deb", "5171b45d235c3e50c51983449dd835e463f7bd7af55608b627b09f4b0a8db2df"},
+		{"linux-hwe-5.11/linux-image-unsigned-5.11.0-46-generic_5.11.0-46.51~20.04.1_amd64.deb", "ec091b7781d6118cf15eb860b6c7c3f5a3953f1730501a02879461ac662968c6"},
+	}},
+	{Name: "5.15", Suite: "Ubuntu 22.04", pinned: []pinned{
+		{"linux/linux-modules-5.15.0-204-generic_5.15.0-204.214_amd64.deb", "e205a3933a1f6551dc04e3975b46df119fe12a0ba4b5ea37bdcd30862ad69a98"},
+		{"linux/linux-image-unsigned-5.15.0-204-generic_5.15.0-204.214_amd64.deb", "2fa65ba92f39485b97c53d68b4245931a2fb6abadadf250769b48f86f7eaa815"},
+	}},
+	{Name: "6.1", Suite: "Debian bookworm"},
+	{Name: "6.8", Suite: "Ubuntu 24.04, 22.04", pinned: []pinned{
+		{"linux-hwe-6.8/linux-modules-6.8.0-149-generic_6.8.0-149.149~22.04.1_amd64.deb", "0227eed9e3908fb33815944adca143b4659a68bf88a8ad79de0979966e5856ac"},
+		{"linux-hwe-6.8/linux-image-unsigned-6.8.0-149-generic_6.8.0-149.149~22.04.1_amd64.deb", "5e496b5c1f3af311258b59143a57849013b9310629f10b342b468521eb926912"},
+	}},
+	{Name: "6.12", Suite: "Debian trixie"},
+	{Name: "6.16", Suite: "Debian trixie-backports", Series: "6.16"},
+	{Name: "6.17", Suite: "Debian trixie-backports", Series: "6.17"},
+	{Name: "6.18", Suite: "Debian trixie-backports", Series: "6.18"},
+	{Name: "6.19", Suite: "Debian trixie-backports", Series: "6.19"},
+	{Name: "7", Suite: "Debian trixie-backports"},
+	{Name: "6.1-arm64", Suite: "Debian bookworm", Arch: "arm64"},
 }
 
 // Names returns the names of the releases.
@@ -104,8 +118,12 @@ func Fetch(ctx context.Context, name, cache string, log io.Writer) (Image, error
 	if img, err := cached(dir, Releases[i].Arch); err == nil {
 		return img, nil
 	}
-	fmt.Fprintf(log, "vmtest: downloading Linux %s (Debian %s) into %s\n", name, Releases[i].Suite, dir)
-	if err := download(ctx, Releases[i], dir, log); err != nil {
+	fmt.Fprintf(log, "vmtest: downloading Linux %s (%s) into %s\n", name, Releases[i].Suite, dir)
+	get := download
+	if Releases[i].pinned != nil {
+		get = downloadPinned
+	}
+	if err := get(ctx, Releases[i], dir, log); err != nil {
 		return Image{}, fmt.Errorf("%w: download Linux %s: %w", ErrMissing, name, err)
 	}
 	return cached(dir, Releases[i].Arch)

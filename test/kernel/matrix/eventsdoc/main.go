@@ -183,7 +183,7 @@ func writeMatrix(b *bytes.Buffer, kernels []matrix.Kernel) {
 	b.WriteString(`## What each kernel showed
 
 Every hook of every event, triggered by a real system call whose path, address, process and result the test knows and
-compares: ` + "`make test-kernels`" + ` in Debian's kernels under QEMU, ` + "`make test-root`" + ` on the kernel at hand. A letter is a hook that
+compares: ` + "`make test-kernels`" + ` in kernels of Debian and Ubuntu under QEMU, ` + "`make test-root`" + ` on the kernel at hand. A letter is a hook that
 showed the event as it happened, ~~struck out~~ one that did not; a hook that the kernel does not have is left out. The best one
 comes first. The oldest kernel that is tested is 5.10, as older ones have no packages that can be had; the programs need nothing
 newer than 5.8.
