@@ -178,18 +178,30 @@ func (a *Arena) Push(v, element *Value) { v.list = append(a.grown(v.list, 1), el
 
 // Add adds an element to a set.
 func (a *Arena) Add(set, element *Value) {
-	if i, ok := set.search(element); !ok {
+	if i, ok := set.room(element); !ok {
 		a.insert(set, i, element)
 	}
 }
 
 // Put sets a member of an object.
 func (a *Arena) Put(object, key, v *Value) {
-	if i, ok := object.search(key); ok {
+	if i, ok := object.room(key); ok {
 		object.list[i+1] = v
 	} else {
 		a.insert(object, i, key, v)
 	}
+}
+
+// room is search for what comes in order, as it mostly does.
+func (v *Value) room(key *Value) (int, bool) {
+	list, step := v.List(), 1
+	if v.kind == Object {
+		step = 2
+	}
+	if n := len(list); n == 0 || Compare(list[n-step], key) < 0 {
+		return n, false
+	}
+	return v.search(key)
 }
 
 func (a *Arena) insert(v *Value, at int, what ...*Value) {
