@@ -98,10 +98,6 @@ func consume(b *Bus, cons jetstream.Consumer, to chan jetstream.Msg, most int) (
 		}))
 }
 
-// gatherFor is how long the first of some findings waits for others: what a sensor sends together does not arrive in the
-// same instant.
-const gatherFor = 500 * time.Microsecond
-
 // Next waits for a finding and returns it with those that come within a moment, at most limit. What can't be decoded
 // goes to the dead letters.
 func (f *Findings) Next(ctx context.Context, limit int) ([]FindingMessage, error) {
@@ -114,15 +110,11 @@ func (f *Findings) Next(ctx context.Context, limit int) ([]FindingMessage, error
 			return nil, ctx.Err()
 		}
 	}
-	enough := time.NewTimer(gatherFor)
-	defer enough.Stop()
 	for len(out) < limit {
 		select {
 		case m := <-f.msgs:
 			out = f.decode(out, m)
-		case <-enough.C:
-			return out, nil
-		case <-ctx.Done():
+		default:
 			return out, nil
 		}
 	}

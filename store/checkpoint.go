@@ -19,7 +19,7 @@ type checkpointer struct {
 }
 
 const (
-	checkpointEvery = 250 * time.Millisecond
+	checkpointEvery = time.Second
 	// maxLog is the length of the log, in pages of 4 KiB, from which on it is begun anew. Only then the writer waits, for what
 	// has come since a checkpoint a moment ago.
 	maxLog = 4096

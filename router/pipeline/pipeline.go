@@ -58,6 +58,8 @@ const (
 	readSize  = 200  // findings read at a time
 	// storeWithin is how long a finding of which nobody is to be told, or has been, may wait for others to be stored with.
 	storeWithin = 100 * time.Millisecond
+	// storeSoon is how long any other waits: what a sensor sends together does not arrive in the same instant.
+	storeSoon = 500 * time.Microsecond
 	// maxWait is how often the store is asked what is due.
 	maxWait     = time.Second
 	outboxEvery = 5 * time.Second
@@ -124,9 +126,8 @@ func (p *Pipeline) run(ctx context.Context) error {
 	p.ready.Store(true)
 	defer p.ready.Store(false)
 	g, ctx := errgroup.WithContext(ctx)
-	read, handed, stored := make(chan *batch, 1), make(chan *batch, 16), make(chan work, 2)
-	g.Go(func() error { defer close(read); return p.consume(ctx, findings, read) })
-	g.Go(func() error { defer close(handed); p.hand(read, handed); return nil })
+	handed, stored := make(chan *batch, 16), make(chan work, 2)
+	g.Go(func() error { defer close(handed); return p.consume(ctx, findings, handed) })
 	g.Go(func() error { defer close(stored); return p.keepBatches(ctx, handed, stored) })
 	g.Go(func() error { p.forward(stored); return nil })
 	g.Go(func() error { return p.hands.extend(ctx) })
@@ -151,7 +152,8 @@ type batch struct {
 	hurry  bool                     // somebody is to be told of what the store makes of them
 }
 
-// consume reads findings and says what can be sent of them at once.
+// consume reads findings and passes on what can be sent of them at once: to the outputs themselves, or into their queues. What a queue
+// does not take goes into the outbox, in the transaction that stores the findings.
 func (p *Pipeline) consume(ctx context.Context, from *bus.Findings, to chan<- *batch) error {
 	for {
 		msgs, err := from.Next(ctx, readSize)
@@ -184,14 +186,6 @@ func (p *Pipeline) consume(ctx context.Context, from *bus.Findings, to chan<- *b
 			}
 		}
 		p.hands.add(b)
-		to <- b
-	}
-}
-
-// hand passes on what can be sent at once: to the outputs themselves, or into their queues. What a queue does not take goes into
-// the outbox, in the transaction that stores the findings.
-func (p *Pipeline) hand(from <-chan *batch, to chan<- *batch) {
-	for b := range from {
 		p.handOver(b)
 		b.failed = p.publish(b.direct)
 		to <- b
@@ -227,33 +221,25 @@ func gather(from <-chan *batch, first *batch) (list []*batch, next *batch) {
 			return nil, nil
 		}
 	}
-	list = append(list, first)
 	enough := time.NewTimer(storeWithin)
 	defer enough.Stop()
-	size, hurry := len(first.msgs), first.hurry
-	for size < batchSize {
-		var b *batch
-		if hurry {
-			select {
-			case b = <-from:
-			default:
-			}
-		} else {
-			select {
-			case b = <-from:
-			case <-enough.C:
-			}
-		}
-		if b == nil {
+	size, hurry, b := 0, false, first
+	for b != nil && b.table == first.table {
+		list, size = append(list, b), size+len(b.msgs)
+		if size >= batchSize {
 			return list, nil
 		}
-		if b.table != first.table {
-			return list, b
+		if b.hurry && !hurry {
+			hurry = true
+			enough.Reset(storeSoon)
 		}
-		list = append(list, b)
-		size, hurry = size+len(b.msgs), hurry || b.hurry
+		select {
+		case b = <-from:
+		case <-enough.C:
+			return list, nil
+		}
 	}
-	return list, nil
+	return list, b
 }
 
 // work is what a transaction has stored: notifications to queue, and then findings to acknowledge.

@@ -29,19 +29,16 @@ func Settle() {
 	forgetCode()
 }
 
-// The router's bounds: it allocates much and keeps little, so that collecting at twice of little would cost it a tenth of its time. The
-// limit, in bytes, has it collect sooner when there is more.
-const (
-	routerPercent = 400
-	routerLimit   = 96 << 20
-)
+// routerLimit, in bytes, is up to where the router's memory grows before garbage is collected. It allocates much and keeps little: with a
+// percentage of the little, what is collected would go back to the system and be asked for again all the time, at a tenth of its time.
+const routerLimit = 80 << 20
 
 // Router is called by a program that does nothing but route.
 func Router() {
-	setPercent(routerPercent)
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(routerLimit)
 	}
+	setPercent(-1)
 }
 
 // setPercent leaves the user's own choice in place.
