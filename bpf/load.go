@@ -35,7 +35,7 @@ var objectFiles = map[string]func() (*ebpf.CollectionSpec, error){
 type loader struct {
 	features    *Features
 	verifierLog bool                            // a refused program is tried again to find out why, which may take minutes on a slow machine
-	specs       map[string]*ebpf.CollectionSpec // some 12 MB once they are decoded: see release
+	specs       map[string]*ebpf.CollectionSpec // decoded: the last one that was needed, as all of them take 20 MB
 	ringBytes   int
 	maps        map[string]*ebpf.Map // those that programs share
 	consts      map[string]any
@@ -126,11 +126,12 @@ func newLoader(f *Features, h hierarchy, ringBytes int) (*loader, error) {
 	return l, nil
 }
 
-// spec decodes an object, unless that was done since the last release.
+// spec decodes an object, unless it was the last one since a release. Who needs several asks for them one after the other.
 func (l *loader) spec(object string) (*ebpf.CollectionSpec, error) {
 	if s := l.specs[object]; s != nil {
 		return s, nil
 	}
+	l.release()
 	spec, err := objectFiles[object]()
 	if err != nil {
 		return nil, fmt.Errorf("decode BPF object %s: %w", object, err)
@@ -149,7 +150,7 @@ func (l *loader) spec(object string) (*ebpf.CollectionSpec, error) {
 	return spec, nil
 }
 
-// release frees the memory that decoded objects take; they are decoded again when they are needed.
+// release frees the memory that a decoded object takes; it is decoded again when it is needed.
 func (l *loader) release() {
 	if !l.features.keep {
 		clear(l.specs)

@@ -9,8 +9,10 @@
 package bpf
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -199,8 +201,9 @@ func (s *Sensor) selectLocked(selections []event.Selection) error {
 			w.add(sel)
 		}
 	}
-	for id, w := range wanted {
+	for _, id := range s.byObject(wanted) {
 		var err error
+		w := wanted[id]
 		if w.hook, err = s.attachBest(w); err != nil {
 			errs = append(errs, fmt.Errorf("select %s: %w", w.def.Name, err))
 			delete(wanted, id)
@@ -236,6 +239,20 @@ func (s *Sensor) selectLocked(selections []event.Selection) error {
 	s.features.release()
 	s.loader.release()
 	return errors.Join(errs...)
+}
+
+// byObject returns the events in an order that has the programs of one object together.
+func (s *Sensor) byObject(wanted map[event.ID]*selected) []event.ID {
+	object := map[event.ID]string{}
+	for id, w := range wanted {
+		object[id] = ""
+		if h := s.features.Hooks(w.def.Name).Hook; h != nil && len(h.progs) > 0 { // some are always there
+			object[id] = h.progs[0].object
+		}
+	}
+	return slices.SortedFunc(maps.Keys(object), func(a, b event.ID) int {
+		return cmp.Or(cmp.Compare(object[a], object[b]), cmp.Compare(a, b))
+	})
 }
 
 // sourcesOf returns what has to be selected for an event that may be derived from others.

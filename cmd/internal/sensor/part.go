@@ -93,6 +93,7 @@ func (p *Part) start(context.Context) (lifecycle.Stop, error) {
 		return nil, err
 	}
 	p.kernel = kernel
+	memory.Settle() // what rules take next does not come on top
 	mount, hierarchy := kernel.CgroupHierarchy()
 	names, err := runtimes.New(p.runtimes())
 	if err != nil {
