@@ -31,11 +31,8 @@ var operations = map[string]struct {
 }{
 	"getppid":  {500, func(string) { _, _ = raw(unix.SYS_GETPPID) }},
 	"datagram": {50, datagram},
-	"open": {25, func(path string) {
-		fd, err := unix.Openat(unix.AT_FDCWD, path, unix.O_RDONLY, 0)
-		check("open", err)
-		unix.Close(fd)
-	}},
+	"open":     {25, openClose},
+	"open 65":  {25, openClose}, // beside so many other files that the kernel moves the table of descriptors out of its first place
 	"exec": {1, func(string) {
 		pid, err := syscall.ForkExec("/bin/true", []string{"true"}, &syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, 1, 2}})
 		check("exec", err)
@@ -44,10 +41,29 @@ var operations = map[string]struct {
 	}},
 }
 
+func openClose(path string) {
+	fd, err := unix.Openat(unix.AT_FDCWD, path, unix.O_RDONLY, 0)
+	check("open", err)
+	unix.Close(fd)
+}
+
 func init() {
+	// Between the test and what is watched: a child has room for as many descriptors as its parent had open, and the sensor has hundreds.
+	triggers = append(triggers, trigger{name: "relay", child: func(arg string) {
+		cmd := exec.Command("/proc/self/exe")
+		cmd.Env = append(os.Environ(), "TOCSIN_TRIGGER=loop", "TOCSIN_TRIGGER_ARG="+arg)
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		check("relay", cmd.Run())
+	}})
 	triggers = append(triggers, trigger{name: "loop", child: func(arg string) {
 		name, path, _ := strings.Cut(arg, ",")
 		op := operations[name]
+		if name == "open 65" {
+			for range 65 {
+				_, err := unix.Dup(0)
+				check("dup", err)
+			}
+		}
 		runtime.LockOSThread()
 		debug.SetGCPercent(-1)
 		var times []int64
@@ -79,8 +95,8 @@ func measure(b *testing.B, op, path string) {
 		b.Fatal(err)
 	}
 	cmd := &exec.Cmd{
-		Path: exe, Args: []string{"loop"}, Stderr: os.Stderr,
-		Env: append(os.Environ(), "TOCSIN_TRIGGER=loop", "TOCSIN_TRIGGER_ARG="+op+","+path),
+		Path: exe, Args: []string{"relay"}, Stderr: os.Stderr,
+		Env: append(os.Environ(), "TOCSIN_TRIGGER=relay", "TOCSIN_TRIGGER_ARG="+op+","+path),
 	}
 	out, err := cmd.Output()
 	if err != nil {
@@ -170,6 +186,9 @@ func BenchmarkWatched(b *testing.B) {
 		{"open", "fentry emitted", sensor(Fentry, opens)},
 		{"open", "sys_exit filtered", sensor(SysExit, filtered)},
 		{"open", "sys_exit emitted", sensor(SysExit, opens)},
+		{"open 65", "nothing", func(*testing.B) {}},
+		{"open 65", "sys_exit filtered", sensor(SysExit, filtered)},
+		{"open 65", "sys_exit emitted", sensor(SysExit, opens)},
 		{"exec", "nothing", func(*testing.B) {}},
 		{"exec", "sensor", sensor("")},
 	} {

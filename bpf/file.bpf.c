@@ -8,23 +8,19 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* The path that the caller gave to the system call that opens a file, if it is one. */
-static __always_inline void put_open_path(struct rec *r, u32 arg, long nr, bool compat)
+/* The path that the caller gave to the system call that opens a file, if it is one: an argument of it. */
+static __always_inline int open_path_arg(long nr, bool compat)
 {
-	u64 p;
 	if (nr == SYSCALL(openat, compat) || nr == SYSCALL(openat2, compat))
-		p = call_arg(r->task, 1, compat);
-	else if (nr == SYSCALL(open, compat) || nr == SYSCALL(creat, compat))
-		p = call_arg(r->task, 0, compat);
-	else
-		return;
-	put_str(r->s, arg, (void *)p, USER);
+		return 1;
+	if (nr == SYSCALL(open, compat) || nr == SYSCALL(creat, compat))
+		return 0;
+	return -1;
 }
 
 /* The flags of the call, where they are in a register: the file has lost some that only matter while it is opened. */
-static __always_inline u32 open_flags(struct pt_regs *regs, bool compat)
+static __always_inline u32 open_flags(struct pt_regs *regs, long nr, bool compat)
 {
-	long nr = syscall_nr(regs);
 	if (nr == SYSCALL(openat, compat))
 		return syscall_arg(regs, 2, compat);
 	if (nr == SYSCALL(open, compat))
@@ -32,23 +28,31 @@ static __always_inline u32 open_flags(struct pt_regs *regs, bool compat)
 	return 0;
 }
 
+/* What the file itself says. Returns false when the record has been dropped. */
+static __always_inline bool put_opened(struct rec *r, struct file *file, bool typed)
+{
+	PUT_PATH(r, ARG_SECURITY_FILE_OPEN_PATHNAME, FIELD(file, f_path.dentry), FIELD(file, f_path.mnt));
+	if (!rec_filter(r))
+		return false;
+	struct inode *inode = FIELD(file, f_inode);
+	struct super_block *sb = FIELD(inode, i_sb);
+	put(r->s, ARG_SECURITY_FILE_OPEN_FLAGS, FIELD(file, f_flags));
+	put(r->s, ARG_SECURITY_FILE_OPEN_DEV, FIELD(sb, s_dev));
+	put(r->s, ARG_SECURITY_FILE_OPEN_INODE, FIELD(inode, i_ino));
+	put(r->s, ARG_SECURITY_FILE_OPEN_CTIME, typed ? typed_ctime(inode) : inode_ctime(inode));
+	return true;
+}
+
 HOOK(security_file_open, struct file *file)
 {
 	struct rec r;
-	if (!rec_begin(&r, EVENT_SECURITY_FILE_OPEN, ARGC_SECURITY_FILE_OPEN))
+	if (!rec_begin(&r, EVENT_SECURITY_FILE_OPEN, ARGC_SECURITY_FILE_OPEN) || !put_opened(&r, file, typed))
 		return 0;
-	PUT_PATH(&r, ARG_SECURITY_FILE_OPEN_PATHNAME, FIELD(file, f_path.dentry), FIELD(file, f_path.mnt));
-	if (!rec_filter(&r))
-		return 0;
-	struct inode *inode = FIELD(file, f_inode);
-	struct super_block *sb = FIELD(inode, i_sb);
-	put(r.s, ARG_SECURITY_FILE_OPEN_FLAGS, FIELD(file, f_flags));
-	put(r.s, ARG_SECURITY_FILE_OPEN_DEV, FIELD(sb, s_dev));
-	put(r.s, ARG_SECURITY_FILE_OPEN_INODE, FIELD(inode, i_ino));
-	put(r.s, ARG_SECURITY_FILE_OPEN_CTIME, typed ? typed_ctime(inode) : inode_ctime(inode));
 	rec_call(&r);
 	put_int(r.s, ARG_SECURITY_FILE_OPEN_SYSCALL, HDR(r.s)->syscall);
-	put_open_path(&r, ARG_SECURITY_FILE_OPEN_SYSCALL_PATHNAME, r.syscall, r.compat);
+	int path = open_path_arg(r.syscall, r.compat);
+	if (path >= 0)
+		put_str(r.s, ARG_SECURITY_FILE_OPEN_SYSCALL_PATHNAME, (void *)call_arg(r.task, path, r.compat), USER);
 	rec_send(&r);
 	return 0;
 }
@@ -59,22 +63,25 @@ int BPF_PROG(open_exit, struct pt_regs *regs, long fd)
 {
 	struct rec r;
 	if (fd >= 0 && rec_begin(&r, EVENT_SECURITY_FILE_OPEN, ARGC_SECURITY_FILE_OPEN)) {
-		struct file *file = fd_file(r.task, fd);
-		if (!file) {
-			rec_drop(&r);
-			goto out;
+		struct file *file = typed_fd_file(r.task, fd);
+		if (file) {
+			if (!put_opened(&r, file, true))
+				goto out;
+		} else {
+			file = fd_file(r.task, fd);
+			if (!file) {
+				rec_drop(&r);
+				goto out;
+			}
+			if (!put_opened(&r, file, false))
+				goto out;
 		}
-		struct inode *inode = BPF_CORE_READ(file, f_inode);
-		bool compat = is_compat(r.task);
-		put_file_path(&r, ARG_SECURITY_FILE_OPEN_PATHNAME, file);
-		if (!rec_filter(&r))
-			goto out;
-		put(r.s, ARG_SECURITY_FILE_OPEN_FLAGS, BPF_CORE_READ(file, f_flags) | open_flags(regs, compat));
-		put(r.s, ARG_SECURITY_FILE_OPEN_DEV, BPF_CORE_READ(inode, i_sb, s_dev));
-		put(r.s, ARG_SECURITY_FILE_OPEN_INODE, BPF_CORE_READ(inode, i_ino));
-		put(r.s, ARG_SECURITY_FILE_OPEN_CTIME, inode_ctime(inode));
-		put_open_path(&r, ARG_SECURITY_FILE_OPEN_SYSCALL_PATHNAME, syscall_nr(regs), compat);
-		put_int(r.s, ARG_SECURITY_FILE_OPEN_SYSCALL, native_syscall(syscall_nr(regs), compat));
+		rec_call_of(&r, regs);
+		*(u64 *)(r.s->rec + SLOTS_AT + 8 * ARG_SECURITY_FILE_OPEN_FLAGS) |= open_flags(regs, r.syscall, r.compat);
+		put_int(r.s, ARG_SECURITY_FILE_OPEN_SYSCALL, HDR(r.s)->syscall);
+		int path = open_path_arg(r.syscall, r.compat);
+		if (path >= 0)
+			put_str(r.s, ARG_SECURITY_FILE_OPEN_SYSCALL_PATHNAME, (void *)syscall_arg(regs, path, r.compat), USER);
 		rec_send(&r);
 	}
 out:

@@ -127,8 +127,35 @@ static __always_inline u64 lookup_text(struct scratch *s, u32 table, u32 bytes)
 	return grants ? *grants : 0;
 }
 
+/* Adds to s->granted the clauses whose texts, whole or beginnings, the len bytes at pos satisfy. */
+static __always_inline void grant_text(struct scratch *s, u32 table, u64 pos, u64 len)
+{
+	if (len > TEXT_MAX - 1)
+		len = TEXT_MAX - 1;
+	/*
+	 * The key is made around the text, without a copy: what was there is put back. Slots come before any text. It is kept in the
+	 * buffer, as there is no room on the stack of four functions.
+	 */
+	pos -= 8;
+	BOUND(pos, 16383);
+	BOUND(len, 255);
+	u8 *key = s->rec + pos, *end = key + 8 + len;
+	volatile u64 *before = (u64 *)s->key.data;
+	volatile u8 *behind = s->key.data + 8;
+	*before = *(u64 *)key;
+	*behind = *end;
+	*(u32 *)key = 8 * (sizeof(u32) + len + 1);
+	*(u32 *)(key + 4) = table;
+	*end = 0;
+	u64 *grants = bpf_map_lookup_elem(&text_filters, key);
+	*(u64 *)key = *before;
+	*end = *behind;
+	if (grants)
+		s->granted |= *grants;
+}
+
 /*
- * Adds to s->granted the clauses whose texts the len bytes at pos satisfy. Global, so that the verifier looks at it once.
+ * The same for texts and ends. Global, so that the verifier looks at it once.
  */
 __noinline int match_text(u32 slot, u32 table, u64 pos, u64 len, u32 test)
 {
@@ -150,23 +177,7 @@ __noinline int match_text(u32 slot, u32 table, u64 pos, u64 len, u32 test)
 		s->granted |= lookup_text(s, table, n);
 		return 0;
 	}
-	if (len > TEXT_MAX - 1)
-		len = TEXT_MAX - 1;
-	/* The key is made around the text, without a copy: what was there is put back. Slots come before any text. */
-	pos -= 8;
-	BOUND(pos, 16383);
-	BOUND(len, 255);
-	u8 *key = s->rec + pos, *end = key + 8 + len;
-	u64 before = *(u64 *)key;
-	u8 behind = *end;
-	*(u32 *)key = 8 * (sizeof(u32) + len + 1);
-	*(u32 *)(key + 4) = table;
-	*end = 0;
-	u64 *grants = bpf_map_lookup_elem(&text_filters, key);
-	*(u64 *)key = before;
-	*end = behind;
-	if (grants)
-		s->granted |= *grants;
+	grant_text(s, table, pos, len);
 	return 0;
 }
 
@@ -189,16 +200,16 @@ __noinline int match_needles(u32 slot, u32 table, u64 pos, u64 len)
 	}
 	BOUND(pos, 16383);
 	u8 *text = s->rec + pos;
-	u64 so_far = 0, found = 0, first = t->first;
-	u32 i = 0;
+	u64 so_far = 0, found = 0, first = t->first, i = 0;
 	for (; i < HAYSTACK_MAX && i + 4 <= len; i += 4) { /* four at a time: this loop is what searching costs */
 		asm volatile("" : "+r"(i)); /* else the compiler counts from -4, of which Linux 7 makes a place before the text */
-		FIND(text[i]);
-		FIND(text[i + 1]);
-		FIND(text[i + 2]);
-		FIND(text[i + 3]);
+		u8 *four = text + i;
+		FIND(four[0]);
+		FIND(four[1]);
+		FIND(four[2]);
+		FIND(four[3]);
 	}
-	for (u32 end = i + 3; i < end && i < len; i++)
+	for (u64 end = i + 3; i < end && i < len; i++)
 		FIND(text[i]);
 	found &= t->last;
 	if (!found)
@@ -389,7 +400,7 @@ __noinline int passes(u32 slot, u32 filter, u32 complete)
 			match_field(slot, filter, i);
 		} else if (h->present & 1u << source) { /* the most frequent test */
 			u64 v = *(u64 *)(s->rec + SLOTS_AT + 8 * source);
-			match_text(slot, d->table, (u64)s->base + (u32)v, v >> 32, TEST_TEXT);
+			grant_text(s, d->table, (u64)s->base + (u32)v, v >> 32);
 		} else if (!complete) {
 			break;
 		}

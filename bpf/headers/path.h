@@ -149,8 +149,10 @@ static __always_inline void climb_typed(struct scratch *s, struct dentry *dentry
 {
 	struct dentry *root = mnt->mnt_root;
 	for (int i = 0; i < TYPED_COMPONENTS; i++) {
+		if (dentry == root)
+			break;
 		struct dentry *parent = dentry->d_parent;
-		if (dentry == root || dentry == parent || !prepend_typed(s, dentry))
+		if (dentry == parent || !prepend_typed(s, dentry))
 			break;
 		dentry = parent;
 	}
@@ -255,6 +257,32 @@ static __always_inline struct file *fd_file(struct task_struct *task, u32 fd)
 	LOAD(table, fdt, fd);
 	bpf_probe_read_kernel(&file, sizeof(file), table + fd);
 	return file;
+}
+
+#define FD1(n) \
+	case n:  \
+		return files->fd_array[n];
+#define FD4(n) FD1(n) FD1(n + 1) FD1(n + 2) FD1(n + 3)
+#define FD16(n) FD4(n) FD4(n + 4) FD4(n + 8) FD4(n + 12)
+
+/*
+ * The same as a typed pointer, for one of the first descriptors, which are in the files_struct itself as long as a process has
+ * not needed more: to the verifier, a member of an array has a type only where its number is a constant. NULL: use fd_file.
+ */
+static __always_inline struct file *typed_fd_file(struct task_struct *task, u32 fd)
+{
+	if (!TYPED_TASK)
+		return NULL;
+	struct files_struct *files = task->files;
+	if ((u64)files->fdt != (u64)files + OFFSET(struct files_struct, fdtab)) /* the table that goes with fd_array */
+		return NULL;
+	switch (fd) {
+		FD16(0)
+		FD16(16)
+		FD16(32)
+		FD16(48)
+	}
+	return NULL;
 }
 
 #define AT_FDCWD -100

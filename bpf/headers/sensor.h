@@ -365,6 +365,17 @@ static __always_inline void rec_call(struct rec *r)
 		h->flags |= FLAG_COMPAT;
 }
 
+/* The same at the exit of the system call, whose registers are there: no kernel thread makes one. */
+static __always_inline void rec_call_of(struct rec *r, struct pt_regs *regs)
+{
+	r->called = true;
+	r->compat = is_compat(r->task);
+	r->syscall = syscall_nr(regs);
+	HDR(r->s)->syscall = native_syscall(r->syscall, r->compat);
+	if (r->compat)
+		HDR(r->s)->flags |= FLAG_COMPAT;
+}
+
 /* The same for a record that was begun with an owner. */
 static __always_inline void rec_send_of(struct rec *r, const struct owner *owner)
 {

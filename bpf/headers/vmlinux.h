@@ -251,6 +251,8 @@ struct fdtable {
 };
 struct files_struct {
 	struct fdtable *fdt;
+	struct fdtable fdtab;
+	struct file *fd_array[64];
 };
 struct fs_struct {
 	struct path pwd;
