@@ -315,7 +315,18 @@ func (r *uring) submit(sqe [sqeSize]byte) int32 {
 	return 0
 }
 
+// kernelWorkers reports whether io_uring's workers are kernel threads, with a process id of their own: before Linux 5.12, but
+// for 5.10 as it is maintained.
+func kernelWorkers() bool {
+	var minor int
+	_, err := fmt.Sscanf(release(), "5.%d.", &minor)
+	return err == nil && minor < 12 && minor != 10
+}
+
 func checkRing(ret int32) {
+	if ret == -int32(unix.ENOENT) && kernelWorkers() {
+		unsupported("here a polling thread looks for paths below the first process's root")
+	}
 	if ret == -int32(unix.EINVAL) {
 		unsupported("this kernel's io_uring does not know the request")
 	}

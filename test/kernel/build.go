@@ -45,7 +45,7 @@ func (i Image) Build(ctx context.Context, source, dir string, log io.Writer) (st
 // headers returns the folder to build modules for the image in.
 func (i Image) headers(ctx context.Context, log io.Writer) (string, error) {
 	at := slices.IndexFunc(Releases, func(r Release) bool { return r.Name == i.name })
-	if at < 0 || i.Modules == "" || i.Arch != "" || Releases[at].pinned != nil {
+	if at < 0 || i.Modules == "" || i.Arch != "" {
 		return "", fmt.Errorf("%w: build a kernel module: no headers are known for %s", ErrMissing, i.Vmlinuz)
 	}
 	// linux-image-6.1.0-50-cloud-amd64_6.1.176-1_amd64.deb
@@ -69,7 +69,12 @@ func (i Image) headers(ctx context.Context, log io.Writer) (string, error) {
 		return "", err
 	}
 	defer os.RemoveAll(part)
-	if err := downloadHeaders(ctx, Releases[at], version, part, dir); err != nil {
+	if pinned := Releases[at].headers; pinned != nil {
+		err = unpackPinned(ctx, pinned, part)
+	} else {
+		err = downloadHeaders(ctx, Releases[at], version, part, dir)
+	}
+	if err != nil {
 		return "", fmt.Errorf("%w: download the headers of Linux %s: %w", ErrMissing, version, err)
 	}
 	if err := errors.Join(os.RemoveAll(dir), os.Rename(part, dir)); err != nil {

@@ -39,7 +39,8 @@ type Release struct {
 	// Series is its version, of which the newest is taken; "" is what linux-image-cloud-amd64 depends on.
 	Series string
 	Arch   string // "" is x86-64; "arm64"
-	pinned []pinned
+	// pinned are the packages of its image and modules, headers those to build modules with; nil: apt finds them.
+	pinned, headers []pinned
 }
 
 // Releases are the kernels of the test matrix, oldest first: all that Debian has, and of 7 the newest; between them Ubuntu's,
@@ -49,15 +50,24 @@ var Releases = []Release{
 	{Name: "5.11", Suite: "Ubuntu 20.04", pinned: []pinned{
 		{"linux-hwe-5.11/linux-modules-5.11.0-46-generic_5.11.0-46.51~20.04.1_amd64.deb", "5171b45d235c3e50c51983449dd835e463f7bd7af55608b627b09f4b0a8db2df"},
 		{"linux-hwe-5.11/linux-image-unsigned-5.11.0-46-generic_5.11.0-46.51~20.04.1_amd64.deb", "ec091b7781d6118cf15eb860b6c7c3f5a3953f1730501a02879461ac662968c6"},
+	}, headers: []pinned{
+		{"linux-hwe-5.11/linux-headers-5.11.0-46-generic_5.11.0-46.51~20.04.1_amd64.deb", "7795d3022eb9389cac3bb162af30689d63484edf412932dbd1e04a7bd425f6dc"},
+		{"linux-hwe-5.11/linux-hwe-5.11-headers-5.11.0-46_5.11.0-46.51~20.04.1_all.deb", "4e514b8c8d1dd2699ab9158475040dc699bcf50bd1e0d1358954b386d30917ba"},
 	}},
 	{Name: "5.15", Suite: "Ubuntu 22.04", pinned: []pinned{
 		{"linux/linux-modules-5.15.0-204-generic_5.15.0-204.214_amd64.deb", "e205a3933a1f6551dc04e3975b46df119fe12a0ba4b5ea37bdcd30862ad69a98"},
 		{"linux/linux-image-unsigned-5.15.0-204-generic_5.15.0-204.214_amd64.deb", "2fa65ba92f39485b97c53d68b4245931a2fb6abadadf250769b48f86f7eaa815"},
+	}, headers: []pinned{
+		{"linux/linux-headers-5.15.0-204-generic_5.15.0-204.214_amd64.deb", "8d07cee2863c922e7f54eabfd018e78434d4202216bdcf8eeb56cfceea4fef71"},
+		{"linux/linux-headers-5.15.0-204_5.15.0-204.214_all.deb", "ab39b2b52387256a47d865f30f6e3ef52ef526b0e48a34995f7ffe86d2410965"},
 	}},
 	{Name: "6.1", Suite: "Debian bookworm"},
 	{Name: "6.8", Suite: "Ubuntu 24.04, 22.04", pinned: []pinned{
 		{"linux-hwe-6.8/linux-modules-6.8.0-149-generic_6.8.0-149.149~22.04.1_amd64.deb", "0227eed9e3908fb33815944adca143b4659a68bf88a8ad79de0979966e5856ac"},
 		{"linux-hwe-6.8/linux-image-unsigned-6.8.0-149-generic_6.8.0-149.149~22.04.1_amd64.deb", "5e496b5c1f3af311258b59143a57849013b9310629f10b342b468521eb926912"},
+	}, headers: []pinned{
+		{"linux-hwe-6.8/linux-headers-6.8.0-149-generic_6.8.0-149.149~22.04.1_amd64.deb", "96b30ace75b52db5ccf52ef864f13fe99a55a7c790ac4932e9fc1567dc6d1e47"},
+		{"linux-hwe-6.8/linux-hwe-6.8-headers-6.8.0-149_6.8.0-149.149~22.04.1_all.deb", "67c9a922588be68bc9dfe66b5b825e764f3fa7c79f91419bd1beb5d5a21ff240"},
 	}},
 	{Name: "6.12", Suite: "Debian trixie"},
 	{Name: "6.16", Suite: "Debian trixie-backports", Series: "6.16"},

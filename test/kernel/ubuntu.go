@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"strings"
@@ -37,6 +38,23 @@ func downloadPinned(ctx context.Context, r Release, dir string, log io.Writer) e
 	}
 	// Last: with it the release counts as downloaded.
 	return os.Rename(filepath.Join(dir, "vmlinuz.part"), filepath.Join(dir, "vmlinuz"))
+}
+
+// unpackPinned unpacks packages into dir.
+func unpackPinned(ctx context.Context, packages []pinned, dir string) error {
+	for _, p := range packages {
+		deb := filepath.Join(dir, path.Base(p.file))
+		if err := get(ctx, ubuntu+p.file, p.sha256, deb); err != nil {
+			return err
+		}
+		if out, err := exec.CommandContext(ctx, "dpkg-deb", "-x", deb, dir).CombinedOutput(); err != nil {
+			return fmt.Errorf("unpack %s: %w: %s", deb, err, out)
+		}
+		if err := os.Remove(deb); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // get downloads what must have the given sum.
