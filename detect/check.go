@@ -163,6 +163,7 @@ func (c *checker) run() CheckedRule {
 		defs = append(defs, def)
 	}
 	c.arguments(defs)
+	c.members()
 	if p.Multi() {
 		c.say(LevelError, "match-is-set", p.Line("tracee_match"), "tracee_match is a set, which is never a match", "make it true or one object")
 	}

@@ -341,6 +341,11 @@ func TestCheck(t *testing.T) {
 		"set.rego":    rego("SET", `tracee_selected_events contains {"source": "tracee", "name": "execve"}`, "tracee_match contains 1"),
 		"never.rego":  rego("N", `tracee_selected_events contains {"source": "tracee", "name": "security_file_open"}`, "tracee_match if input.eventName == \"openat\""),
 		"byhand.rego": rego("B", `tracee_selected_events contains {"source": "tracee", "name": "security_file_open"}`, "tracee_match if {\n\ta := input.args[_]\n\ta.name == \"pathnam\"\n}"),
+		"member.rego": rego("M", `tracee_selected_events contains {"source": "tracee", "name": "security_file_open"}`, "tracee_match if input.processNam == \"x\"\ntracee_match if startswith(input.args, \"x\")"),
+		"nested.rego": rego("NE", `tracee_selected_events contains {"source": "tracee", "name": "security_file_open"}`, "tracee_match if input.container.img == \"x\""),
+		"labels.rego": rego("LA", `tracee_selected_events contains {"source": "tracee", "name": "security_file_open"}`,
+			"tracee_match if {\n\tnot input.metadata\n\tinput.kubernetes.labels.app == \"x\"\n\tinput.process.ancestors[0].comm == \"x\"\n}"),
+		"with.rego":   rego("W", `tracee_selected_events contains {"source": "tracee", "name": "security_file_open"}`, "own if input.own == 1\n\ntracee_match if own with input.own as 1"),
 		"broken.rego": "package x\n\ny :=",
 	}
 	res := detect.Check(detect.CheckOptions{Unavailable: map[string]string{"security_socket_connect": "no kprobes"}}, source(files))
@@ -352,9 +357,15 @@ func TestCheck(t *testing.T) {
 		"rules/event.rego unknown-event", "rules/arg.rego unknown-argument", "rules/arg.rego no-source", "rules/list.rego not-text",
 		"rules/attack.rego unknown-attack", "rules/attack.rego unavailable-event", "rules/set.rego match-is-set", "rules/broken.rego load",
 		"rules/never.rego never-matches", "rules/byhand.rego unknown-argument",
+		"rules/member.rego unknown-member", "rules/member.rego not-text", "rules/nested.rego unknown-member",
 	} {
 		if codes[w] == "" {
 			t.Errorf("no diagnostic %s in %v", w, codes)
+		}
+	}
+	for _, file := range []string{"rules/labels.rego", "rules/with.rego"} {
+		if d := codes[file+" unknown-member"]; d != "" {
+			t.Error(d)
 		}
 	}
 	if !strings.Contains(codes["rules/event.rego unknown-event"], `did you mean "security_file_open"?`) {

@@ -43,6 +43,9 @@ var names = [...]string{
 	"stackAddresses", "syscall", "threadId", "threadStartTime", "timestamp", "userId",
 }
 
+// Names are the members that a document may have.
+func Names() []string { return names[:] }
+
 var (
 	nameKeys [len(names)]*value.Value
 	places   = map[string]int{}
