@@ -322,7 +322,7 @@ not; a hook left out is not in the kernel, or cannot see it, as is said below.
 	b.WriteString(`
 Not seen, or not for certain:
 
-- In Linux 5.8, 5.9 and 5.11 the workers of io_uring are kernel threads with process ids of their own: what they do is seen, as theirs (` + "`io_wqe_worker-0`" + ` of the host), and not as
+- In Linux 5.11, and by their sources in 5.8 and 5.9, the workers of io_uring are kernel threads with process ids of their own: what they do is seen, as theirs (` + "`io_wqe_worker-0`" + ` of the host), and not as
   the process's that asked for it. Linux 5.10 has the io_uring of 5.15 since 5.10.162.
 - Where only system calls can be hooked (S), requests of io_uring are seen by its tracepoints: files opened and sockets connected,
   from Linux 6.3; other requests are not. A file opened without a descriptor or a completion is reported by the name that was given.
