@@ -31,7 +31,7 @@ func Settle() {
 
 // routerLimit, in bytes, is up to where the router's memory grows before garbage is collected. It allocates much and keeps little: with a
 // percentage of the little, what is collected would go back to the system and be asked for again all the time, at a tenth of its time.
-const routerLimit = 80 << 20
+const routerLimit = 75 << 20
 
 // Router is called by a program that does nothing but route.
 func Router() {
