@@ -70,7 +70,9 @@ func (i Image) headers(ctx context.Context, log io.Writer) (string, error) {
 	}
 	defer os.RemoveAll(part)
 	if pinned := Releases[at].headers; pinned != nil {
-		err = unpackPinned(ctx, pinned, part)
+		if _, err = getPinned(ctx, pinned, part, log); err == nil {
+			err = unpackAll(ctx, part)
+		}
 	} else {
 		err = downloadHeaders(ctx, Releases[at], version, part, dir)
 	}
@@ -102,15 +104,7 @@ func downloadHeaders(ctx context.Context, r Release, version, part, dir string) 
 		if _, err := apt("apt-get", append([]string{"download"}, packages...)...); err != nil {
 			return err
 		}
-		for _, deb := range debs(part) {
-			if out, err := exec.CommandContext(ctx, "dpkg-deb", "-x", deb, part).CombinedOutput(); err != nil {
-				return fmt.Errorf("unpack %s: %w: %s", deb, err, out)
-			}
-			if err := os.Remove(deb); err != nil {
-				return err
-			}
-		}
-		return nil
+		return unpackAll(ctx, part)
 	}
 	if err := unpack(apt, append(headerPackages.FindAllString(depends, -1), "linux-headers-"+version)...); err != nil {
 		return err
@@ -135,6 +129,19 @@ func downloadHeaders(ctx context.Context, r Release, version, part, dir string) 
 		return err
 	}
 	return os.WriteFile(makefile, []byte(regexp.MustCompile(`([ =])/usr/src/`).ReplaceAllString(string(text), "${1}"+dir+"/usr/src/")), 0o644)
+}
+
+// unpackAll unpacks the packages that are in dir, in it, and removes them.
+func unpackAll(ctx context.Context, dir string) error {
+	for _, deb := range debs(dir) {
+		if out, err := exec.CommandContext(ctx, "dpkg-deb", "-x", deb, dir).CombinedOutput(); err != nil {
+			return fmt.Errorf("unpack %s: %w: %s", deb, err, out)
+		}
+		if err := os.Remove(deb); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // newerTools returns the programs that build with the headers, if they were made for a newer C library than this machine's.

@@ -39,7 +39,7 @@ type Release struct {
 	// Series is its version, of which the newest is taken; "" is what linux-image-cloud-amd64 depends on.
 	Series string
 	Arch   string // "" is x86-64; "arm64"
-	// pinned are the packages of its image and modules, headers those to build modules with; nil: apt finds them.
+	// pinned are the packages of its modules and, last, its image, headers those to build modules with; nil: apt finds them.
 	pinned, headers []pinned
 }
 
@@ -233,7 +233,12 @@ func download(ctx context.Context, r Release, dir string, log io.Writer) error {
 	if len(found) != 1 {
 		return fmt.Errorf("expected one package %s in %s, found %d", pkg, dir, len(found))
 	}
-	return extract(ctx, found[0], func(name string) bool {
+	return extractKernel(ctx, found[0], dir)
+}
+
+// extractKernel unpacks the kernel of a package into dir, where it then counts as downloaded.
+func extractKernel(ctx context.Context, deb, dir string) error {
+	return extract(ctx, deb, func(name string) bool {
 		// /boot, or in newer packages /usr/lib/modules/<release>/vmlinuz.
 		return strings.HasPrefix(path.Base(name), "vmlinuz")
 	}, filepath.Join(dir, "vmlinuz"))

@@ -9,10 +9,8 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
-	"strings"
 )
 
 // A pinned package is one of Ubuntu's, by its place in the archive. Debian has no kernel between 5.10 and 6.1, and Debian's
@@ -23,38 +21,23 @@ const ubuntu = "http://archive.ubuntu.com/ubuntu/pool/main/l/"
 
 // downloadPinned gets the packages of a release into dir, and unpacks the kernel.
 func downloadPinned(ctx context.Context, r Release, dir string, log io.Writer) error {
-	for _, p := range r.pinned {
-		fmt.Fprintf(log, "vmtest: package %s\n", path.Base(p.file))
-		deb := filepath.Join(dir, path.Base(p.file))
-		if err := get(ctx, ubuntu+p.file, p.sha256, deb); err != nil {
-			return err
-		}
-		if !strings.HasPrefix(path.Base(p.file), "linux-image-") {
-			continue
-		}
-		if err := extract(ctx, deb, func(name string) bool { return strings.HasPrefix(path.Base(name), "vmlinuz") }, filepath.Join(dir, "vmlinuz.part")); err != nil {
-			return err
-		}
+	image, err := getPinned(ctx, r.pinned, dir, log)
+	if err != nil {
+		return err
 	}
-	// Last: with it the release counts as downloaded.
-	return os.Rename(filepath.Join(dir, "vmlinuz.part"), filepath.Join(dir, "vmlinuz"))
+	return extractKernel(ctx, image, dir)
 }
 
-// unpackPinned unpacks packages into dir.
-func unpackPinned(ctx context.Context, packages []pinned, dir string) error {
+// getPinned downloads packages into dir, and returns the path of the last one.
+func getPinned(ctx context.Context, packages []pinned, dir string, log io.Writer) (last string, err error) {
 	for _, p := range packages {
-		deb := filepath.Join(dir, path.Base(p.file))
-		if err := get(ctx, ubuntu+p.file, p.sha256, deb); err != nil {
-			return err
-		}
-		if out, err := exec.CommandContext(ctx, "dpkg-deb", "-x", deb, dir).CombinedOutput(); err != nil {
-			return fmt.Errorf("unpack %s: %w: %s", deb, err, out)
-		}
-		if err := os.Remove(deb); err != nil {
-			return err
+		fmt.Fprintf(log, "vmtest: package %s\n", path.Base(p.file))
+		last = filepath.Join(dir, path.Base(p.file))
+		if err := get(ctx, ubuntu+p.file, p.sha256, last); err != nil {
+			return "", err
 		}
 	}
-	return nil
+	return last, nil
 }
 
 // get downloads what must have the given sum.
