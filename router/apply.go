@@ -3,9 +3,9 @@ package router
 import (
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/tocsin-io/tocsin/configs/settings"
 	"github.com/tocsin-io/tocsin/finding"
 	"github.com/tocsin-io/tocsin/finding/match"
 )
@@ -383,7 +383,7 @@ func (r *route) describe(now time.Time) string {
 	if r.group.isolate {
 		return "each finding, at once"
 	}
-	s := "after " + brief(r.group.wait) + ", then at most every " + brief(r.group.window) + " per " + joinNames(r.group.by)
+	s := "after " + settings.FormatDuration(r.group.wait) + ", then at most every " + settings.FormatDuration(r.group.window) + " per " + joinNames(r.group.by)
 	if r.Remind > 0 {
 		s += ", again every " + r.Remind.String() + " until acknowledged"
 	}
@@ -407,19 +407,3 @@ func joinNames(names []string) string {
 }
 
 func itoa(n uint64) string { return strconv.FormatUint(n, 10) }
-
-// brief writes a duration without units that are zero: 10m, 30d.
-func brief(d time.Duration) string {
-	const day = 24 * time.Hour
-	if d >= day && d%day == 0 {
-		return strconv.Itoa(int(d/day)) + "d"
-	}
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
-}

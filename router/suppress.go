@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tocsin-io/tocsin/configs/settings"
 	"github.com/tocsin-io/tocsin/finding"
 	"github.com/tocsin-io/tocsin/finding/match"
 )
@@ -45,7 +46,7 @@ func (t *Table) CheckSilence(s *Silence) error {
 	case !s.End.After(s.Start):
 		return fmt.Errorf("a silence must end after it starts")
 	case s.End.Sub(s.Start) > limit:
-		return fmt.Errorf("a silence lasts at most %s here", brief(limit))
+		return fmt.Errorf("a silence lasts at most %s here", settings.FormatDuration(limit))
 	case t.limits.RequireComment && s.Comment == "":
 		return fmt.Errorf("a silence needs a comment here: say why")
 	case s.Match.Fields() < fields:
