@@ -98,8 +98,8 @@ func consume(b *Bus, cons jetstream.Consumer, to chan jetstream.Msg, most int) (
 		}))
 }
 
-// Next waits for a finding and returns it with those that come within a moment, at most limit. What can't be decoded
-// goes to the dead letters.
+// Next waits for a finding and returns it with those that are there, at most limit. What can't be decoded goes to the dead
+// letters.
 func (f *Findings) Next(ctx context.Context, limit int) ([]FindingMessage, error) {
 	out := make([]FindingMessage, 0, 16)
 	for len(out) == 0 {
