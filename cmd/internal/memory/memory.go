@@ -16,15 +16,22 @@ import (
 // the start allocates much, but what it leaves in pieces can never be given back.
 const (
 	startPercent  = 30
+	attachPercent = 10 // little lives, and for a second
 	steadyPercent = 25
 )
 
 // Start is called before a program loads what it works with.
 func Start() { setPercent(startPercent) }
 
+// Attach is called between loading rules and attaching to the kernel, whose programs and types, decoded, would come on top of
+// what rules took: this is the moment at which a sensor takes the most.
+func Attach() { settle(attachPercent) }
+
 // Settle is called when the program has loaded what it works with: it gives back what that has taken.
-func Settle() {
-	setPercent(steadyPercent)
+func Settle() { settle(steadyPercent) }
+
+func settle(percent int) {
+	setPercent(percent)
 	debug.FreeOSMemory()
 	forgetCode()
 }

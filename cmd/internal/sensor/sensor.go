@@ -75,7 +75,7 @@ func New(opts Options) (*Sensor, error) {
 		return nil, err
 	}
 	s.engine = engine
-	memory.Settle() // what attaching takes next does not come on top
+	memory.Attach()
 	s.rules.Store(&rules)
 	published := make(chan struct{})
 	go func() { defer close(published); s.report() }()
