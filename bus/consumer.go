@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,11 +18,11 @@ import (
 // FindingMessage is one finding with its acknowledgement.
 type FindingMessage struct {
 	Finding finding.Finding
-	msg     jetstream.Msg
+	msg     *nats.Msg
 }
 
 // Body is the finding's JSON.
-func (m *FindingMessage) Body() []byte { return m.msg.Data() }
+func (m *FindingMessage) Body() []byte { return m.msg.Data }
 
 // Repeated reports whether the server may have given it to somebody before.
 func (m *FindingMessage) Repeated() bool {
@@ -40,37 +41,32 @@ func (m *FindingMessage) Ack() error { return m.msg.Ack() }
 
 // Findings is the router's part of the stream: the partitions that it reads.
 type Findings struct {
-	bus       *Bus
-	msgs      chan jetstream.Msg
-	consumers []jetstream.Consumer
-	reading   []jetstream.ConsumeContext // by partition; nil: another router does
-	held      atomic.Int32
-	member    *member
-	sweep     *sweeper
-	cancel    context.CancelFunc
-	done      chan struct{}
+	bus    *Bus
+	msgs   chan *nats.Msg
+	held   atomic.Int32
+	member *member
+	sweep  *sweeper
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	mu      sync.RWMutex
+	reading [Partitions]*pull // nil: another router does
 }
 
-// What is fetched ahead waits here while nobody tells the server so, and is given again when it waits too long: it is little.
-const (
-	partitionAhead = 64 // of one partition, in the client
-	ahead          = 256
-)
+// partitionAhead is how much of a partition is fetched ahead. It waits here while nobody tells the server so, and is given again when it
+// waits too long: it is little.
+const partitionAhead = 64
 
 // Findings starts to consume. Several routers that do so share the work.
 func (b *Bus) Findings(ctx context.Context) (*Findings, error) {
-	consumers, err := b.createPartitions(ctx)
-	if err != nil {
+	if err := b.createPartitions(ctx); err != nil {
 		return nil, err
 	}
 	m, err := b.join(ctx)
 	if err != nil {
 		return nil, err
 	}
-	f := &Findings{
-		bus: b, msgs: make(chan jetstream.Msg, ahead), consumers: consumers, reading: make([]jetstream.ConsumeContext, Partitions),
-		member: m, done: make(chan struct{}),
-	}
+	f := &Findings{bus: b, msgs: make(chan *nats.Msg, 4*Partitions*partitionAhead), member: m, done: make(chan struct{})}
 	ctx, f.cancel = context.WithCancel(context.Background())
 	go func() {
 		defer close(f.done)
@@ -87,17 +83,6 @@ func (b *Bus) Findings(ctx context.Context) (*Findings, error) {
 // Partitions returns how many of the partitions this router reads.
 func (f *Findings) Partitions() int { return int(f.held.Load()) }
 
-// consume moves messages into the channel; a full channel holds the consumer back.
-func consume(b *Bus, cons jetstream.Consumer, to chan jetstream.Msg, most int) (jetstream.ConsumeContext, error) {
-	return cons.Consume(func(m jetstream.Msg) { to <- m },
-		jetstream.PullMaxMessages(most), jetstream.PullExpiry(10*time.Second),
-		jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
-			if !errors.Is(err, nats.ErrConnectionClosed) {
-				b.log.Debug("consumer", "error", err)
-			}
-		}))
-}
-
 // Next waits for a finding and returns it with those that are there, at most limit. What can't be decoded goes to the dead
 // letters.
 func (f *Findings) Next(ctx context.Context, limit int) ([]FindingMessage, error) {
@@ -105,7 +90,7 @@ func (f *Findings) Next(ctx context.Context, limit int) ([]FindingMessage, error
 	for len(out) == 0 {
 		select {
 		case m := <-f.msgs:
-			out = f.decode(out, m)
+			out = f.take(out, m)
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -113,7 +98,7 @@ func (f *Findings) Next(ctx context.Context, limit int) ([]FindingMessage, error
 	for len(out) < limit {
 		select {
 		case m := <-f.msgs:
-			out = f.decode(out, m)
+			out = f.take(out, m)
 		default:
 			return out, nil
 		}
@@ -121,19 +106,38 @@ func (f *Findings) Next(ctx context.Context, limit int) ([]FindingMessage, error
 	return out, nil
 }
 
-func (f *Findings) decode(out []FindingMessage, m jetstream.Msg) []FindingMessage {
-	x, err := finding.Decode(m.Data())
+func (f *Findings) take(out []FindingMessage, m *nats.Msg) []FindingMessage {
+	if !f.counted(m) {
+		return out
+	}
+	x, err := finding.Decode(m.Data)
 	if err == nil && x.ID == "" {
 		err = errors.New("it has no id")
 	}
 	if err == nil {
 		return append(out, FindingMessage{x, m})
 	}
-	f.bus.log.Error("a finding can't be decoded: it goes to the dead letters", "subject", m.Subject(), "error", err)
-	if f.bus.buryMessage(m, "findings", fmt.Errorf("decode finding: %w", err)) == nil {
-		m.Ack()
+	f.bus.log.Error("a finding can't be decoded: it goes to the dead letters", "subject", m.Subject, "error", err)
+	id, given := "", 1
+	if meta, err := m.Metadata(); err == nil {
+		id, given = fmt.Sprintf("%s.%d", meta.Stream, meta.Sequence.Stream), int(meta.NumDelivered)
+	}
+	if f.bus.bury(id, "findings", m.Data, given, fmt.Errorf("decode finding: %w", err)) == nil {
+		_ = m.Ack()
 	}
 	return out
+}
+
+// counted has the partition ask for more, and reports whether m is a message.
+func (f *Findings) counted(m *nats.Msg) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	for _, p := range f.reading {
+		if p != nil && p.sub == m.Sub {
+			return p.take(m)
+		}
+	}
+	return statusOf(m) == "" // it is not read any more
 }
 
 // Close stops the consumer; what was fetched and not acknowledged comes again.
@@ -142,26 +146,30 @@ func (f *Findings) Close() {
 	f.cancel()
 	<-f.done
 	f.member.leave()
-	for _, cc := range f.reading {
-		if cc != nil {
-			stopConsuming(cc, f.msgs)
+	for _, p := range f.reading {
+		if p != nil {
+			p.stop()
+		}
+	}
+	for _, p := range f.reading {
+		if p != nil {
+			giveBack(f.msgs, p.ended, func(m *nats.Msg) { _ = m.Nak() })
 		}
 	}
 }
 
-// stopConsuming gives back at once what was fetched and nobody has seen; otherwise it would come again only when its
+// giveBack gives back at once what was fetched and nobody has seen, until ended; otherwise it would come again only when its
 // acknowledgement is overdue.
-func stopConsuming(cc jetstream.ConsumeContext, msgs chan jetstream.Msg) {
-	cc.Drain()
+func giveBack[M any](msgs chan M, ended <-chan struct{}, nak func(M)) {
 	for {
 		select {
 		case m := <-msgs:
-			m.Nak()
-		case <-cc.Closed():
+			nak(m)
+		case <-ended:
 			for {
 				select {
 				case m := <-msgs:
-					m.Nak()
+					nak(m)
 				default:
 					return
 				}

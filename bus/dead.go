@@ -86,7 +86,8 @@ func (b *Bus) DeadLetters(ctx context.Context) (*DeadLetters, error) {
 		return nil, fmt.Errorf("create consumer of %s: %w", StreamDead, err)
 	}
 	d := &DeadLetters{msgs: make(chan jetstream.Msg, 64)}
-	if d.cc, err = consume(b, cons, d.msgs, 64); err != nil {
+	// A full channel holds the consumer back.
+	if d.cc, err = cons.Consume(func(m jetstream.Msg) { d.msgs <- m }, jetstream.PullMaxMessages(64), jetstream.PullExpiry(10*time.Second)); err != nil {
 		return nil, fmt.Errorf("consume %s: %w", StreamDead, err)
 	}
 	return d, nil
@@ -109,4 +110,7 @@ func (d *DeadLetters) Next(ctx context.Context) (*DeadLetter, error) {
 }
 
 // Close stops the consumer.
-func (d *DeadLetters) Close() { stopConsuming(d.cc, d.msgs) }
+func (d *DeadLetters) Close() {
+	d.cc.Drain()
+	giveBack(d.msgs, d.cc.Closed(), func(m jetstream.Msg) { _ = m.Nak() })
+}

@@ -155,8 +155,9 @@ func (f *Findings) share(ctx context.Context) {
 		alive, err := f.member.beat(beatCtx)
 		cancel()
 		if err == nil {
-			err = f.read(ctx, partitionsOf(f.member.id, alive))
+			err = f.read(partitionsOf(f.member.id, alive))
 		}
+		f.tend()
 		if err != nil && ctx.Err() == nil {
 			// Without the list everything stays as it is. Nobody else's list has this router for long.
 			f.bus.log.Debug("partitions", "error", err)
@@ -170,21 +171,21 @@ func (f *Findings) share(ctx context.Context) {
 }
 
 // read begins to read those partitions of own that are not read yet, and ends with the others.
-func (f *Findings) read(ctx context.Context, own map[int]bool) error {
+func (f *Findings) read(own map[int]bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	changed := false
 	var errs []error
-	for p := range Partitions {
-		cc := f.reading[p]
+	for p, reading := range f.reading {
 		switch {
-		case own[p] && cc == nil:
-			cc, err := consume(f.bus, f.consumers[p], f.msgs, partitionAhead)
+		case own[p] && reading == nil:
+			reading, err := f.bus.pull(StreamFindings, partitionDurable(p), f.msgs, partitionAhead)
 			if err != nil {
 				errs = append(errs, fmt.Errorf("read partition %d of %s: %w", p, StreamFindings, err))
-				continue
 			}
-			f.reading[p], changed = cc, true
-		case !own[p] && cc != nil:
-			cc.Drain() // what has come is still handled here
+			f.reading[p], changed = reading, true
+		case !own[p] && reading != nil:
+			reading.stop() // what has come is still handled here
 			f.reading[p], changed = nil, true
 		}
 	}
@@ -195,22 +196,30 @@ func (f *Findings) read(ctx context.Context, own map[int]bool) error {
 	return errors.Join(errs...)
 }
 
+func (f *Findings) tend() {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	for _, p := range f.reading {
+		if p != nil {
+			p.tend()
+		}
+	}
+}
+
 // createPartitions creates the consumers.
-func (b *Bus) createPartitions(ctx context.Context) ([]jetstream.Consumer, error) {
-	var out []jetstream.Consumer
+func (b *Bus) createPartitions(ctx context.Context) error {
 	for p := range Partitions {
 		filters := []string{fmt.Sprintf("%s.findings.*.*.%d", SubjectRoot, p)}
 		if p == 0 { // what was published before the stream had partitions
 			filters = append(filters, SubjectRoot+".findings.*.*")
 		}
-		c, err := b.js.CreateOrUpdateConsumer(ctx, StreamFindings, jetstream.ConsumerConfig{
+		_, err := b.js.CreateOrUpdateConsumer(ctx, StreamFindings, jetstream.ConsumerConfig{
 			Durable: partitionDurable(p), FilterSubjects: filters, AckPolicy: jetstream.AckExplicitPolicy, AckWait: findingAckWait,
 			MaxAckPending: 8192, MaxDeliver: -1,
 		})
 		if err != nil {
-			return nil, fmt.Errorf("create consumer of %s: %w", StreamFindings, err)
+			return fmt.Errorf("create consumer of %s: %w", StreamFindings, err)
 		}
-		out = append(out, c)
 	}
-	return out, nil
+	return nil
 }
