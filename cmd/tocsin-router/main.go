@@ -15,12 +15,14 @@ import (
 	"github.com/tocsin-io/tocsin/cmd/internal/metrics"
 	"github.com/tocsin-io/tocsin/cmd/internal/routing"
 	"github.com/tocsin-io/tocsin/cmd/internal/service"
+	"github.com/tocsin-io/tocsin/cmd/internal/slack"
 	"github.com/tocsin-io/tocsin/configs"
 	"github.com/tocsin-io/tocsin/outputs"
 	_ "github.com/tocsin-io/tocsin/outputs/all" // registers the types of outputs
 )
 
 func main() {
+	slack.Timer()
 	var f removed
 	os.Exit(service.Program{
 		Name: "tocsin-router", About: "turns findings into alerts, tells the outputs, and serves the API.",
