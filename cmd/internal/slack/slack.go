@@ -21,7 +21,8 @@ func Timer() {
 	if now, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0); err != nil || now >= timer {
 		return
 	}
-	if unix.Prctl(unix.PR_SET_TIMERSLACK, timer, 0, 0, 0) == nil {
-		_ = unix.Exec("/proc/self/exe", os.Args, os.Environ())
+	path, err := os.Executable() // by /proc/self/exe the kernel would name the task "exe"
+	if err == nil && unix.Prctl(unix.PR_SET_TIMERSLACK, timer, 0, 0, 0) == nil {
+		_ = unix.Exec(path, os.Args, os.Environ())
 	}
 }
