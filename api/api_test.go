@@ -63,10 +63,10 @@ func (w *world) add(list ...finding.Finding) {
 	err := w.st.Work(w.t.Context(), func(tx *store.Tx) error {
 		ctx := context.Background()
 		st := router.NewState(time.Now(), nil)
-		if err := tx.Load(ctx, w.table.Needs(list), st); err != nil {
+		if err := tx.Load(ctx, w.table.Needs(refs(list)), st); err != nil {
 			return err
 		}
-		w.table.Apply(st, list)
+		w.table.Apply(st, refs(list))
 		for i := range st.Notifications {
 			body, _ := json.Marshal(&st.Notifications[i])
 			if err := tx.Outbox(ctx, &st.Notifications[i], body); err != nil {
@@ -373,4 +373,11 @@ func FuzzParseTime(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		parseTime(text, time.Now())
 	})
+}
+
+func refs(list []finding.Finding) (out []*finding.Finding) {
+	for i := range list {
+		out = append(out, &list[i])
+	}
+	return out
 }

@@ -85,8 +85,8 @@ func (f *Findings) Partitions() int { return int(f.held.Load()) }
 
 // Next waits for a finding and returns it with those that are there, at most limit. What can't be decoded goes to the dead
 // letters.
-func (f *Findings) Next(ctx context.Context, limit int) ([]FindingMessage, error) {
-	out := make([]FindingMessage, 0, 16)
+func (f *Findings) Next(ctx context.Context, limit int) ([]*FindingMessage, error) {
+	out := make([]*FindingMessage, 0, min(limit, 1+len(f.msgs)))
 	for len(out) == 0 {
 		select {
 		case m := <-f.msgs:
@@ -106,7 +106,7 @@ func (f *Findings) Next(ctx context.Context, limit int) ([]FindingMessage, error
 	return out, nil
 }
 
-func (f *Findings) take(out []FindingMessage, m *nats.Msg) []FindingMessage {
+func (f *Findings) take(out []*FindingMessage, m *nats.Msg) []*FindingMessage {
 	if !f.counted(m) {
 		return out
 	}
@@ -115,7 +115,7 @@ func (f *Findings) take(out []FindingMessage, m *nats.Msg) []FindingMessage {
 		err = errors.New("it has no id")
 	}
 	if err == nil {
-		return append(out, FindingMessage{x, m})
+		return append(out, &FindingMessage{x, m})
 	}
 	f.bus.log.Error("a finding can't be decoded: it goes to the dead letters", "subject", m.Subject, "error", err)
 	id, given := "", 1

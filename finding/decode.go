@@ -5,13 +5,14 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // Decode reads a finding's JSON as encoding/json does, in a fraction of the time where it is as AppendJSON writes it. The strings and the
-// raw JSON of the finding are parts of one copy of body, or of body itself, which must not change.
+// raw JSON of the finding are parts of body, which must not change any more.
 func Decode(body []byte) (Finding, error) {
 	var f Finding
-	r := reader{b: body, s: string(body)}
+	r := reader{b: body, s: unsafe.String(unsafe.SliceData(body), len(body))}
 	r.finding(&f)
 	if r.space(); r.odd || r.i != len(r.b) {
 		f = Finding{}

@@ -74,9 +74,9 @@ func (x target) direct() bool { return x.route.group.isolate && x.route.Never }
 
 // Apply takes findings into account, in their order. A finding that is known already changes nothing, except that what
 // is sent for each single finding is sent again, with the same ids: it may have been lost before.
-func (t *Table) Apply(st *State, list []finding.Finding) {
-	for i := range list {
-		t.apply(st, &list[i])
+func (t *Table) Apply(st *State, list []*finding.Finding) {
+	for _, f := range list {
+		t.apply(st, f)
 	}
 	for _, key := range sortedNames(st.changed.threads) {
 		th := st.Threads[key]

@@ -67,7 +67,7 @@ func drive(t *rapid.T, tab *Table, list []finding.Finding, end time.Time, restar
 	}
 	for i := range list {
 		until(list[i].Time)
-		do(func() { tab.Apply(st, list[i:i+1]) })
+		do(func() { tab.Apply(st, refs(list[i])) })
 	}
 	until(end)
 	return out

@@ -35,7 +35,7 @@ func (t *Table) Replay(list []finding.Finding, silences []Silence, end time.Time
 		if list[i].Time.After(st.Now) {
 			until(list[i].Time)
 		}
-		t.Apply(st, list[i:i+1])
+		t.Apply(st, []*finding.Finding{&list[i]})
 		collect()
 	}
 	if end.After(st.Now) {

@@ -116,8 +116,8 @@ func TestDirect(t *testing.T) {
 		}
 		whole, rest := NewState(t0, nil), NewState(t0, nil)
 		rest.Handed = true
-		tab.Apply(whole, []finding.Finding{c.f})
-		tab.Apply(rest, []finding.Finding{c.f})
+		tab.Apply(whole, refs(c.f))
+		tab.Apply(rest, refs(c.f))
 		ids := func(list []finding.Notification) map[string]bool {
 			m := map[string]bool{}
 			for _, n := range list {
@@ -141,7 +141,7 @@ func TestReminderUntilAcknowledged(t *testing.T) {
 
 	st := NewState(t0, nil)
 	f := mk("1", "a", 0, finding.High)
-	tab.Apply(st, []finding.Finding{f})
+	tab.Apply(st, refs(f))
 	for _, a := range st.Alerts {
 		a.Status = finding.Acknowledged
 	}
@@ -156,7 +156,7 @@ func TestReminderUntilAcknowledged(t *testing.T) {
 func TestClosedIsToldOnce(t *testing.T) {
 	tab := table(t, Config{Routes: []Route{{Name: "r", Outputs: []string{"soc"}, Group: &Group{Wait: dur(0)}}}})
 	st := NewState(t0, nil)
-	tab.Apply(st, []finding.Finding{mk("1", "a", 0, finding.High)})
+	tab.Apply(st, refs(mk("1", "a", 0, finding.High)))
 	id := st.Notifications[0].Alert.ID
 	st.reset()
 	for _, a := range st.Alerts {
@@ -171,7 +171,7 @@ func TestClosedIsToldOnce(t *testing.T) {
 	}
 	st.reset()
 	clear(st.Open)
-	tab.Apply(st, []finding.Finding{mk("2", "a", time.Minute, finding.High)})
+	tab.Apply(st, refs(mk("2", "a", time.Minute, finding.High)))
 	if len(st.Notifications) != 1 || st.Notifications[0].Alert.ID == id || st.Notifications[0].Kind != finding.KindAlert {
 		t.Errorf("after closing, a new alert begins: %+v", st.Notifications)
 	}
@@ -200,7 +200,7 @@ func TestSilence(t *testing.T) {
 		"2h0m0s finding siem 1+0", "2h0m5s update soc 1+0")
 
 	st := NewState(t0, s)
-	tab.Apply(st, []finding.Finding{mk("1", "a", 0, finding.Low), mk("2", "a", 0, finding.Low)})
+	tab.Apply(st, refs(mk("1", "a", 0, finding.Low), mk("2", "a", 0, finding.Low)))
 	c := st.Changes()
 	if len(c.Alerts) != 1 || len(c.Alerts[0].Suppressed) != 1 || c.Alerts[0].Suppressed[0].Count != 2 || !c.Alerts[0].Suppressed[0].Until.Equal(s[0].End) || st.Counts["silence"] != 2 {
 		t.Errorf("not recorded: %+v %v", c.Alerts[0].Suppressed, st.Counts)
@@ -295,7 +295,7 @@ func TestReplayedFindingsAreHarmless(t *testing.T) {
 	}})
 	f := mk("1", "a", 0, finding.High)
 	st := NewState(t0, nil)
-	tab.Apply(st, []finding.Finding{f, f})
+	tab.Apply(st, refs(f, f))
 	single := map[string]int{}
 	for _, n := range st.Notifications {
 		single[string(n.Kind)+n.ID]++
@@ -309,7 +309,7 @@ func TestReplayedFindingsAreHarmless(t *testing.T) {
 func TestReloadKeepsWhatWaits(t *testing.T) {
 	old := table(t, Config{Routes: []Route{{Name: "old", Outputs: []string{"soc"}}}})
 	st := NewState(t0, nil)
-	old.Apply(st, []finding.Finding{mk("1", "a", 0, finding.High)})
+	old.Apply(st, refs(mk("1", "a", 0, finding.High)))
 	renamed := table(t, Config{Routes: []Route{{Name: "new", Outputs: []string{"pager"}}}})
 	st.reset()
 	st.Now = t0.Add(5 * time.Second)
@@ -322,12 +322,12 @@ func TestReloadKeepsWhatWaits(t *testing.T) {
 func TestClockJumpsBack(t *testing.T) {
 	tab := table(t, Config{Routes: []Route{{Name: "r", Outputs: []string{"soc"}}}})
 	st := NewState(t0.Add(1000*time.Hour), nil)
-	tab.Apply(st, []finding.Finding{mk("1", "a", 0, finding.High)})
+	tab.Apply(st, refs(mk("1", "a", 0, finding.High)))
 	st.Now = st.Now.Add(5 * time.Second)
 	tab.Flush(st)
 	st.reset()
 	st.Now = t0
-	tab.Apply(st, []finding.Finding{mk("2", "a", 0, finding.High)})
+	tab.Apply(st, refs(mk("2", "a", 0, finding.High)))
 	if d := st.NextDue(); d.IsZero() || d.After(t0.Add(10*time.Minute)) {
 		t.Errorf("due at %v", d)
 	}
@@ -381,4 +381,11 @@ func FuzzTimes(f *testing.F) {
 			now = next.Add(time.Hour)
 		}
 	})
+}
+
+func refs(list ...finding.Finding) (out []*finding.Finding) {
+	for i := range list {
+		out = append(out, &list[i])
+	}
+	return out
 }

@@ -165,11 +165,10 @@ type Needs struct {
 }
 
 // Needs says what Apply needs for the findings.
-func (t *Table) Needs(list []finding.Finding) Needs {
+func (t *Table) Needs(list []*finding.Finding) Needs {
 	n := Needs{}
 	seen := map[string]bool{}
-	for i := range list {
-		f := &list[i]
+	for _, f := range list {
 		n.Findings = append(n.Findings, f.ID)
 		for _, g := range t.groupings(f) {
 			if k := g.key(f); !seen[k] {

@@ -111,10 +111,10 @@ func save(b *testing.B, s *store.Store, tab *router.Table, list []finding.Findin
 	must(b, s.Work(b.Context(), func(tx *store.Tx) error {
 		st := router.NewState(time.Now(), nil)
 		ctx := context.Background()
-		if err := tx.Load(ctx, tab.Needs(list), st); err != nil {
+		if err := tx.Load(ctx, tab.Needs(refs(list)), st); err != nil {
 			return err
 		}
-		tab.Apply(st, list)
+		tab.Apply(st, refs(list))
 		return tx.Save(ctx, st.Changes())
 	}))
 }

@@ -69,10 +69,10 @@ func add(t testing.TB, s *store.Store, tab *router.Table, now time.Time, list ..
 			return err
 		}
 		st := router.NewState(now, silences)
-		if err := tx.Load(ctx, tab.Needs(list), st); err != nil {
+		if err := tx.Load(ctx, tab.Needs(refs(list)), st); err != nil {
 			return err
 		}
-		tab.Apply(st, list)
+		tab.Apply(st, refs(list))
 		out = st.Notifications
 		for i := range out {
 			body, _ := json.Marshal(&out[i])
@@ -293,4 +293,11 @@ func TestBuriedBeforeQueued(t *testing.T) {
 			t.Errorf("%v: the dead letter is not there: %+v", err, l)
 		}
 	})
+}
+
+func refs(list []finding.Finding) (out []*finding.Finding) {
+	for i := range list {
+		out = append(out, &list[i])
+	}
+	return out
 }

@@ -13,7 +13,7 @@ import (
 // held is a finding that is acknowledged when all that was begun for it is done: it is stored, and what went to outputs
 // past their queues was taken, or is queued.
 type held struct {
-	bus.FindingMessage
+	*bus.FindingMessage
 	left atomic.Int32
 }
 

@@ -161,7 +161,10 @@ func (p *Pipeline) consume(ctx context.Context, from *bus.Findings, to chan<- *b
 			return err
 		}
 		now := time.Now()
-		b := &batch{table: p.table.Load(), read: now, msgs: make([]held, len(msgs))}
+		b := &batch{
+			table: p.table.Load(), read: now, msgs: make([]held, len(msgs)), direct: make([]bus.QueuedNotification, 0, len(msgs)),
+			notes: make([]finding.Notification, 0, len(msgs)), of: make([]*held, 0, len(msgs)),
+		}
 		for i := range msgs {
 			m := &b.msgs[i]
 			m.FindingMessage = msgs[i]
@@ -276,10 +279,10 @@ func (p *Pipeline) storeFindings(batches []*batch) (work, error) {
 			msgs = append(msgs, &b.msgs[i])
 		}
 	}
-	list := make([]finding.Finding, len(msgs))
+	list := make([]*finding.Finding, len(msgs))
 	bodies := make(map[string][]byte, len(msgs))
 	for i := range msgs {
-		list[i] = msgs[i].Finding
+		list[i] = &msgs[i].Finding
 		bodies[list[i].ID] = msgs[i].Body()
 	}
 	table := batches[0].table
