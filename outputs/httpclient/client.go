@@ -17,6 +17,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -78,7 +79,14 @@ type Settings struct {
 // Client sends requests. It is safe for concurrent use.
 type Client struct {
 	http      *http.Client
-	userAgent string
+	userAgent []string
+	last      atomic.Pointer[target]
+}
+
+// target is a URL that was parsed.
+type target struct {
+	text, host string
+	url        *url.URL
 }
 
 // New makes a client. Redirects are not followed: a receiver that moved is a configuration to be mended, and following
@@ -118,7 +126,7 @@ func New(s Settings, env outputs.Env) (*Client, error) {
 			}},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		userAgent: "tocsin/" + env.Version,
+		userAgent: []string{"tocsin/" + env.Version},
 	}, nil
 }
 
@@ -158,23 +166,37 @@ func (c *Client) Post(ctx context.Context, target string, header http.Header, bo
 	return c.Do(ctx, http.MethodPost, target, header, body, explain)
 }
 
-// Do is Post with another method.
+// Do is Post with another method. The header is the request's from then on.
 func (c *Client) Do(ctx context.Context, method, target string, header http.Header, body []byte, explain func([]byte) string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
+	to, err := c.parse(target)
 	if err != nil {
 		return nil, outputs.Permanent(errors.New("the URL is not valid")) // its text may be secret
 	}
-	for k, v := range header {
-		req.Header[k] = v
+	req, err := http.NewRequestWithContext(ctx, method, "", bytes.NewReader(body))
+	if err != nil {
+		return nil, outputs.Permanent(err)
 	}
-	req.Header.Set("User-Agent", c.userAgent)
-	resp, err := c.http.Do(req)
+	req.URL, req.Host = to.url, to.host
+	if header != nil {
+		req.Header = header
+	}
+	req.Header["User-Agent"] = c.userAgent
+	if u := to.url.User; u != nil && req.Header.Get("Authorization") == "" {
+		password, _ := u.Password()
+		req.SetBasicAuth(u.Username(), password)
+	}
+	// All that http.Client does beyond this is for redirects and cookies.
+	resp, err := c.http.Transport.RoundTrip(req)
 	if err != nil {
 		return nil, Clean(err)
 	}
-	answer, readErr := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer)) // so that the connection lives on
-	_ = resp.Body.Close()
+	var answer []byte
+	var readErr error
+	if resp.Body != http.NoBody {
+		answer, readErr = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer)) // so that the connection lives on
+		_ = resp.Body.Close()
+	}
 	if resp.StatusCode/100 == 2 {
 		if readErr != nil {
 			return nil, fmt.Errorf("read answer: %w", Clean(readErr))
@@ -188,14 +210,31 @@ func (c *Client) Do(ctx context.Context, method, target string, header http.Head
 	return answer, Status(resp.StatusCode, resp.Header, text)
 }
 
+// parse parses a URL; most outputs have one.
+func (c *Client) parse(text string) (*target, error) {
+	if t := c.last.Load(); t != nil && t.text == text {
+		return t, nil
+	}
+	req, err := http.NewRequest(http.MethodPost, text, nil)
+	if err != nil {
+		return nil, err
+	}
+	if req.URL.Host == "" || req.URL.Scheme != "http" && req.URL.Scheme != "https" {
+		return nil, errors.New("no URL of HTTP")
+	}
+	t := &target{text, req.Host, req.URL}
+	c.last.Store(t)
+	return t, nil
+}
+
 // Clean takes the URL out of an error of net/http: it may hold a secret.
 func Clean(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
-		if errors.Is(u.Err, context.DeadlineExceeded) {
-			return errors.New("no answer in time")
-		}
-		return u.Err
+		err = u.Err
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return errors.New("no answer in time")
 	}
 	return err
 }

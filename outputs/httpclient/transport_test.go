@@ -190,3 +190,25 @@ func BenchmarkPost(b *testing.B) {
 		})
 	}
 }
+
+// What a URL says beside the address is sent as any client would.
+func TestURL(t *testing.T) {
+	got := make(chan *http.Request, 1)
+	s, _ := counted(t, func(w http.ResponseWriter, r *http.Request) { got <- r })
+	s.Start()
+	c := client(t, Settings{})
+	for _, path := range []string{"/a%2Fb?c=d", "/"} { // the second is another target
+		if _, err := c.Post(t.Context(), strings.Replace(s.URL, "://", "://user:pw@", 1)+path, nil, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		r := <-got
+		if user, pw, _ := r.BasicAuth(); user != "user" || pw != "pw" || r.RequestURI != path || "http://"+r.Host != s.URL {
+			t.Errorf("%s of %s at %s by %s:%s", r.RequestURI, path, r.Host, user, pw)
+		}
+	}
+	for _, bad := range []string{"", "/a", "ftp://host/", "http://", "http://[::1"} {
+		if _, err := c.Post(t.Context(), bad, nil, nil, nil); !outputs.IsPermanent(err) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}

@@ -151,12 +151,11 @@ func (o *output) encode(n *finding.Notification) ([]byte, error) {
 }
 
 func (o *output) header(n *finding.Notification, body []byte) (http.Header, error) {
-	h := http.Header{}
-	h.Set("Content-Type", o.format.ContentType)
-	h.Set("Idempotency-Key", n.ID)
 	now := time.Now()
-	h.Set(standardwebhooks.HeaderWebhookID, n.ID)
-	h.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
+	h := http.Header{
+		"Content-Type": {o.format.ContentType}, "Idempotency-Key": {n.ID},
+		"Webhook-Id": {n.ID}, "Webhook-Timestamp": {strconv.FormatInt(now.Unix(), 10)},
+	}
 	signers, err := o.s.signers()
 	if err != nil {
 		return nil, fmt.Errorf("secret: %w", err)
