@@ -66,28 +66,48 @@ type codec struct {
 
 // Text returns the text of v. A value without a name is its decimal number; unnamed bits are appended as 0x….
 func (e Encoding) Text(v uint64) string {
-	switch e {
-	case EncNone:
-		return strconv.FormatUint(v, 10)
-	case EncSyscall:
-		return SyscallName(int32(v))
+	if name, ok := e.name(v); ok {
+		return name
+	}
+	var buf [64]byte
+	return string(e.AppendText(buf[:0], v))
+}
+
+// name returns the text of what has one name.
+func (e Encoding) name(v uint64) (string, bool) {
+	switch {
+	case e == EncNone:
+	case e == EncSyscall:
+		return SyscallName(int32(v)), true
+	case !codecs[e].flags:
+		for _, n := range codecs[e].names {
+			if n.value == v {
+				return n.text, true
+			}
+		}
+	}
+	return "", false
+}
+
+// AppendText appends what Text returns.
+func (e Encoding) AppendText(dst []byte, v uint64) []byte {
+	if name, ok := e.name(v); ok {
+		return append(dst, name...)
+	}
+	if e == EncNone {
+		return strconv.AppendUint(dst, v, 10)
 	}
 	c := &codecs[e]
 	if !c.flags {
-		for _, n := range c.names {
-			if n.value == v {
-				return n.text
-			}
-		}
-		return strconv.FormatInt(int64(v), 10)
+		return strconv.AppendInt(dst, int64(v), 10)
 	}
 	v = uint64(uint32(v)) // all flag words here are 32 bits wide
-	var b strings.Builder
+	at := len(dst)
 	add := func(s string) {
-		if b.Len() > 0 {
-			b.WriteByte('|')
+		if len(dst) > at {
+			dst = append(dst, '|')
 		}
-		b.WriteString(s)
+		dst = append(dst, s...)
 	}
 	if c.mask != 0 {
 		for _, n := range c.enums {
@@ -105,12 +125,13 @@ func (e Encoding) Text(v uint64) string {
 		}
 	}
 	if v != 0 {
-		add("0x" + strconv.FormatUint(v, 16))
+		add("0x")
+		dst = strconv.AppendUint(dst, v, 16)
 	}
-	if b.Len() == 0 {
-		return c.zero
+	if len(dst) == at {
+		return append(dst, c.zero...)
 	}
-	return b.String()
+	return dst
 }
 
 // Number is the inverse of Text. It reports false for a text that no value has.
