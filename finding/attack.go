@@ -152,6 +152,42 @@ func (c *Catalogue) Resolve(text string) ([]Attack, bool) {
 	return nil, false
 }
 
+var (
+	techniqueTag = regexp.MustCompile(`(?i)^(?:attack\.)?(t[0-9]{4}(?:\.[0-9]{3})?)$`)
+	tacticTag    = regexp.MustCompile(`(?i)^(?:attack\.|mitre_)([a-z_-]+)$`)
+)
+
+// OfTags returns what Falco's and Sigma's tags name, as texts for Resolve. The ids of techniques are the truth: the tags for tactics beside
+// them are inconsistent, and say only which of a technique's own is meant, the first one in the order of the tags. Tactics stand alone where
+// there is no technique. An id that is not in the catalogue is kept.
+func (c *Catalogue) OfTags(tags []string) []string {
+	var techniques, tactics []string
+	var named []Tactic
+	for _, t := range tags {
+		t = strings.TrimSpace(t)
+		if m := techniqueTag.FindStringSubmatch(t); m != nil {
+			techniques = append(techniques, strings.ToUpper(m[1]))
+		} else if m := tacticTag.FindStringSubmatch(t); m != nil {
+			if tactic, ok := c.Tactic(strings.ReplaceAll(m[1], "_", "-")); ok {
+				named, tactics = append(named, tactic), append(tactics, tactic.Name)
+			}
+		}
+	}
+	if techniques == nil {
+		return tactics
+	}
+	for i, id := range techniques {
+		technique, _ := c.Technique(id)
+		for _, tactic := range named {
+			if has(technique.Tactics, tactic.ShortName) {
+				techniques[i] = id + ", " + tactic.ID
+				break
+			}
+		}
+	}
+	return techniques
+}
+
 // byNames resolves "[tactic,] technique [, sub-technique]".
 func (c *Catalogue) byNames(parts []string) (Attack, bool) {
 	var tactic Tactic

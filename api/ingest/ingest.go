@@ -227,54 +227,16 @@ func falcoProcess(o document) *finding.Process {
 	return &p
 }
 
-var technique = regexp.MustCompile(`(?i)^T[0-9]{4}(\.[0-9]{3})?$`)
-
-// falcoAttack takes the ids of techniques as the truth: the tags for tactics beside them are inconsistent, and say only
-// which of a technique's tactics is meant.
+// falcoAttack keeps the id of a technique that is not in this version of ATT&CK, or for another platform.
 func falcoAttack(tags []string) []finding.Attack {
 	cat := finding.ATTACK()
-	tactics := map[string]finding.Tactic{}
-	var named []finding.Tactic
-	for _, tag := range tags {
-		name, ok := strings.CutPrefix(strings.ToLower(tag), "mitre_")
-		if !ok {
-			continue
-		}
-		if t, ok := cat.Tactic(strings.ReplaceAll(name, "_", "-")); ok {
-			tactics[t.ShortName] = t
-			named = append(named, t)
-		}
-	}
 	var out []finding.Attack
-	for _, tag := range tags {
-		if !technique.MatchString(tag) {
-			continue
+	for _, text := range cat.OfTags(tags) {
+		list, ok := cat.Resolve(text)
+		if !ok {
+			list = []finding.Attack{{Technique: finding.Ref{ID: text}}}
 		}
-		list, ok := cat.Resolve(tag)
-		if !ok { // not in this version of ATT&CK, or for another platform: the id is kept
-			id := strings.ToUpper(tag)
-			list = []finding.Attack{{Technique: finding.Ref{ID: id}}}
-		}
-		for _, a := range list {
-			id := a.Technique.ID
-			if a.SubTechnique != nil {
-				id = a.SubTechnique.ID
-			}
-			if t, ok := cat.Technique(id); ok {
-				for _, short := range t.Tactics {
-					if tac, ok := tactics[short]; ok {
-						a.Tactic = finding.Ref{ID: tac.ID, Name: tac.Name}
-						break
-					}
-				}
-			}
-			out = append(out, a)
-		}
-	}
-	if out == nil {
-		for _, t := range named {
-			out = append(out, finding.Attack{Tactic: finding.Ref{ID: t.ID, Name: t.Name}})
-		}
+		out = append(out, list...)
 	}
 	return out
 }

@@ -195,7 +195,7 @@ func (f *falco) convert(r *falcoItem) (Rule, bool) {
 	slices.Sort(events)
 	m := meta{
 		id: "falco_" + ident(r.Rule), name: r.Rule, description: strings.TrimSpace(r.Desc), origin: "From the Falco rule " + r.Rule,
-		severity: falcoPriorities[strings.ToLower(r.Priority)], attack: attackIDs(r.Tags), tags: append([]string{"falco"}, r.Tags...),
+		severity: falcoPriorities[strings.ToLower(r.Priority)], attack: finding.ATTACK().OfTags(r.Tags), tags: append([]string{"falco"}, r.Tags...),
 		disabled: r.Enabled != nil && !*r.Enabled,
 	}
 	e := &emitter{fields: withWritten, uses: map[string]bool{}}

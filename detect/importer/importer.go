@@ -366,39 +366,3 @@ func list(items []string) string {
 	}
 	return "[" + strings.Join(quoted, ", ") + "]"
 }
-
-var (
-	attackTag = regexp.MustCompile(`(?i)^(?:attack\.)?(t[0-9]{4}(?:\.[0-9]{3})?)$`)
-	tacticTag = regexp.MustCompile(`(?i)^(?:attack\.|mitre_)([a-z_-]+)$`)
-)
-
-// attackIDs makes the ATT&CK property of tags: the ids of techniques, each with the tactic of the tags that it serves,
-// or the tactics where no technique is named.
-func attackIDs(tags []string) []string {
-	cat := finding.ATTACK()
-	var techniques, tactics []string
-	var named []finding.Tactic
-	for _, t := range tags {
-		t = strings.TrimSpace(t)
-		if m := attackTag.FindStringSubmatch(t); m != nil {
-			techniques = append(techniques, strings.ToUpper(m[1]))
-		} else if m := tacticTag.FindStringSubmatch(t); m != nil {
-			if tactic, ok := cat.Tactic(strings.ReplaceAll(m[1], "_", "-")); ok {
-				named, tactics = append(named, tactic), append(tactics, tactic.Name)
-			}
-		}
-	}
-	if techniques == nil {
-		return tactics
-	}
-	for i, id := range techniques {
-		technique, _ := cat.Technique(id)
-		for _, tactic := range named {
-			if slices.Contains(technique.Tactics, tactic.ShortName) {
-				techniques[i] = id + ", " + tactic.ID
-				break
-			}
-		}
-	}
-	return techniques
-}

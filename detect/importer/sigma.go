@@ -135,7 +135,7 @@ func (s *sigma) convert() (Rule, bool) {
 	}
 	m := meta{
 		id: "sigma_" + ident(r.Title), name: r.Title, description: strings.TrimSpace(r.Description), origin: "From the Sigma rule " + r.ID, severity: severity,
-		attack: attackIDs(r.Tags), tags: append([]string{"sigma"}, r.Tags...), references: r.References, falsePositives: r.FalsePositives,
+		attack: finding.ATTACK().OfTags(r.Tags), tags: append([]string{"sigma"}, r.Tags...), references: r.References, falsePositives: r.FalsePositives,
 	}
 	e := &emitter{fields: commonFields, uses: map[string]bool{}}
 	conds := map[string]*node{}
