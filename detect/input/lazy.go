@@ -24,7 +24,7 @@ type Lazy struct {
 	text   bool // socket addresses as text
 	root   *value.Value
 	args   *value.Value
-	fields [len(names)]*value.Value
+	fields [memberCount]*value.Value
 	values [event.MaxArgs]*value.Value
 	has    []int // the arguments that the event has
 	buf    []byte
@@ -34,37 +34,13 @@ type Lazy struct {
 // maxKnown bounds the processes that are remembered.
 const maxKnown = 64
 
-// names are the members that a document may have, in their order.
-var names = [...]string{
-	"args", "argsNum", "cgroupId", "compat", "container", "containerId", "containerImage", "containerName", "contextFlags", "count",
-	"effectiveCapabilities", "effectiveUserId", "eventId", "eventName", "executable", "hostName", "hostParentProcessId", "hostProcessId",
-	"hostThreadId", "kubernetes", "leaderStartTime", "loginUserId", "mountNamespace", "origin", "parentProcessId", "parentStartTime",
-	"pidNamespace", "podName", "podNamespace", "podUID", "process", "processId", "processName", "processorId", "returnValue",
-	"stackAddresses", "syscall", "threadId", "threadStartTime", "timestamp", "userId",
-}
-
-// Names are the members that a document may have.
-func Names() []string { return names[:] }
-
-var (
-	nameKeys [len(names)]*value.Value
-	places   = map[string]int{}
-)
-
-func init() {
-	for i, n := range names {
-		nameKeys[i] = key(n)
-		places[n] = i
-	}
-}
-
 // key is a name that is needed again and again.
 func key(name string) *value.Value { return (*value.Arena)(nil).String(name) }
 
 // Reset makes l the document of another event.
 func (l *Lazy) Reset(a *value.Arena, ev *event.Event, addressText bool) {
 	l.arena, l.ev, l.text, l.args = a, ev, addressText, nil
-	l.fields, l.values = [len(names)]*value.Value{}, [event.MaxArgs]*value.Value{}
+	l.fields, l.values = [memberCount]*value.Value{}, [event.MaxArgs]*value.Value{}
 	l.root = a.From(value.Object, l, 0)
 	l.has = l.has[:0]
 	for i := range ev.Def.Args {
@@ -79,9 +55,10 @@ func (l *Lazy) Document() *value.Value { return l.root }
 
 // Fill makes the whole document.
 func (l *Lazy) Fill(doc *value.Value) {
-	for i := range names {
+	l.arena.Room(doc, 2*len(members))
+	for i := range members {
 		if v := l.member(i); v != nil {
-			l.arena.Put(doc, nameKeys[i], v)
+			l.arena.Append(doc, memberKeys[i], v)
 		}
 	}
 }
@@ -91,6 +68,9 @@ func (l *Lazy) Member(_, key *value.Value) *value.Value {
 	name, ok := key.Text()
 	if !ok {
 		return nil
+	}
+	if place := key.Place(); place > 0 {
+		return l.member(place - 1)
 	}
 	return l.Field(name)
 }
@@ -106,121 +86,9 @@ func (l *Lazy) Field(name string) *value.Value {
 
 func (l *Lazy) member(i int) *value.Value {
 	if l.fields[i] == nil {
-		l.fields[i] = l.field(names[i])
+		l.fields[i] = members[i].of(l, l.arena, l.ev)
 	}
 	return l.fields[i]
-}
-
-func (l *Lazy) field(name string) *value.Value {
-	e, a := l.ev, l.arena
-	c, k := e.Container, e.Kubernetes
-	if c == nil {
-		c = &noContainer
-	}
-	if k == nil {
-		k = &noPod
-	}
-	switch name {
-	case "args":
-		return l.Args()
-	case "eventName":
-		return a.String(e.Def.Name)
-	case "origin":
-		return a.String(e.Origin().String())
-	case "processName":
-		return a.String(e.CommString())
-	case "hostName":
-		return a.String(e.HostName())
-	case "containerId":
-		return a.String(c.ID)
-	case "containerImage":
-		return a.String(c.Image)
-	case "containerName":
-		return a.String(c.Name)
-	case "podName":
-		return a.String(k.PodName)
-	case "podNamespace":
-		return a.String(k.PodNamespace)
-	case "podUID":
-		return a.String(k.PodUID)
-	case "executable":
-		path := ""
-		if e.Process != nil {
-			path = e.Process.Executable
-		}
-		return l.object(pathKey, a.String(path))
-	case "timestamp":
-		return a.Uint(e.Timestamp)
-	case "threadStartTime":
-		return a.Uint(e.ThreadStart)
-	case "leaderStartTime":
-		return a.Uint(e.LeaderStart)
-	case "parentStartTime":
-		return a.Uint(e.ParentStart)
-	case "processorId":
-		return a.Uint(uint64(e.CPU))
-	case "processId":
-		return a.Uint(uint64(e.PID))
-	case "threadId":
-		return a.Uint(uint64(e.TID))
-	case "parentProcessId":
-		return a.Uint(uint64(e.PPID))
-	case "hostProcessId":
-		return a.Uint(uint64(e.HostPID))
-	case "hostThreadId":
-		return a.Uint(uint64(e.HostTID))
-	case "hostParentProcessId":
-		return a.Uint(uint64(e.HostPPID))
-	case "userId":
-		return a.Uint(uint64(e.UID))
-	case "effectiveUserId":
-		return a.Uint(uint64(e.EUID))
-	case "loginUserId":
-		return a.Uint(uint64(e.LoginUID))
-	case "effectiveCapabilities":
-		return a.Uint(e.CapEff)
-	case "mountNamespace":
-		return a.Uint(uint64(e.MntNS))
-	case "pidNamespace":
-		return a.Uint(uint64(e.PidNS))
-	case "cgroupId":
-		return a.Uint(e.CgroupID)
-	case "returnValue":
-		return a.Int(e.Return)
-	case "syscall":
-		return a.String(event.SyscallName(e.Syscall))
-	case "process":
-		return l.process(e.Process)
-	case "eventId":
-		return a.String(strconv.Itoa(int(e.ID)))
-	case "argsNum":
-		return a.Int(int64(len(l.has)))
-	case "stackAddresses":
-		return value.Nothing()
-	case "contextFlags":
-		return l.object(startedKey, value.Truth(e.Origin() == event.OriginContainer))
-	case "compat":
-		if e.Flags&event.FlagCompat == 0 {
-			return nil
-		}
-		return value.Truth(true)
-	case "count":
-		if e.Count < 2 {
-			return nil
-		}
-		return a.Uint(uint64(e.Count))
-	case "container":
-		if e.Container == nil {
-			return a.Empty(value.Object)
-		}
-		return l.marshalled(e.Container)
-	case "kubernetes":
-		if e.Kubernetes == nil {
-			return a.Empty(value.Object)
-		}
-		return l.marshalled(e.Kubernetes)
-	}
-	return nil
 }
 
 func (l *Lazy) object(key, v *value.Value) *value.Value {
@@ -228,11 +96,6 @@ func (l *Lazy) object(key, v *value.Value) *value.Value {
 	l.arena.Put(out, key, v)
 	return out
 }
-
-var (
-	noContainer event.Container
-	noPod       event.Kubernetes
-)
 
 func (l *Lazy) process(p *event.Process) *value.Value {
 	if p == nil {
@@ -290,9 +153,10 @@ type element Lazy
 
 // Fill makes the whole of an argument.
 func (e *element) Fill(v *value.Value) {
+	e.arena.Room(v, 2*len(elementKeys))
 	for _, k := range elementKeys {
 		if m := e.Member(v, k); m != nil {
-			e.arena.Put(v, k, m)
+			e.arena.Append(v, k, m)
 		}
 	}
 }
@@ -397,7 +261,8 @@ func (l *Lazy) makeValue(i int) *value.Value {
 	}
 	switch {
 	case arg.Enc != event.EncNone:
-		return a.String(arg.Enc.Text(e.Uint(i)))
+		l.buf = arg.Enc.AppendText(l.buf[:0], e.Uint(i))
+		return a.Bytes(l.buf)
 	case arg.Kind.Signed():
 		return a.Int(e.Int(i))
 	}

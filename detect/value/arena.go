@@ -22,8 +22,8 @@ type slab[T any] struct {
 }
 
 const (
-	chunkSize  = 64 // values, or elements of lists
-	keptChunks = 64 // from event to event: 300 kB of values
+	chunkSize  = 256 // values, or elements of lists: a document has some 90
+	keptChunks = 16  // from event to event: 330 kB of values
 	textSize   = 4096
 )
 
@@ -91,6 +91,9 @@ func (a *Arena) String(s string) *Value {
 	}
 	return v
 }
+
+// Key returns a text that somebody knows by a number, which Place returns, so that it need not be looked up.
+func Key(s string, n int) *Value { return &Value{kind: String, text: s, n: int64(n)} }
 
 // Bytes returns a text like String, of a copy.
 func (a *Arena) Bytes(text []byte) *Value {
@@ -170,11 +173,17 @@ func (a *Arena) From(k Kind, s Source, n int) *Value {
 	return v
 }
 
-// Place returns the number that From was given.
+// Place returns the number that From or Key was given.
 func (v *Value) Place() int { return int(v.n) }
 
 // Push adds an element to a list.
 func (a *Arena) Push(v, element *Value) { v.list = append(a.grown(v.list, 1), element) }
+
+// Room makes room for n more elements.
+func (a *Arena) Room(v *Value, n int) { v.list = a.grown(v.list, n) }
+
+// Append sets a member of an object whose keys come in order.
+func (a *Arena) Append(object, key, v *Value) { object.list = append(a.grown(object.list, 2), key, v) }
 
 // Add adds an element to a set.
 func (a *Arena) Add(set, element *Value) {

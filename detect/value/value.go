@@ -171,10 +171,13 @@ func Equal(a, b *Value) bool {
 	if a == nil || b == nil || a.kind != b.kind {
 		return false
 	}
+	if a == b {
+		return true
+	}
 	if a.kind == String {
 		return a.text == b.text
 	}
-	return a == b || Compare(a, b) == 0
+	return Compare(a, b) == 0
 }
 
 // Compare orders values as OPA does.
