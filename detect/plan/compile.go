@@ -2,6 +2,7 @@ package plan
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ir"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
+	"github.com/tocsin-io/tocsin/detect/input"
 	"github.com/tocsin-io/tocsin/detect/value"
 )
 
@@ -37,11 +39,19 @@ func (b block) run(m *Machine, f []*value.Value) ctrl {
 	return next
 }
 
+// out is what a block's end means for the block around it.
+func out(c ctrl) ctrl {
+	if c > leave {
+		return c - 1
+	}
+	return c
+}
+
 // function is a compiled function or rule.
 type function struct {
 	index    int
-	params   []int
-	size     int // locals
+	reads    *reads
+	size     int // locals, the parameters first
 	blocks   []block
 	argument bool // it is get_tracee_argument
 }
@@ -57,20 +67,30 @@ type builtin struct {
 type compiler struct {
 	policy   *ir.Policy
 	strings  []*value.Value
+	declared map[string]*ir.Func
 	funcs    map[string]*function
 	builtins map[string]*builtin
+	loops    map[*ir.NotStmt]ir.Local // what tells whether the loop in it has found something: see completeLoop
 
 	// of the function at hand
 	locals map[ir.Local]int
+	known  facts
+	used   map[int]bool // locals that some statement reads
+	before map[int]bool // … when it was compiled before
+	err    error
 }
 
 // Compile compiles the rule at path (data.a.b is {"a", "b"}). data is the base document. argument: the policy's
 // data.tracee.helpers.get_tracee_argument is the built-in one. A statement that can't be compiled is an error: the rule
 // is then left to OPA's evaluator.
 func Compile(policy *ir.Policy, path []string, data *value.Value, argument bool) (*Plan, error) {
-	c := &compiler{policy: policy, funcs: map[string]*function{}, builtins: map[string]*builtin{}}
+	c := &compiler{policy: policy, declared: map[string]*ir.Func{}, funcs: map[string]*function{}, builtins: map[string]*builtin{}, loops: map[*ir.NotStmt]ir.Local{}}
 	for _, s := range policy.Static.Strings {
-		c.strings = append(c.strings, constant(ast.StringTerm(s.Value)))
+		v := input.Key(s.Value)
+		if v == nil {
+			v = constant(ast.StringTerm(s.Value))
+		}
+		c.strings = append(c.strings, v)
 	}
 	for _, b := range policy.Static.BuiltinFuncs {
 		call := topdown.GetBuiltin(b.Name)
@@ -83,7 +103,7 @@ func Compile(policy *ir.Policy, path []string, data *value.Value, argument bool)
 	var entry *function
 	for i, fn := range policy.Funcs.Funcs {
 		f := &function{index: i}
-		c.funcs[fn.Name] = f
+		c.funcs[fn.Name], c.declared[fn.Name] = f, fn
 		if len(fn.Path) > 1 {
 			f.argument = argument && slices.Equal(fn.Path[1:], []string{"tracee", "helpers", "get_tracee_argument"})
 			if slices.Equal(fn.Path[1:], path) {
@@ -102,16 +122,37 @@ func Compile(policy *ir.Policy, path []string, data *value.Value, argument bool)
 	return &Plan{entry: entry, data: data, funcs: len(policy.Funcs.Funcs)}, nil
 }
 
+// function compiles a function three times: one time tells what is not needed by the next.
 func (c *compiler) function(fn *ir.Func) error {
-	c.locals = map[ir.Local]int{}
 	f := c.funcs[fn.Name]
-	for _, p := range fn.Params {
-		f.params = append(f.params, c.local(p))
+	f.reads = c.inputReads(fn)
+	for _, b := range fn.Blocks {
+		each(b, func(s ir.Stmt) {
+			if n, ok := s.(*ir.NotStmt); ok {
+				c.completeLoop(n)
+			}
+		})
 	}
-	var err error
-	f.blocks, err = c.blocks(fn.Blocks)
+	c.used = nil
+	for range 3 {
+		c.before, c.used = c.used, map[int]bool{}
+		c.locals, c.err = map[ir.Local]int{}, nil
+		c.known = noFacts()
+		for i, p := range fn.Params {
+			if c.target(p) != i {
+				return errors.New("a parameter twice")
+			}
+		}
+		var err error
+		if f.blocks, err = c.blocks(fn.Blocks); err != nil {
+			return err
+		}
+		if c.err != nil {
+			return c.err
+		}
+	}
 	f.size = len(c.locals)
-	return err
+	return nil
 }
 
 // local numbers the locals of a function: OPA's planner numbers them over the whole policy.
@@ -124,48 +165,29 @@ func (c *compiler) local(l ir.Local) int {
 	return i
 }
 
-// operand is a local or a constant.
-type operand struct {
-	local int
-	konst *value.Value
-}
-
-func (o operand) get(f []*value.Value) *value.Value {
-	if o.konst != nil {
-		return o.konst
-	}
-	return f[o.local]
-}
-
-func (c *compiler) operand(o ir.Operand) operand {
-	switch v := o.Value.(type) {
-	case ir.Local:
-		return operand{local: c.local(v)}
-	case ir.StringIndex:
-		return operand{konst: c.strings[v]}
-	case ir.Bool:
-		return operand{konst: value.Truth(bool(v))}
-	}
-	panic(fmt.Sprintf("operand %T", o.Value))
-}
-
 func (c *compiler) blocks(list []*ir.Block) ([]block, error) {
 	out := make([]block, len(list))
 	for i, b := range list {
 		var err error
-		if out[i], err = c.block(b); err != nil {
+		if out[i], err = c.nested(false, b); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-func (c *compiler) block(b *ir.Block) (block, error) {
+func (c *compiler) block(b *ir.Block, late ...late) (block, error) {
 	out := make(block, 0, len(b.Stmts))
 	for _, s := range b.Stmts {
 		o, err := c.stmt(s)
 		if err != nil {
 			return nil, err
+		}
+		for i, l := range late {
+			if l.make != nil && c.used[l.local] {
+				out = append(out, l.make)
+				late[i].make = nil
+			}
 		}
 		if o != nil {
 			out = append(out, o)
@@ -179,9 +201,9 @@ func (c *compiler) stmt(s ir.Stmt) (op, error) {
 	case *ir.NopStmt:
 		return nil, nil
 	case *ir.ReturnLocalStmt:
-		src := c.local(s.Source)
+		src := c.read(s.Source)
 		return func(m *Machine, f []*value.Value) ctrl {
-			m.result = f[src]
+			m.result = src.get(f)
 			return returned
 		}, nil
 	case *ir.BreakStmt:
@@ -200,38 +222,30 @@ func (c *compiler) stmt(s ir.Stmt) (op, error) {
 	case *ir.DotStmt:
 		return c.dot(s), nil
 	case *ir.AssignVarStmt:
-		src, dst := c.operand(s.Source), c.local(s.Target)
-		return func(_ *Machine, f []*value.Value) ctrl { f[dst] = src.get(f); return next }, nil
+		return c.assign(s.Target, c.resolve(s.Source)), nil
 	case *ir.AssignVarOnceStmt:
-		src, dst := c.operand(s.Source), c.local(s.Target)
-		return func(m *Machine, f []*value.Value) ctrl {
-			v := src.get(f)
-			if old := f[dst]; old != nil && v != nil && !value.Equal(old, v) {
-				if m.depth > 1 {
-					return m.fail(errInner)
-				}
-				return m.fail(ErrConflict)
-			}
-			f[dst] = v
-			return next
-		}, nil
+		return c.assignOnce(s), nil
 	case *ir.AssignIntStmt:
-		v, dst := number(s.Value), c.local(s.Target)
-		return func(_ *Machine, f []*value.Value) ctrl { f[dst] = v; return next }, nil
+		return c.assign(s.Target, operand{konst: number(s.Value)}), nil
 	case *ir.MakeNumberIntStmt:
-		v, dst := number(s.Value), c.local(s.Target)
-		return func(_ *Machine, f []*value.Value) ctrl { f[dst] = v; return next }, nil
+		return c.assign(s.Target, operand{konst: number(s.Value)}), nil
 	case *ir.MakeNumberRefStmt:
-		v, dst := constant(ast.NumberTerm(json.Number(c.policy.Static.Strings[s.Index].Value))), c.local(s.Target)
-		return func(_ *Machine, f []*value.Value) ctrl { f[dst] = v; return next }, nil
+		return c.assign(s.Target, operand{konst: constant(ast.NumberTerm(json.Number(c.policy.Static.Strings[s.Index].Value)))}), nil
 	case *ir.MakeNullStmt:
-		v, dst := value.Nothing(), c.local(s.Target)
-		return func(_ *Machine, f []*value.Value) ctrl { f[dst] = v; return next }, nil
+		return c.assign(s.Target, operand{konst: value.Nothing()}), nil
 	case *ir.ResetLocalStmt:
-		dst := c.local(s.Target)
+		was := c.known.maybe[c.local(s.Target)]
+		dst := c.target(s.Target)
+		c.known.maybe[dst] = false
+		if !was || !c.needed(dst) {
+			return nil, nil
+		}
 		return func(_ *Machine, f []*value.Value) ctrl { f[dst] = nil; return next }, nil
 	case *ir.EqualStmt:
 		a, b := c.operand(s.A), c.operand(s.B)
+		if a.konst != nil && b.konst != nil && value.Equal(a.konst, b.konst) {
+			return nil, nil
+		}
 		return func(_ *Machine, f []*value.Value) ctrl { return unless(value.Equal(a.get(f), b.get(f))) }, nil
 	case *ir.NotEqualStmt:
 		a, b := c.operand(s.A), c.operand(s.B)
@@ -240,11 +254,11 @@ func (c *compiler) stmt(s ir.Stmt) (op, error) {
 			return unless(x != nil && y != nil && !value.Equal(x, y))
 		}, nil
 	case *ir.IsDefinedStmt:
-		src := c.local(s.Source)
-		return func(_ *Machine, f []*value.Value) ctrl { return unless(f[src] != nil) }, nil
+		src := c.read(s.Source)
+		return func(_ *Machine, f []*value.Value) ctrl { return unless(src.get(f) != nil) }, nil
 	case *ir.IsUndefinedStmt:
-		src := c.local(s.Source)
-		return func(_ *Machine, f []*value.Value) ctrl { return unless(f[src] == nil) }, nil
+		src := c.read(s.Source)
+		return func(_ *Machine, f []*value.Value) ctrl { return unless(src.get(f) == nil) }, nil
 	}
 	return c.collection(s)
 }
@@ -259,49 +273,53 @@ func (c *compiler) collection(s ir.Stmt) (op, error) {
 	case *ir.MakeSetStmt:
 		return c.empty(value.Set, s.Target), nil
 	case *ir.ArrayAppendStmt:
-		v, dst := c.operand(s.Value), c.local(s.Array)
+		v, dst := c.operand(s.Value), c.read(s.Array)
 		return func(m *Machine, f []*value.Value) ctrl {
-			if f[dst].Kind() != value.Array {
+			to := dst.get(f)
+			if to.Kind() != value.Array {
 				return m.fail(errNotCollection)
 			}
-			m.arena.Push(f[dst], v.get(f))
+			m.arena.Push(to, v.get(f))
 			return next
 		}, nil
 	case *ir.SetAddStmt:
-		v, dst := c.operand(s.Value), c.local(s.Set)
+		v, dst := c.operand(s.Value), c.read(s.Set)
 		return func(m *Machine, f []*value.Value) ctrl {
-			if f[dst].Kind() != value.Set {
+			to := dst.get(f)
+			if to.Kind() != value.Set {
 				return m.fail(errNotCollection)
 			}
-			m.arena.Add(f[dst], v.get(f))
+			m.arena.Add(to, v.get(f))
 			return next
 		}, nil
 	case *ir.ObjectInsertStmt:
-		k, v, dst := c.operand(s.Key), c.operand(s.Value), c.local(s.Object)
+		k, v, dst := c.operand(s.Key), c.operand(s.Value), c.read(s.Object)
 		return func(m *Machine, f []*value.Value) ctrl {
-			if f[dst].Kind() != value.Object {
+			to := dst.get(f)
+			if to.Kind() != value.Object {
 				return m.fail(errNotCollection)
 			}
-			m.arena.Put(f[dst], k.get(f), v.get(f))
+			m.arena.Put(to, k.get(f), v.get(f))
 			return next
 		}, nil
 	case *ir.ObjectInsertOnceStmt:
-		k, v, dst := c.operand(s.Key), c.operand(s.Value), c.local(s.Object)
+		k, v, dst := c.operand(s.Key), c.operand(s.Value), c.read(s.Object)
 		return func(m *Machine, f []*value.Value) ctrl {
-			if f[dst].Kind() != value.Object {
+			to := dst.get(f)
+			if to.Kind() != value.Object {
 				return m.fail(errNotCollection)
 			}
 			key, val := k.get(f), v.get(f)
-			if old := f[dst].Get(key); old != nil && !value.Equal(old, val) {
+			if old := to.Get(key); old != nil && !value.Equal(old, val) {
 				return m.fail(errInner)
 			}
-			m.arena.Put(f[dst], key, val)
+			m.arena.Put(to, key, val)
 			return next
 		}, nil
 	case *ir.ObjectMergeStmt:
-		a, b, dst := c.local(s.A), c.local(s.B), c.local(s.Target)
+		a, b, dst := c.read(s.A), c.read(s.B), c.target(s.Target)
 		return func(m *Machine, f []*value.Value) ctrl {
-			x, y := f[a], f[b]
+			x, y := a.get(f), b.get(f)
 			if x.Kind() != value.Object || y.Kind() != value.Object {
 				return m.fail(errInner)
 			}
@@ -309,13 +327,19 @@ func (c *compiler) collection(s ir.Stmt) (op, error) {
 			return next
 		}, nil
 	case *ir.LenStmt:
-		src, dst := c.operand(s.Source), c.local(s.Target)
+		if _, ok := c.pair(s.Source); ok {
+			return c.assign(s.Target, operand{konst: number(2)}), nil
+		}
+		src, dst := c.operand(s.Source), c.target(s.Target)
 		return func(m *Machine, f []*value.Value) ctrl {
 			n := length(m, src.get(f))
 			f[dst] = n
 			return unless(n != nil)
 		}, nil
 	case *ir.IsArrayStmt:
+		if _, ok := c.pair(s.Source); ok {
+			return nil, nil
+		}
 		return c.is(value.Array, s.Source), nil
 	case *ir.IsSetStmt:
 		return c.is(value.Set, s.Source), nil
@@ -340,7 +364,7 @@ func constant(t *ast.Term) *value.Value { return (*value.Arena)(nil).Of(t) }
 func number(v int64) *value.Value { return (*value.Arena)(nil).Int(v) }
 
 func (c *compiler) empty(k value.Kind, target ir.Local) op {
-	dst := c.local(target)
+	dst := c.target(target)
 	return func(m *Machine, f []*value.Value) ctrl { f[dst] = m.arena.Empty(k); return next }
 }
 
@@ -350,7 +374,13 @@ func (c *compiler) is(k value.Kind, source ir.Operand) op {
 }
 
 func (c *compiler) dot(s *ir.DotStmt) op {
-	src, key, dst := c.operand(s.Source), c.operand(s.Key), c.local(s.Target)
+	key := c.operand(s.Key)
+	if pair, ok := c.pair(s.Source); ok && key.konst != nil {
+		if i, ok := key.konst.Int(); ok && (i == 0 || i == 1) {
+			return c.assign(s.Target, operand{local: pair[i]})
+		}
+	}
+	src, dst := c.operand(s.Source), c.target(s.Target)
 	return func(_ *Machine, f []*value.Value) ctrl {
 		v := src.get(f)
 		if v == nil {
@@ -367,6 +397,16 @@ func (c *compiler) blockStmt(s *ir.BlockStmt) (op, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(blocks) == 1 {
+		b := blocks[0]
+		return func(m *Machine, f []*value.Value) ctrl { // what ends the one block ends the statement
+			r := b.run(m, f)
+			if r > next {
+				r--
+			}
+			return r
+		}, nil
+	}
 	return func(m *Machine, f []*value.Value) ctrl {
 		for _, b := range blocks {
 			if r := b.run(m, f); r < 0 {
@@ -380,7 +420,13 @@ func (c *compiler) blockStmt(s *ir.BlockStmt) (op, error) {
 }
 
 func (c *compiler) not(s *ir.NotStmt) (op, error) {
-	b, err := c.block(s.Block)
+	if found, ok := c.loops[s]; ok {
+		b, err := c.block(&ir.Block{Stmts: []ir.Stmt{
+			&ir.ResetLocalStmt{Target: found}, &ir.BlockStmt{Blocks: []*ir.Block{s.Block}}, &ir.IsUndefinedStmt{Source: found},
+		}})
+		return b.run, err
+	}
+	b, err := c.nested(false, s.Block)
 	if err != nil {
 		return nil, err
 	}
@@ -397,28 +443,35 @@ func (c *compiler) not(s *ir.NotStmt) (op, error) {
 }
 
 func (c *compiler) scan(s *ir.ScanStmt) (op, error) {
-	src, key, val := c.local(s.Source), c.local(s.Key), c.local(s.Value)
-	body, err := c.block(s.Block)
+	if c.known.walked[c.local(s.Source)] {
+		return c.walk(s)
+	}
+	src, key, val := c.read(s.Source), c.target(s.Key), c.target(s.Value)
+	keyed := c.needed(key)
+	body, err := c.nested(true, s.Block)
 	if err != nil {
 		return nil, err
 	}
 	return func(m *Machine, f []*value.Value) ctrl {
-		if f[src] == nil {
+		of := src.get(f)
+		if of == nil {
 			return next
 		}
-		list := f[src].List()
-		step, at := 1, func(i int) *value.Value { return list[i] }
-		switch f[src].Kind() {
-		case value.Array:
-			at = func(i int) *value.Value { return m.arena.Int(int64(i)) }
-		case value.Object:
+		list, kind, step := of.List(), of.Kind(), 1
+		if kind == value.Object {
 			step = 2
 		}
 		for i := 0; i < len(list); i += step {
 			if !m.step() {
 				return failed
 			}
-			f[key], f[val] = at(i), list[i+step-1]
+			f[val] = list[i+step-1]
+			if !keyed {
+			} else if kind == value.Array {
+				f[key] = m.arena.Int(int64(i))
+			} else {
+				f[key] = list[i]
+			}
 			switch r := body.run(m, f); {
 			case r < 0:
 				return r
@@ -431,26 +484,33 @@ func (c *compiler) scan(s *ir.ScanStmt) (op, error) {
 }
 
 func (c *compiler) with(s *ir.WithStmt) (op, error) {
-	local, v := c.local(s.Local), c.operand(s.Value)
+	v := c.operand(s.Value)
+	local := c.target(s.Local)
+	c.use(operand{local: local})
 	var path []*value.Value
 	for _, i := range s.Path {
 		path = append(path, c.strings[i])
 	}
-	body, err := c.block(s.Block)
+	body, err := c.nested(false, s.Block)
 	if err != nil {
 		return nil, err
 	}
+	c.known.forget(local)
+	if len(path) == 0 { // most of these only take back a change
+		return func(m *Machine, f []*value.Value) ctrl {
+			saved := f[local]
+			f[local] = v.get(f)
+			r := body.run(m, f)
+			f[local] = saved
+			return out(r)
+		}, nil
+	}
 	return func(m *Machine, f []*value.Value) ctrl {
-		saved, memos := f[local], m.memo
-		m.memo = m.fresh(len(memos)) // what rules gave before may not hold with another input
+		saved := f[local]
 		f[local] = m.change(saved, path, v.get(f))
 		r := body.run(m, f)
-		m.spare = append(m.spare, m.memo)
-		f[local], m.memo = saved, memos
-		if r > leave {
-			return r - 1
-		}
-		return r
+		f[local] = saved
+		return out(r)
 	}, nil
 }
 
@@ -459,22 +519,38 @@ func (c *compiler) call(s *ir.CallStmt) (op, error) {
 	for i, a := range s.Args {
 		args[i] = c.operand(a)
 	}
-	dst := c.local(s.Result)
+	dst := c.target(s.Result)
 	if fn := c.funcs[s.Func]; fn != nil {
-		if len(args) > len(Machine{}.operand) {
-			return nil, fmt.Errorf("a function of %d parameters", len(args))
+		if n := len(c.declared[s.Func].Params); n != len(args) {
+			return nil, fmt.Errorf("a call of %s with %d operands, not %d", s.Func, len(args), n)
+		}
+		if path, ok := c.member(c.declared[s.Func]); ok {
+			return func(_ *Machine, f []*value.Value) ctrl {
+				v := args[0].get(f)
+				for _, key := range path {
+					if v == nil {
+						break
+					}
+					v = v.Get(key)
+				}
+				f[dst] = v
+				return unless(v != nil)
+			}, nil
 		}
 		return func(m *Machine, f []*value.Value) ctrl {
-			var buf [len(Machine{}.operand)]*value.Value
-			for i, a := range args {
-				buf[i] = a.get(f)
-			}
-			t := m.call(fn, buf[:len(args)]...)
+			t := m.call(fn, f, args)
 			if m.err != nil {
 				return failed
 			}
 			f[dst] = t
 			return unless(t != nil)
+		}, nil
+	}
+	if s.Func == ast.WalkBuiltin.Name {
+		c.known.walked[dst] = true
+		return func(_ *Machine, f []*value.Value) ctrl {
+			f[dst] = args[0].get(f)
+			return unless(f[dst] != nil)
 		}, nil
 	}
 	b := c.builtins[s.Func]

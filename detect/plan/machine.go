@@ -49,7 +49,6 @@ type Machine struct {
 	lazy    *input.Lazy
 	changes []change // of the input, in the present run
 	memo    []memo
-	spare   [][]memo
 	stack   []*value.Value
 	result  *value.Value // of the function that has just returned
 	err     error
@@ -59,7 +58,8 @@ type Machine struct {
 	context topdown.BuiltinContext
 	operand [8]*value.Value
 	text    []byte           // room for texts being made
-	path    [16]*value.Value // … and paths
+	path    []*value.Value   // where the present walk is
+	room    [32]*value.Value // … for it
 }
 
 // change is input with another value for one member. Most rules then ask for little of the rest.
@@ -67,13 +67,13 @@ type change struct{ of, key, to *value.Value }
 
 // change returns what stands for the input, itself or changed before, with v at the path.
 func (m *Machine) change(in *value.Value, path []*value.Value, v *value.Value) *value.Value {
-	switch {
-	case len(path) == 0:
-		return v
-	case in.Kind() != value.Object:
+	if in.Kind() != value.Object {
 		return m.arena.With(nil, path, v)
 	}
-	m.changes = append(m.changes, change{in, path[0], m.arena.With(in.Get(path[0]), path[1:], v)})
+	if len(path) > 1 {
+		v = m.arena.With(in.Get(path[0]), path[1:], v)
+	}
+	m.changes = append(m.changes, change{in, path[0], v})
 	return m.arena.From(value.Object, (*changed)(m), len(m.changes)-1)
 }
 
@@ -95,21 +95,10 @@ func (m *changed) Fill(v *value.Value) {
 	m.arena.Copy(v, c.of, c.key, c.to)
 }
 
-// memo is the value of a rule in one evaluation.
+// memo is the value that a rule had last in the present run, with this input and these data.
 type memo struct {
-	known bool
-	value *value.Value
-}
-
-// fresh returns room for what n functions give.
-func (m *Machine) fresh(n int) []memo {
-	if last := len(m.spare) - 1; last >= 0 && cap(m.spare[last]) >= n {
-		out := m.spare[last][:n]
-		m.spare = m.spare[:last]
-		clear(out)
-		return out
-	}
-	return make([]memo, n)
+	known           bool
+	in, data, value *value.Value
 }
 
 // SetContext sets the context that built-in functions see.
@@ -140,7 +129,7 @@ func (m *Machine) Run(p *Plan, addressText bool, timeout time.Duration) (*value.
 		m.begun[form] = true
 	}
 	m.err, m.steps, m.depth = nil, 0, 0
-	m.stack, m.changes = m.stack[:0], m.changes[:0]
+	m.stack, m.changes, m.path = m.stack[:0], m.changes[:0], m.room[:0]
 	if cap(m.memo) < p.funcs {
 		m.memo = make([]memo, p.funcs)
 	}
@@ -152,7 +141,7 @@ func (m *Machine) Run(p *Plan, addressText bool, timeout time.Duration) (*value.
 	if timeout > 0 {
 		m.stop = time.Now().Add(timeout)
 	}
-	out := m.call(p.entry, m.lazy.Document(), p.data)
+	out := m.call(p.entry, []*value.Value{m.lazy.Document(), p.data}, entryOperands)
 	if m.err != nil {
 		return nil, m.err
 	}
@@ -206,17 +195,24 @@ func (m *Machine) locals(n int) []*value.Value {
 	return f
 }
 
-// call runs a function. The value is nil when it is undefined, or when m.err is set.
-func (m *Machine) call(fn *function, args ...*value.Value) *value.Value {
+// entryOperands are those of a rule: the input and the data.
+var entryOperands = []operand{{local: 0}, {local: 1}}
+
+// call runs a function with operands of the caller's. The value is nil when it is undefined, or when m.err is set.
+func (m *Machine) call(fn *function, caller []*value.Value, args []operand) *value.Value {
 	if !m.step() {
 		return nil
 	}
-	if fn.argument && m.unchangedArgs(args[0]) {
-		return m.argument(args[2])
+	in := m.unchanged(args[0].get(caller), fn.reads)
+	if fn.argument && in == m.lazy.Document() {
+		return m.argument(args[2].get(caller))
 	}
-	memoize := len(fn.params) == 2
-	if memoize && m.memo[fn.index].known {
-		return m.memo[fn.index].value
+	known := &memo{}
+	data := args[1].get(caller)
+	if len(args) == 2 {
+		if known = &m.memo[fn.index]; known.known && known.in == in && known.data == data {
+			return known.value
+		}
 	}
 	if m.depth >= maxDepth {
 		m.fail(errors.New("calls are nested too deep"))
@@ -225,8 +221,9 @@ func (m *Machine) call(fn *function, args ...*value.Value) *value.Value {
 	m.depth++
 	at := len(m.stack)
 	f := m.locals(fn.size)
-	for i, p := range fn.params {
-		f[p] = args[i]
+	f[0], f[1] = in, data
+	for i, a := range args[2:] {
+		f[2+i] = a.get(caller)
 	}
 	var out *value.Value
 	for _, b := range fn.blocks {
@@ -244,23 +241,23 @@ func (m *Machine) call(fn *function, args ...*value.Value) *value.Value {
 	if m.err != nil {
 		return nil
 	}
-	if memoize {
-		m.memo[fn.index] = memo{true, out}
-	}
+	*known = memo{true, in, data, out}
 	return out
 }
 
-var argsKey = constant(ast.StringTerm("args"))
-
-// unchangedArgs reports whether an input has the event's arguments.
-func (m *Machine) unchangedArgs(in *value.Value) bool {
-	for in != m.lazy.Document() {
-		if _, ok := in.Source().(*changed); !ok || value.Equal(m.changes[in.Place()].key, argsKey) {
-			return false
+// unchanged takes back the changes of an input that make no difference to who reads only this of it.
+func (m *Machine) unchanged(in *value.Value, r *reads) *value.Value {
+	for in != nil {
+		if _, ok := in.Source().(*changed); !ok {
+			break
 		}
-		in = m.changes[in.Place()].of
+		c := &m.changes[in.Place()]
+		if r.depends(c.key) {
+			break
+		}
+		in = c.of
 	}
-	return true
+	return in
 }
 
 // argument is get_tracee_argument.

@@ -69,7 +69,6 @@ var natives = map[string]native{
 	"numbers.range":     numbers,
 	"object.get":        objectGet,
 	"array.concat":      arrayConcat,
-	"walk":              walk,
 	"internal.member_2": member,
 
 	"tocsin.any_prefix":   onList(strings.HasPrefix),
@@ -341,32 +340,6 @@ func member(_ *Machine, a []*value.Value) (*value.Value, bool) {
 		return value.Truth(slices.ContainsFunc(a[1].List(), func(v *value.Value) bool { return value.Equal(v, a[0]) })), true
 	}
 	return nil, false
-}
-
-// walk lists each path in a value, with what is there.
-func walk(m *Machine, a []*value.Value) (*value.Value, bool) {
-	out := m.arena.Empty(value.Array)
-	m.walk(out, m.path[:0], a[0])
-	return out, true
-}
-
-func (m *Machine) walk(out *value.Value, path []*value.Value, v *value.Value) {
-	m.arena.Push(out, m.arena.List(m.arena.List(path...), v))
-	switch v.Kind() {
-	case value.Array:
-		for i, e := range v.List() {
-			m.walk(out, append(path, m.arena.Int(int64(i))), e)
-		}
-	case value.Set:
-		for _, e := range v.List() {
-			m.walk(out, append(path, e), e)
-		}
-	case value.Object:
-		list := v.List()
-		for i := 0; i < len(list); i += 2 {
-			m.walk(out, append(path, list[i]), list[i+1])
-		}
-	}
 }
 
 // merge unites two objects; where both have an object, those; else a's value wins, as in OPA.
