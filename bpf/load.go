@@ -8,6 +8,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
@@ -181,6 +182,9 @@ func (l *loader) load(a attachment, to string) (*ebpf.Program, error) {
 	case CgroupSKB:
 		prog.Type, prog.AttachType, prog.AttachTo = ebpf.CGroupSKB, cgroupDirections[to], ""
 	}
+	if f := new(btf.Func); l.features.find(cast, &f) != nil {
+		removeCasts(prog.Instructions)
+	}
 	spec := &ebpf.CollectionSpec{
 		Maps: map[string]*ebpf.MapSpec{}, Programs: map[string]*ebpf.ProgramSpec{a.prog: prog},
 		Types: whole.Types, ByteOrder: whole.ByteOrder,
@@ -214,6 +218,24 @@ func (l *loader) load(a attachment, to string) (*ebpf.Program, error) {
 	}
 	defer coll.Close()
 	return coll.DetachProgram(a.prog), nil
+}
+
+// cast is the kernel's function that gives an address a type, since 6.2; programs ask whether it is there.
+const cast = "bpf_rdonly_cast"
+
+// removeCasts says that it is not. The library would say so, too, after it has looked for it in every module's types, once for each mention.
+func removeCasts(insns asm.Instructions) {
+	for i, ins := range insns {
+		if ins.Reference() != cast {
+			continue
+		}
+		if ins.IsKfuncCall() {
+			insns[i] = asm.Mov.Imm(asm.R0, 0) // is not reached
+		} else {
+			insns[i] = asm.LoadImm(ins.Dst, 0, asm.DWord)
+		}
+		insns[i] = insns[i].WithSymbol(ins.Symbol())
+	}
 }
 
 func (l *loader) attach(a attachment) (*program, error) {

@@ -19,9 +19,21 @@ struct link {
 
 #define OFFSET(type, field) bpf_core_field_offset(type, field)
 
+/* Since 6.2 any address can be given a type, and is then read by plain loads. The call itself is no instruction. */
+extern void *bpf_rdonly_cast(void *obj, u32 btf_id) __ksym __weak;
+#define CAN_CAST ((u64)bpf_rdonly_cast)
+#define CAST(type, ptr) ((type *)bpf_rdonly_cast((void *)(ptr), bpf_core_type_id_kernel(type)))
+
 /* Neighbours in the kernel's structs are read at once where they are neighbours: a call costs more than the bytes. */
 static __always_inline void read_link(struct link *l, struct dentry *dentry)
 {
+	if (CAN_CAST) {
+		dentry = CAST(struct dentry, dentry);
+		l->parent = dentry->d_parent;
+		l->name.len = dentry->d_name.len;
+		l->name.name = dentry->d_name.name;
+		return;
+	}
 	if (OFFSET(struct dentry, d_name) == OFFSET(struct dentry, d_parent) + sizeof(void *)) {
 		bpf_probe_read_kernel(l, sizeof(*l), (void *)dentry + OFFSET(struct dentry, d_parent));
 		return;
@@ -32,6 +44,13 @@ static __always_inline void read_link(struct link *l, struct dentry *dentry)
 
 static __always_inline void read_place(struct place *p, struct mount *mnt)
 {
+	if (CAN_CAST) {
+		mnt = CAST(struct mount, mnt);
+		p->parent = mnt->mnt_parent;
+		p->mountpoint = mnt->mnt_mountpoint;
+		p->root = mnt->mnt.mnt_root;
+		return;
+	}
 	if (OFFSET(struct mount, mnt_mountpoint) == OFFSET(struct mount, mnt_parent) + sizeof(void *) &&
 	    OFFSET(struct mount, mnt.mnt_root) == OFFSET(struct mount, mnt_mountpoint) + sizeof(void *)) {
 		bpf_probe_read_kernel(p, sizeof(*p), (void *)mnt + OFFSET(struct mount, mnt_parent));
@@ -40,6 +59,12 @@ static __always_inline void read_place(struct place *p, struct mount *mnt)
 	bpf_core_read(&p->parent, sizeof(p->parent), &mnt->mnt_parent);
 	bpf_core_read(&p->mountpoint, sizeof(p->mountpoint), &mnt->mnt_mountpoint);
 	bpf_core_read(&p->root, sizeof(p->root), &mnt->mnt.mnt_root);
+}
+
+/* The mount that all others of the task's namespace are mounted on: of a typed task, a pointer whose type is known. */
+static __always_inline struct mount *top_mount(struct task_struct *task)
+{
+	return task->nsproxy->mnt_ns->root;
 }
 
 /*
@@ -55,6 +80,11 @@ static __always_inline bool step_up(struct scratch *s)
 	if (!is_root) {
 		if ((u64)p->parent == s->mnt)
 			return false; /* the root of the namespace, or a file of no mount */
+		if (TYPED_TASK) {
+			struct mount *top = top_mount(current_task());
+			if (p->parent == top && p->mountpoint == top->mnt.mnt_root)
+				return false; /* as the next step would say after another read */
+		}
 		s->dentry = (u64)p->mountpoint;
 		s->mnt = (u64)p->parent;
 		read_place(p, p->parent);
@@ -144,8 +174,8 @@ static __always_inline bool prepend_typed(struct scratch *s, struct dentry *dent
 
 #define TYPED_COMPONENTS 16
 
-/* Goes up to the root of the mount by plain loads. What is above is of no known type. */
-static __always_inline void climb_typed(struct scratch *s, struct dentry *dentry, struct vfsmount *mnt)
+/* Goes up to the root of the mount by plain loads, and says whether it got there. What is above is of no known type. */
+static __always_inline bool climb_typed(struct scratch *s, struct dentry *dentry, struct vfsmount *mnt)
 {
 	struct dentry *root = mnt->mnt_root;
 	for (int i = 0; i < TYPED_COMPONENTS; i++) {
@@ -158,6 +188,7 @@ static __always_inline void climb_typed(struct scratch *s, struct dentry *dentry
 	}
 	s->dentry = (u64)dentry;
 	s->mnt = (u64)mnt;
+	return dentry == root;
 }
 
 #define PATH_WORDS 8
@@ -165,7 +196,7 @@ static __always_inline void climb_typed(struct scratch *s, struct dentry *dentry
 /* Saves the path that build_path left: whole words where they are few, as a call costs more than all of these. */
 static __always_inline void put_built_path(struct scratch *s, u32 arg)
 {
-	u32 at = s->path_at, len = s->path_len;
+	u32 at = *(volatile u32 *)&s->path_at, len = s->path_len; /* in one register, with the check */
 	if (at > PATH_MAX)
 		return;
 	if (len > 8 * PATH_WORDS) {
@@ -198,10 +229,13 @@ static __always_inline void put_path(struct rec *r, u32 arg, struct dentry *dent
 /* The same, cheaper, for pointers that the verifier knows the types of. */
 static __always_inline void put_typed_path(struct rec *r, u32 arg, struct dentry *dentry, struct vfsmount *mnt)
 {
-	r->s->path_at = PATH_MAX;
-	climb_typed(r->s, dentry, mnt);
-	build_path(r->slot);
-	put_built_path(r->s, arg);
+	struct scratch *s = r->s;
+	s->path_at = PATH_MAX;
+	if (climb_typed(s, dentry, mnt) && TYPED_TASK && mnt == &top_mount(r->task)->mnt && *(volatile u32 *)&s->path_at < PATH_MAX)
+		s->path_len = PATH_MAX - *(volatile u32 *)&s->path_at;
+	else
+		build_path(r->slot);
+	put_built_path(s, arg);
 }
 
 /* The same for a HOOK. */
@@ -255,6 +289,8 @@ static __always_inline struct file *fd_file(struct task_struct *task, u32 fd)
 	if (fd >= max)
 		return NULL;
 	LOAD(table, fdt, fd);
+	if (CAN_CAST) /* any struct that begins with a pointer */
+		return (struct file *)CAST(struct list_head, table + fd)->next;
 	bpf_probe_read_kernel(&file, sizeof(file), table + fd);
 	return file;
 }
@@ -266,11 +302,16 @@ static __always_inline struct file *fd_file(struct task_struct *task, u32 fd)
 #define FD16(n) FD4(n) FD4(n + 4) FD4(n + 8) FD4(n + 12)
 
 /*
- * The same as a typed pointer, for one of the first descriptors, which are in the files_struct itself as long as a process has
- * not needed more: to the verifier, a member of an array has a type only where its number is a constant. NULL: use fd_file.
+ * The same as a typed pointer, where that can be had: for each where the kernel has casts, else for one of the first descriptors,
+ * which are in the files_struct itself as long as a process has not needed more: to the verifier, a member of an array has a
+ * type only where its number is a constant. NULL: use fd_file.
  */
 static __always_inline struct file *typed_fd_file(struct task_struct *task, u32 fd)
 {
+	if (CAN_CAST) {
+		struct file *file = fd_file(task, fd);
+		return file ? CAST(struct file, file) : NULL;
+	}
 	if (!TYPED_TASK)
 		return NULL;
 	struct files_struct *files = task->files;

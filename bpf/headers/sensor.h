@@ -348,32 +348,32 @@ static __always_inline bool rec_begin_fallback(struct rec *r, u32 event, u32 arg
 	return cfg && (cfg->flags & FALLBACK) && rec_begin(r, event, argc);
 }
 
+static __always_inline void set_call(struct rec *r, s32 nr)
+{
+	struct event_header *h = HDR(r->s);
+	r->called = true;
+	r->compat = is_compat(r->task);
+	r->syscall = nr;
+	h->syscall = native_syscall(nr, r->compat);
+	if (r->compat)
+		h->flags |= FLAG_COMPAT;
+}
+
 /* Says what system call the task is in. Once for a record: arguments may have needed it before. */
 static __always_inline void rec_call(struct rec *r)
 {
-	struct event_header *h = HDR(r->s);
 	if (r->called)
 		return;
 	u32 flags = task_flags(r->task);
-	r->called = true;
-	r->compat = is_compat(r->task);
-	r->syscall = current_syscall(r->task, flags);
-	h->syscall = native_syscall(r->syscall, r->compat);
 	if (flags & PF_KTHREAD)
-		h->flags |= FLAG_KTHREAD;
-	if (r->compat)
-		h->flags |= FLAG_COMPAT;
+		HDR(r->s)->flags |= FLAG_KTHREAD;
+	set_call(r, current_syscall(r->task, flags));
 }
 
 /* The same at the exit of the system call, whose registers are there: no kernel thread makes one. */
 static __always_inline void rec_call_of(struct rec *r, struct pt_regs *regs)
 {
-	r->called = true;
-	r->compat = is_compat(r->task);
-	r->syscall = syscall_nr(regs);
-	HDR(r->s)->syscall = native_syscall(r->syscall, r->compat);
-	if (r->compat)
-		HDR(r->s)->flags |= FLAG_COMPAT;
+	set_call(r, syscall_nr(regs));
 }
 
 /* The same for a record that was begun with an owner. */

@@ -103,8 +103,10 @@ typedef struct {
 struct ns_common {
 	unsigned int inum;
 };
+struct mount;
 struct mnt_namespace {
 	struct ns_common ns;
+	struct mount *root;
 };
 struct ipc_namespace {
 	struct ns_common ns;
