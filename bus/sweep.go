@@ -62,6 +62,9 @@ func (s *sweeper) once(ctx context.Context) error {
 	}
 	info := st.CachedInfo()
 	state := info.State
+	limit := uint64(max(info.Config.MaxBytes, 0))
+	// Something that is not acknowledged for long holds up what is behind it.
+	s.crowded.Store(limit > 0 && state.Bytes > limit/4)
 	floor, settled := state.LastSeq, uint64(0)
 	lag := 1
 	if info.Config.Replicas > 1 {
@@ -70,6 +73,10 @@ func (s *sweeper) once(ctx context.Context) error {
 	if len(s.looks) >= lag {
 		s.looks = s.looks[len(s.looks)-lag:]
 		settled = s.looks[0]
+	}
+	s.looks = append(s.looks, state.LastSeq)
+	if s.keep && (limit == 0 || state.Bytes <= limit/2) {
+		return nil
 	}
 	for _, durable := range s.durables {
 		cons, err := st.Consumer(ctx, durable)
@@ -85,18 +92,10 @@ func (s *sweeper) once(ctx context.Context) error {
 			floor = min(floor, settled)
 		}
 	}
-	s.looks = append(s.looks, state.LastSeq)
-	limit := uint64(max(info.Config.MaxBytes, 0))
-	// Something that is not acknowledged for long holds up what is behind it.
-	s.crowded.Store(limit > 0 && state.Bytes > limit/4)
 	if state.Msgs == 0 || floor < state.FirstSeq {
 		return nil
 	}
-	worth := state.Bytes > min(sweepBytes, limit/4) || floor == state.LastSeq
-	if s.keep {
-		worth = limit > 0 && state.Bytes > limit/2
-	}
-	if !worth {
+	if !s.keep && state.Bytes <= min(sweepBytes, limit/4) && floor < state.LastSeq {
 		return nil
 	}
 	return st.Purge(ctx, jetstream.WithPurgeSequence(floor+1))

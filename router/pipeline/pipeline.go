@@ -54,8 +54,11 @@ type Pipeline struct {
 }
 
 const (
-	batchSize = 1000 // findings in one transaction, at least where so many wait
+	batchSize = 1000 // results, or notifications of the outbox, in one transaction
 	readSize  = 200  // findings read at a time
+	// storeMost is how many findings go into one transaction, where so many wait. They are so many that a disk which takes tenths of a second
+	// for an fsync now and then does not hold up the outputs: what is not stored keeps its place in NATS and in memory.
+	storeMost = 3000
 	// storeWithin is how long a finding of which nobody is to be told, or has been, may wait for others to be stored with.
 	storeWithin = 100 * time.Millisecond
 	// storeSoon is how long any other waits: what a sensor sends together does not arrive in the same instant.
@@ -229,7 +232,7 @@ func gather(from <-chan *batch, first *batch) (list []*batch, next *batch) {
 	size, hurry, b := 0, false, first
 	for b != nil && b.table == first.table {
 		list, size = append(list, b), size+len(b.msgs)
-		if size >= batchSize {
+		if size >= storeMost {
 			return list, nil
 		}
 		if b.hurry && !hurry {

@@ -10,7 +10,7 @@ import (
 
 // timer is by how much timers may be late, in nanoseconds. Go's watchman thread (sysmon) sleeps for 20 µs at a time while anything runs, and
 // that costs a router, which does a little work all the time, a seventh of its processor time.
-const timer = 1_000_000
+const timer = 4_000_000
 
 // Timer gives the timers of the whole program slack (prctl(2), PR_SET_TIMERSLACK). A thread has it from the one that created it, and the
 // watchman is there before main is: so the program executes itself once, unless it was started with enough (TimerSlackNSec= of systemd).
