@@ -60,25 +60,26 @@ type Tree struct {
 	Tests   map[string]*ast.Module
 	Errors  []error
 
-	known  func(file, text string) bool // whether the file of a rule need not be parsed
-	shared hash.Hash                    // of the files that rules may depend on: all but those of rules
+	parse  bool      // the files of rules, too
+	shared hash.Hash // of the files that rules may depend on: all but those of rules
 }
 
 // ReadTrees reads and parses the files of the sources, those of tests if asked to, and shares the lists of all sources
 // among them, and the helpers of each with those after it that have none of that package. What is wrong with a file is in its tree's Errors; the others are there.
 func ReadTrees(tests bool, sources ...Source) []*Tree {
-	trees, _ := readTrees(tests, nil, sources)
+	trees, _ := readTrees(tests, true, sources)
 	return trees
 }
 
-// readTrees also returns a hash of all files but those of rules and tests.
-func readTrees(tests bool, known func(source int, file, text string) bool, sources []Source) ([]*Tree, string) {
+// readTrees also returns a hash of all files but those of rules and tests. It leaves rules as text if they are not to be parsed: together they
+// would weigh more than any one does while it is compiled.
+func readTrees(tests, parse bool, sources []Source) ([]*Tree, string) {
 	var trees []*Tree
 	var lists []*policy.Lists
 	shared := sha256.New()
 	for i, src := range sources {
 		fmt.Fprintf(shared, "source %d %q\n", i, src.Name)
-		t := readTree(src, tests, func(file, text string) bool { return known != nil && known(i, file, text) }, shared)
+		t := readTree(src, tests, parse, shared)
 		if len(trees) > 0 {
 			borrow(t.Library.Helpers, trees[len(trees)-1].Library.Helpers)
 		}
@@ -104,8 +105,8 @@ func borrow(own, others map[string]*ast.Module) {
 	}
 }
 
-func readTree(src Source, tests bool, known func(file, text string) bool, shared hash.Hash) *Tree {
-	t := &Tree{known: known, shared: shared, Library: &policy.Library{Helpers: map[string]*ast.Module{}, Data: map[string]any{}}, Tests: map[string]*ast.Module{}}
+func readTree(src Source, tests, parse bool, shared hash.Hash) *Tree {
+	t := &Tree{parse: parse, shared: shared, Library: &policy.Library{Helpers: map[string]*ast.Module{}, Data: map[string]any{}}, Tests: map[string]*ast.Module{}}
 	err := fs.WalkDir(src.FS, ".", func(name string, d fs.DirEntry, err error) error {
 		full := path.Join(filepath.ToSlash(src.Name), name)
 		if err != nil {
@@ -142,7 +143,7 @@ func (t *Tree) read(fsys fs.FS, name, full string, kind policy.Kind) error {
 	}
 	if kind != policy.KindRule && kind != policy.KindTest {
 		fmt.Fprintf(t.shared, "%q %d\n%s", full, len(src), src)
-	} else if t.known(full, string(src)) {
+	} else if kind == policy.KindRule && !t.parse {
 		t.Rules = append(t.Rules, policy.File{Name: full, Text: string(src)})
 		return nil
 	}

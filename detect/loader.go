@@ -37,10 +37,7 @@ func (l *Loader) Load(sources ...Source) ([]Rule, []error) {
 	var rules []Rule
 	var errs []error
 	index := map[string]int{} // of rules, by id
-	trees, shared := readTrees(false, func(source int, file, text string) bool {
-		known, ok := l.rules[ruleFile{source, file}]
-		return ok && known.text == text
-	}, sources)
+	trees, shared := readTrees(false, false, sources)
 	l.use(trees, shared)
 	old := l.rules
 	l.rules = map[ruleFile]loaded{}

@@ -85,7 +85,7 @@ func KindOf(name string) Kind {
 type File struct {
 	Name   string
 	Text   string
-	Module *ast.Module // nil where the file is known: Parse makes it
+	Module *ast.Module // nil where Parse is still to make it
 }
 
 // Parse reads a file of Rego in the version that it is written in: v1 when it parses as that, else v0.
