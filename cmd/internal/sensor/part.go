@@ -152,6 +152,7 @@ var (
 	descUndecoded = prometheus.NewDesc("tocsin_sensor_undecoded_total", "Records from the kernel that were malformed.", nil, nil)
 	descUnscanned = prometheus.NewDesc("tocsin_sensor_scan_errors_total", "Looks through the kernel's memory that ended in an error.", nil, nil)
 	descPackets   = prometheus.NewDesc("tocsin_sensor_packets_unseen_total", "Packets that were not looked into, or looked like DNS or HTTP and could not be parsed, by cause.", []string{"cause"}, nil)
+	descMissed    = prometheus.NewDesc("tocsin_sensor_calls_left_out_total", "Calls of BPF programs that the kernel left out, as a task was preempted in the same program, by where the program is.", []string{"place"}, nil)
 	descRing      = prometheus.NewDesc("tocsin_sensor_ring_bytes", "Bytes in the ring buffer that wait for the reader.", nil, nil)
 	descRules     = prometheus.NewDesc("tocsin_sensor_rules", "Rules in force.", nil, nil)
 	descBadRules  = prometheus.NewDesc("tocsin_sensor_rule_files_bad", "Rule files that could not be used at the last load.", nil, nil)
@@ -168,7 +169,7 @@ var (
 )
 
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descEvents, descUndecoded, descUnscanned, descPackets, descRing, descRules, descBadRules, descRule, descRuleTime, descProcesses, descContainer, descEnrich, descUnsent, descPublished, descSpool, descSpoolSize, descShed} {
+	for _, d := range []*prometheus.Desc{descEvents, descUndecoded, descUnscanned, descPackets, descMissed, descRing, descRules, descBadRules, descRule, descRuleTime, descProcesses, descContainer, descEnrich, descUnsent, descPublished, descSpool, descSpoolSize, descShed} {
 		ch <- d
 	}
 }
@@ -189,6 +190,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		counter(descUnscanned, float64(stats.Unscanned))
 		for cause, n := range stats.Unseen {
 			counter(descPackets, float64(n), cause)
+		}
+		for place, n := range stats.Missed {
+			counter(descMissed, float64(n), place)
 		}
 		gauge(descRing, float64(stats.RingUsed))
 	}

@@ -94,6 +94,11 @@ func lossesSince(before, after bpf.Stats) (uint64, map[string]map[string]uint64)
 	for cause, n := range after.Unseen {
 		add("(packets)", cause, n-before.Unseen[cause])
 	}
+	for place, n := range after.Missed {
+		if was := before.Missed[place]; n > was { // a program that was put back counts anew
+			add("(unknown)", "program left out by the kernel: "+place, n-was)
+		}
+	}
 	if n := after.Unscanned - before.Unscanned; n > 0 {
 		add("(kernel memory)", fmt.Sprint("not looked through: ", after.ScanError), n)
 	}

@@ -46,6 +46,20 @@ func TestVitals(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	step(packets(5), 4)
+	// So is what the kernel does not let the sensor see. A program that was put back counts from zero.
+	now = now.Add(reportEvery)
+	missed := func(n uint64) bpf.Stats {
+		s := packets(5)
+		s.Missed = map[string]uint64{"sys_exit": n}
+		return s
+	}
+	step(missed(7), 4)
+	if got := step(missed(9), 4); len(got) != 1 || got[0].data.(map[string]map[string]uint64)["(unknown)"]["program left out by the kernel: sys_exit"] != 2 {
+		t.Errorf("%+v", got)
+	}
+	if got := step(missed(1), 4); len(got) != 0 || v.losing != 0 {
+		t.Errorf("%+v", got)
+	}
 	// A single finding that is lost is told.
 	shed = map[string]uint64{"spool full, severity low": 3}
 	if got := step(stats(30, 0), 5); len(got) != 1 || got[0].kind != self.FindingsLost || got[0].data.(map[string]uint64)["spool full, severity low"] != 3 {

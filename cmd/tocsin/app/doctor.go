@@ -255,5 +255,8 @@ func lossText(s bpf.Stats) string {
 	for _, cause := range slices.Sorted(maps.Keys(s.Unseen)) {
 		parts = append(parts, fmt.Sprintf("%d packets not understood (%s)", s.Unseen[cause], cause))
 	}
+	for _, place := range slices.Sorted(maps.Keys(s.Missed)) {
+		parts = append(parts, fmt.Sprintf("%d calls of the program on %s left out by the kernel", s.Missed[place], place))
+	}
 	return strings.Join(parts, ", ")
 }
