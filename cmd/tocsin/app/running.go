@@ -100,15 +100,14 @@ func losses(m map[string]*dto.MetricFamily) []check {
 		events.Advice = "look for a process that floods the host; else give sensor.ring_buffer more room, or the sensor more CPU"
 	}
 	packets := check{Name: "packets not understood", Verdict: verdictOK, Detail: "none"}
-	var causes []string
-	for _, x := range m["tocsin_sensor_packets_unseen_total"].GetMetric() {
-		if n := value(x); n > 0 {
-			causes = append(causes, fmt.Sprintf("%.0f (%s)", n, x.GetLabel()[0].GetValue()))
-		}
-	}
-	if slices.Sort(causes); len(causes) > 0 {
-		packets.Verdict, packets.Detail = verdictWarning, strings.Join(causes, ", ")
+	if causes := counted(m["tocsin_sensor_packets_unseen_total"]); causes != "" {
+		packets.Verdict, packets.Detail = verdictWarning, causes
 		packets.Advice = "lookups and HTTP requests among them were not seen"
+	}
+	calls := check{Name: "program calls left out", Verdict: verdictOK, Detail: "none"}
+	if places := counted(m["tocsin_sensor_calls_left_out_total"]); places != "" {
+		calls.Verdict, calls.Detail = verdictWarning, places
+		calls.Advice = "the kernel calls no program that it has preempted on that CPU: events among them were not seen"
 	}
 	findings := check{Name: "findings lost", Verdict: verdictOK, Detail: "none"}
 	shed, refused := total(m["tocsin_sensor_spool_shed_total"]), total(m["tocsin_sensor_findings_not_taken_total"])
@@ -119,7 +118,19 @@ func losses(m map[string]*dto.MetricFamily) []check {
 	if waiting := total(m["tocsin_sensor_spool_findings"]); waiting > 0 {
 		findings.Detail += fmt.Sprintf("; %.0f wait on disk for NATS", waiting)
 	}
-	return []check{events, packets, findings}
+	return []check{events, packets, calls, findings}
+}
+
+// counted lists what a metric with one label counts.
+func counted(f *dto.MetricFamily) string {
+	var out []string
+	for _, x := range f.GetMetric() {
+		if n := value(x); n > 0 {
+			out = append(out, fmt.Sprintf("%.0f (%s)", n, x.GetLabel()[0].GetValue()))
+		}
+	}
+	slices.Sort(out)
+	return strings.Join(out, ", ")
 }
 
 func total(f *dto.MetricFamily) (sum float64) {
