@@ -13,7 +13,7 @@ import (
 // that, too: with a goroutine a consumer, two timers set a message, and a gap. While its goroutine that has just asked for more is held up, by a busy
 // machine, until all of that has come, it does not ask again, and nothing comes before a heartbeat is missed, ten seconds later.
 //
-// Whoever reads the channel gives what it gets to take, and calls tend every tendEvery.
+// Whoever reads the channel gives what it gets to take, and calls tend every memberBeat.
 type pull struct {
 	nc      *nats.Conn
 	subject string // of requests
@@ -31,7 +31,6 @@ type pull struct {
 }
 
 const (
-	tendEvery = memberBeat
 	// A request stands for pullExpiry; while it does, the server says every pullHeartbeat that it has not forgotten it. One of which nothing
 	// is heard for pullSilence tends, more than two heartbeats, is asked anew: the server that had it is gone.
 	pullExpiry    = 10 * time.Second
