@@ -80,12 +80,12 @@ static __always_inline bool step_up(struct scratch *s)
 	if (!is_root) {
 		if ((u64)p->parent == s->mnt)
 			return false; /* the root of the namespace, or a file of no mount */
+		s->dentry = (u64)p->mountpoint;
 		if (TYPED_TASK) {
 			struct mount *top = top_mount(current_task());
 			if (p->parent == top && p->mountpoint == top->mnt.mnt_root)
 				return false; /* as the next step would say after another read */
 		}
-		s->dentry = (u64)p->mountpoint;
 		s->mnt = (u64)p->parent;
 		read_place(p, p->parent);
 		return true;
