@@ -61,7 +61,22 @@ func openPaths(dir string) {
 		check("chdir", unix.Chdir(long))
 	}
 	open("end", unix.O_RDWR|unix.O_CREAT)
-	check("chroot", unix.Chroot(filepath.Join(dir, "a")))
+	root := open("/", unix.O_RDONLY|unix.O_DIRECTORY)
+	container := filepath.Join(dir, "a")
+	check("chroot", unix.Chroot(container))
+	open("/a", unix.O_RDONLY)
+
+	check("chdir", unix.Fchdir(root))
+	check("chroot", unix.Chroot("."))
+	check("bind", unix.Mount(container, container, "", unix.MS_BIND, ""))
+	check("chdir", unix.Chdir(container))
+	if err := unix.PivotRoot(".", "."); err == nil {
+		check("unmount", unix.Unmount(".", unix.MNT_DETACH))
+	} else { // it cannot leave an initial file system
+		check("move", unix.Mount(".", "/", "", unix.MS_MOVE, ""))
+		check("chroot", unix.Chroot("."))
+	}
+	open("/", unix.O_RDONLY|unix.O_DIRECTORY)
 	open("/a", unix.O_RDONLY)
 }
 
@@ -83,7 +98,7 @@ func pathsOpened(dir string) (out []string) {
 	}
 	bound := filepath.Join(dir, "bound", "a")
 	return append(out, filepath.Join(deep, "deep"), filepath.Join(dir, "deleted"), filepath.Join(dir, "deleted"), "memfd:watched", dir, "/",
-		bound, bound, filepath.Join(dir, "exactly8", "new"), "…", filepath.Join(dir, "a", "a"))
+		bound, bound, filepath.Join(dir, "exactly8", "new"), "…", "/", filepath.Join(dir, "a", "a"), "/", "/a")
 }
 
 func init() {
