@@ -8,7 +8,6 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
@@ -182,7 +181,7 @@ func (l *loader) load(a attachment, to string) (*ebpf.Program, error) {
 	case CgroupSKB:
 		prog.Type, prog.AttachType, prog.AttachTo = ebpf.CGroupSKB, cgroupDirections[to], ""
 	}
-	if f := new(btf.Func); l.features.find(cast, &f) != nil {
+	if l.features.function(cast) == nil {
 		removeCasts(prog.Instructions)
 	}
 	spec := &ebpf.CollectionSpec{

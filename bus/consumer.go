@@ -120,7 +120,7 @@ func (f *Findings) take(out []*FindingMessage, m *nats.Msg) []*FindingMessage {
 	f.bus.log.Error("a finding can't be decoded: it goes to the dead letters", "subject", m.Subject, "error", err)
 	id, given := "", 1
 	if meta, err := m.Metadata(); err == nil {
-		id, given = fmt.Sprintf("%s.%d", meta.Stream, meta.Sequence.Stream), int(meta.NumDelivered)
+		id, given = deadID(meta.Stream, meta.Sequence.Stream), int(meta.NumDelivered)
 	}
 	if f.bus.bury(id, "findings", m.Data, given, fmt.Errorf("decode finding: %w", err)) == nil {
 		_ = m.Ack()

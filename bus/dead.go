@@ -21,10 +21,13 @@ const (
 func (b *Bus) buryMessage(m jetstream.Msg, output string, cause error) error {
 	id := ""
 	if meta, err := m.Metadata(); err == nil {
-		id = fmt.Sprintf("%s.%d", meta.Stream, meta.Sequence.Stream)
+		id = deadID(meta.Stream, meta.Sequence.Stream)
 	}
 	return b.bury(id, output, m.Data(), attempts(m)+1, cause)
 }
+
+// deadID is the id of the dead letter that a message becomes: the same however often it is buried.
+func deadID(stream string, sequence uint64) string { return fmt.Sprintf("%s.%d", stream, sequence) }
 
 // Bury stores a notification that was never queued in the dead letters, with why.
 func (b *Bus) Bury(n QueuedNotification, cause error) error {

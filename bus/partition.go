@@ -183,7 +183,9 @@ func (f *Findings) read(own map[int]bool) error {
 			if err != nil {
 				errs = append(errs, fmt.Errorf("read partition %d of %s: %w", p, StreamFindings, err))
 			}
-			f.reading[p], changed = reading, true
+			if reading != nil { // even one that could not ask yet
+				f.reading[p], changed = reading, true
+			}
 		case !own[p] && reading != nil:
 			reading.stop() // what has come is still handled here
 			f.reading[p], changed = nil, true

@@ -83,3 +83,34 @@ func appendKubernetes(dst []byte, k *Kubernetes) []byte {
 	}
 	return append(o.buf, '}')
 }
+
+// What an event has of no container, pod or process.
+var (
+	noContainer Container
+	noPod       Kubernetes
+	noProcess   Process
+)
+
+// ContainerOf returns the event's container, or an empty one. It must not be changed; so with the next two.
+func ContainerOf(e *Event) *Container {
+	if e.Container == nil {
+		return &noContainer
+	}
+	return e.Container
+}
+
+// PodOf returns the event's pod, or an empty one.
+func PodOf(e *Event) *Kubernetes {
+	if e.Kubernetes == nil {
+		return &noPod
+	}
+	return e.Kubernetes
+}
+
+// ProcessOf returns the event's process, or an empty one.
+func ProcessOf(e *Event) *Process {
+	if e.Process == nil {
+		return &noProcess
+	}
+	return e.Process
+}

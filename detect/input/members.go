@@ -29,9 +29,11 @@ var members = [memberCount]struct {
 		}
 		return l.marshalled(e.Container)
 	}},
-	{"containerId", func(_ *Lazy, a *value.Arena, e *event.Event) *value.Value { return a.String(containerOf(e).ID) }},
-	{"containerImage", func(_ *Lazy, a *value.Arena, e *event.Event) *value.Value { return a.String(containerOf(e).Image) }},
-	{"containerName", func(_ *Lazy, a *value.Arena, e *event.Event) *value.Value { return a.String(containerOf(e).Name) }},
+	{"containerId", func(_ *Lazy, a *value.Arena, e *event.Event) *value.Value { return a.String(event.ContainerOf(e).ID) }},
+	{"containerImage", func(_ *Lazy, a *value.Arena, e *event.Event) *value.Value {
+		return a.String(event.ContainerOf(e).Image)
+	}},
+	{"containerName", func(_ *Lazy, a *value.Arena, e *event.Event) *value.Value { return a.String(event.ContainerOf(e).Name) }},
 	{"contextFlags", func(l *Lazy, _ *value.Arena, e *event.Event) *value.Value {
 		return l.object(startedKey, value.Truth(e.Origin() == event.OriginContainer))
 	}},
@@ -46,11 +48,7 @@ var members = [memberCount]struct {
 	{"eventId", func(_ *Lazy, a *value.Arena, e *event.Event) *value.Value { return a.String(strconv.Itoa(int(e.ID))) }},
 	{"eventName", func(_ *Lazy, a *value.Arena, e *event.Event) *value.Value { return a.String(e.Def.Name) }},
 	{"executable", func(l *Lazy, a *value.Arena, e *event.Event) *value.Value {
-		path := ""
-		if e.Process != nil {
-			path = e.Process.Executable
-		}
-		return l.object(pathKey, a.String(path))
+		return l.object(pathKey, a.String(event.ProcessOf(e).Executable))
 	}},
 	{"hostName", func(_ *Lazy, a *value.Arena, e *event.Event) *value.Value { return a.String(e.HostName()) }},
 	{"hostParentProcessId", func(_ *Lazy, a *value.Arena, e *event.Event) *value.Value { return a.Uint(uint64(e.HostPPID)) }},
@@ -69,9 +67,11 @@ var members = [memberCount]struct {
 	{"parentProcessId", func(_ *Lazy, a *value.Arena, e *event.Event) *value.Value { return a.Uint(uint64(e.PPID)) }},
 	{"parentStartTime", func(_ *Lazy, a *value.Arena, e *event.Event) *value.Value { return a.Uint(e.ParentStart) }},
 	{"pidNamespace", func(_ *Lazy, a *value.Arena, e *event.Event) *value.Value { return a.Uint(uint64(e.PidNS)) }},
-	{"podName", func(_ *Lazy, a *value.Arena, e *event.Event) *value.Value { return a.String(podOf(e).PodName) }},
-	{"podNamespace", func(_ *Lazy, a *value.Arena, e *event.Event) *value.Value { return a.String(podOf(e).PodNamespace) }},
-	{"podUID", func(_ *Lazy, a *value.Arena, e *event.Event) *value.Value { return a.String(podOf(e).PodUID) }},
+	{"podName", func(_ *Lazy, a *value.Arena, e *event.Event) *value.Value { return a.String(event.PodOf(e).PodName) }},
+	{"podNamespace", func(_ *Lazy, a *value.Arena, e *event.Event) *value.Value {
+		return a.String(event.PodOf(e).PodNamespace)
+	}},
+	{"podUID", func(_ *Lazy, a *value.Arena, e *event.Event) *value.Value { return a.String(event.PodOf(e).PodUID) }},
 	{"process", func(l *Lazy, _ *value.Arena, e *event.Event) *value.Value { return l.process(e.Process) }},
 	{"processId", func(_ *Lazy, a *value.Arena, e *event.Event) *value.Value { return a.Uint(uint64(e.PID)) }},
 	{"processName", func(_ *Lazy, a *value.Arena, e *event.Event) *value.Value { return a.String(e.CommString()) }},
@@ -85,25 +85,6 @@ var members = [memberCount]struct {
 	{"threadStartTime", func(_ *Lazy, a *value.Arena, e *event.Event) *value.Value { return a.Uint(e.ThreadStart) }},
 	{"timestamp", func(_ *Lazy, a *value.Arena, e *event.Event) *value.Value { return a.Uint(e.Timestamp) }},
 	{"userId", func(_ *Lazy, a *value.Arena, e *event.Event) *value.Value { return a.Uint(uint64(e.UID)) }},
-}
-
-var (
-	noContainer event.Container
-	noPod       event.Kubernetes
-)
-
-func containerOf(e *event.Event) *event.Container {
-	if e.Container == nil {
-		return &noContainer
-	}
-	return e.Container
-}
-
-func podOf(e *event.Event) *event.Kubernetes {
-	if e.Kubernetes == nil {
-		return &noPod
-	}
-	return e.Kubernetes
 }
 
 var (

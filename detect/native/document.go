@@ -161,7 +161,7 @@ func (s *specialiser) list(t Term) list {
 		return list{kind: other, element: ancestorElement, each: func(sc *Scratch, ev *event.Event, t test) bool {
 			old := sc.ancestor
 			defer func() { sc.ancestor = old }()
-			for _, sc.ancestor = range processOf(ev).Ancestors {
+			for _, sc.ancestor = range event.ProcessOf(ev).Ancestors {
 				if t(sc, ev) {
 					return true
 				}

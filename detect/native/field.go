@@ -131,33 +131,35 @@ var headerFields = map[string]field{
 	"processName":           textField(func(e *event.Event) string { return e.CommString() }),
 	"hostName":              textField(func(e *event.Event) string { return e.HostName() }),
 	"syscall":               textField(func(e *event.Event) string { return event.SyscallName(e.Syscall) }),
-	"containerId":           textField(func(e *event.Event) string { return containerOf(e).ID }),
-	"containerImage":        textField(func(e *event.Event) string { return containerOf(e).Image }),
-	"containerName":         textField(func(e *event.Event) string { return containerOf(e).Name }),
-	"podName":               textField(func(e *event.Event) string { return podOf(e).PodName }),
-	"podNamespace":          textField(func(e *event.Event) string { return podOf(e).PodNamespace }),
-	"podUID":                textField(func(e *event.Event) string { return podOf(e).PodUID }),
-	"executable.path":       textField(func(e *event.Event) string { return processOf(e).Executable }),
+	"containerId":           textField(func(e *event.Event) string { return event.ContainerOf(e).ID }),
+	"containerImage":        textField(func(e *event.Event) string { return event.ContainerOf(e).Image }),
+	"containerName":         textField(func(e *event.Event) string { return event.ContainerOf(e).Name }),
+	"podName":               textField(func(e *event.Event) string { return event.PodOf(e).PodName }),
+	"podNamespace":          textField(func(e *event.Event) string { return event.PodOf(e).PodNamespace }),
+	"podUID":                textField(func(e *event.Event) string { return event.PodOf(e).PodUID }),
+	"executable.path":       textField(func(e *event.Event) string { return event.ProcessOf(e).Executable }),
 	"container.id": {kind: text, text: func(_ *Scratch, e *event.Event) (string, bool) {
-		return containerOf(e).ID, e.Container != nil
+		return event.ContainerOf(e).ID, e.Container != nil
 	}},
-	"container.name":          optional(func(e *event.Event) string { return containerOf(e).Name }),
-	"container.image":         optional(func(e *event.Event) string { return containerOf(e).Image }),
-	"container.imageDigest":   optional(func(e *event.Event) string { return containerOf(e).ImageDigest }),
-	"container.runtime":       optional(func(e *event.Event) string { return containerOf(e).Runtime }),
-	"kubernetes.podName":      optional(func(e *event.Event) string { return podOf(e).PodName }),
-	"kubernetes.podNamespace": optional(func(e *event.Event) string { return podOf(e).PodNamespace }),
-	"kubernetes.podUID":       optional(func(e *event.Event) string { return podOf(e).PodUID }),
-	"process.executable":      optional(func(e *event.Event) string { return processOf(e).Executable }),
-	"process.cwd":             optional(func(e *event.Event) string { return processOf(e).Cwd }),
-	"process.user":            optional(func(e *event.Event) string { return processOf(e).User }),
+	"container.name":          optional(func(e *event.Event) string { return event.ContainerOf(e).Name }),
+	"container.image":         optional(func(e *event.Event) string { return event.ContainerOf(e).Image }),
+	"container.imageDigest":   optional(func(e *event.Event) string { return event.ContainerOf(e).ImageDigest }),
+	"container.runtime":       optional(func(e *event.Event) string { return event.ContainerOf(e).Runtime }),
+	"kubernetes.podName":      optional(func(e *event.Event) string { return event.PodOf(e).PodName }),
+	"kubernetes.podNamespace": optional(func(e *event.Event) string { return event.PodOf(e).PodNamespace }),
+	"kubernetes.podUID":       optional(func(e *event.Event) string { return event.PodOf(e).PodUID }),
+	"process.executable":      optional(func(e *event.Event) string { return event.ProcessOf(e).Executable }),
+	"process.cwd":             optional(func(e *event.Event) string { return event.ProcessOf(e).Cwd }),
+	"process.user":            optional(func(e *event.Event) string { return event.ProcessOf(e).User }),
 	"process.comm": {kind: text, text: func(_ *Scratch, e *event.Event) (string, bool) {
-		return processOf(e).Comm, e.Process != nil
+		return event.ProcessOf(e).Comm, e.Process != nil
 	}},
-	"process.uid":  {kind: number, num: func(_ *Scratch, e *event.Event) (int64, bool) { return int64(processOf(e).UID), e.Process != nil }},
-	"process.euid": {kind: number, num: func(_ *Scratch, e *event.Event) (int64, bool) { return int64(processOf(e).EUID), e.Process != nil }},
+	"process.uid": {kind: number, num: func(_ *Scratch, e *event.Event) (int64, bool) { return int64(event.ProcessOf(e).UID), e.Process != nil }},
+	"process.euid": {kind: number, num: func(_ *Scratch, e *event.Event) (int64, bool) {
+		return int64(event.ProcessOf(e).EUID), e.Process != nil
+	}},
 	"process.args": {kind: texts, texts: func(s *Scratch, e *event.Event) bool {
-		a := processOf(e).Args
+		a := event.ProcessOf(e).Args
 		s.list = append(s.list, a...)
 		return len(a) > 0
 	}},
@@ -187,33 +189,6 @@ func ancestorElement(path []string) field {
 		return scratchNumber(func(s *Scratch) uint64 { return s.ancestor.StartTime })
 	}
 	return unknownField
-}
-
-var (
-	noContainer event.Container
-	noPod       event.Kubernetes
-	noProcess   event.Process
-)
-
-func containerOf(e *event.Event) *event.Container {
-	if e.Container == nil {
-		return &noContainer
-	}
-	return e.Container
-}
-
-func podOf(e *event.Event) *event.Kubernetes {
-	if e.Kubernetes == nil {
-		return &noPod
-	}
-	return e.Kubernetes
-}
-
-func processOf(e *event.Event) *event.Process {
-	if e.Process == nil {
-		return &noProcess
-	}
-	return e.Process
 }
 
 // resolve finds the term in events of the definition, before its functions.
@@ -247,7 +222,7 @@ func resolve(t Term, def *event.Def, origin event.Origin, addressText bool) fiel
 		}
 		if t.Path[2] == "[]" {
 			return field{kind: texts, texts: func(s *Scratch, e *event.Event) bool {
-				for _, a := range processOf(e).Ancestors {
+				for _, a := range event.ProcessOf(e).Ancestors {
 					if v, ok := get(a); ok {
 						s.list = append(s.list, v)
 					}
@@ -257,7 +232,7 @@ func resolve(t Term, def *event.Def, origin event.Origin, addressText bool) fiel
 		}
 		if n, ok := index(t.Path[2]); ok {
 			return field{kind: text, text: func(_ *Scratch, e *event.Event) (string, bool) {
-				if a := processOf(e).Ancestors; n < len(a) {
+				if a := event.ProcessOf(e).Ancestors; n < len(a) {
 					return get(a[n])
 				}
 				return "", false
