@@ -68,6 +68,16 @@ func TestLoss(t *testing.T) {
 		})
 	}()
 	flooder := startTrigger(t, "flood", flooded+",20000")
+	// More processes of the same control group use up its share, and time gives it no new one.
+	for range 6 {
+		startTrigger(t, "flood", flooded+",300")
+	}
+	spent := emitted(t, s)
+	time.Sleep(200 * time.Millisecond)
+	startTrigger(t, "flood", flooded+",300")
+	if now := emitted(t, s); now != spent {
+		t.Errorf("%d events more of a control group that had used up its share of a ring that nobody reads", now-spent)
+	}
 	startTrigger(t, "open in cgroup", cgroup+","+quiet)
 	standstill.Unlock()
 	time.Sleep(50 * time.Millisecond) // longer than the reader's interval
@@ -95,6 +105,9 @@ func TestLoss(t *testing.T) {
 	if opens.Attempted != opens.Emitted+opens.Lost() {
 		t.Errorf("attempted %d, emitted %d, lost %d", opens.Attempted, opens.Emitted, opens.Lost())
 	}
+	if opens.LostRing != 0 {
+		t.Errorf("%d found the ring full", opens.LostRing)
+	}
 	if opens.LostBudget == 0 {
 		t.Error("the flood was not limited: " + fmt.Sprintf("%+v", opens))
 	}
@@ -104,4 +117,13 @@ func TestLoss(t *testing.T) {
 	if heard != 10 {
 		t.Errorf("%d of 10 events of the quiet control group were heard", heard)
 	}
+}
+
+func emitted(t *testing.T, s *Sensor) uint64 {
+	t.Helper()
+	st, err := s.Stats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st.Events["security_file_open"].Emitted
 }
