@@ -78,6 +78,15 @@ func openPaths(dir string) {
 	}
 	open("/", unix.O_RDONLY|unix.O_DIRECTORY)
 	open("/a", unix.O_RDONLY)
+
+	// What was the topmost mount is below another one.
+	check("mkdir", unix.Mkdir("/b", 0o700))
+	check("bind", unix.Mount("/b", "/b", "", unix.MS_BIND, ""))
+	check("chdir", unix.Chdir("/b"))
+	check("mkdir", unix.Mkdir("old", 0o700))
+	check("pivot", unix.PivotRoot(".", "old"))
+	open("/old/a", unix.O_RDONLY)
+	open("/new", unix.O_RDWR|unix.O_CREAT)
 }
 
 func pathNames() []string {
@@ -98,7 +107,7 @@ func pathsOpened(dir string) (out []string) {
 	}
 	bound := filepath.Join(dir, "bound", "a")
 	return append(out, filepath.Join(deep, "deep"), filepath.Join(dir, "deleted"), filepath.Join(dir, "deleted"), "memfd:watched", dir, "/",
-		bound, bound, filepath.Join(dir, "exactly8", "new"), "…", "/", filepath.Join(dir, "a", "a"), "/", "/a")
+		bound, bound, filepath.Join(dir, "exactly8", "new"), "…", "/", filepath.Join(dir, "a", "a"), "/", "/a", "/old/a", "/new")
 }
 
 func init() {

@@ -67,6 +67,27 @@ static __always_inline struct mount *top_mount(struct task_struct *task)
 	return task->nsproxy->mnt_ns->root;
 }
 
+/* To be asked before places are read: what changes after it makes what is kept of them untrue. */
+static __always_inline void expect_top(struct scratch *s, struct task_struct *task)
+{
+	struct mnt_namespace *ns = task->nsproxy->mnt_ns;
+	s->top.mnt_ns = (u64)ns;
+	s->top.seq = ns->seq;
+	s->top.event = ns->event;
+	s->top.mnt = 0;
+}
+
+/* Whether a typed mount is one that nothing of a path is above: false when that is not known. */
+static __always_inline bool is_top(struct scratch *s, struct task_struct *task, struct vfsmount *mnt)
+{
+	struct mnt_namespace *ns = task->nsproxy->mnt_ns;
+	if (CAN_CAST) {
+		struct mount *m = CAST(struct mount, (void *)mnt - OFFSET(struct mount, mnt)), *top = ns->root;
+		return m == top || (m->mnt_parent == top && m->mnt_mountpoint == top->mnt.mnt_root);
+	}
+	return s->top.mnt == (u64)mnt && s->top.mnt_ns == (u64)ns && s->top.event == ns->event && s->top.seq == ns->seq;
+}
+
 /*
  * Prepends one component of the path, or steps from the root of a mount to where it is mounted. Returns false at the end.
  * The state is in s: in registers, the verifier would tell apart every way to reach the next step.
@@ -83,8 +104,11 @@ static __always_inline bool step_up(struct scratch *s)
 		s->dentry = (u64)p->mountpoint;
 		if (TYPED_TASK) {
 			struct mount *top = top_mount(current_task());
-			if (p->parent == top && p->mountpoint == top->mnt.mnt_root)
+			if (p->parent == top && p->mountpoint == top->mnt.mnt_root) {
+				if (!CAN_CAST)
+					s->top.mnt = s->mnt + OFFSET(struct mount, mnt);
 				return false; /* as the next step would say after another read */
+			}
 		}
 		s->mnt = (u64)p->parent;
 		read_place(p, p->parent);
@@ -114,6 +138,8 @@ __noinline int build_path(u32 slot)
 	int i;
 	if (!s)
 		return 0;
+	if (TYPED_TASK && !CAN_CAST)
+		expect_top(s, current_task());
 	s->mnt -= OFFSET(struct mount, mnt);
 	read_place(&s->place, (struct mount *)s->mnt);
 	for (i = 0; i < MAX_COMPONENTS; i++)
@@ -231,7 +257,7 @@ static __always_inline void put_typed_path(struct rec *r, u32 arg, struct dentry
 {
 	struct scratch *s = r->s;
 	s->path_at = PATH_MAX;
-	if (climb_typed(s, dentry, mnt) && TYPED_TASK && mnt == &top_mount(r->task)->mnt && *(volatile u32 *)&s->path_at < PATH_MAX)
+	if (climb_typed(s, dentry, mnt) && TYPED_TASK && is_top(s, r->task, mnt) && *(volatile u32 *)&s->path_at < PATH_MAX)
 		s->path_len = PATH_MAX - *(volatile u32 *)&s->path_at;
 	else
 		build_path(r->slot);

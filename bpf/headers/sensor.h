@@ -50,6 +50,12 @@ struct place {
 	struct dentry *mountpoint, *root;
 };
 
+/* A mount on the root of the topmost one: nothing of a path is above it. True as long as its namespace's mounts do not change. */
+struct top {
+	u64 mnt_ns, seq, event; /* the namespace, which of those that were at this address, and its last change */
+	u64 mnt;
+};
+
 struct scratch {
 	u32 owners; /* 1: taken */
 	u32 pos; /* end of the record so far */
@@ -62,6 +68,7 @@ struct scratch {
 	u32 always; /* wanted for enrichment, whatever the filter says */
 	u64 dentry, mnt; /* what build_path is to look at: a global function takes no kernel pointers */
 	struct place place; /* of mnt */
+	struct top top; /* the last that was met */
 	u32 filter; /* 0: everything is wanted */
 	u32 next_field; /* of the filter, to be judged */
 	u64 left; /* clauses that nothing has contradicted so far */

@@ -108,6 +108,7 @@ struct mount;
 struct mnt_namespace {
 	struct ns_common ns;
 	struct mount *root;
+	u64 seq, event; /* until 6.17 */
 };
 struct ipc_namespace {
 	struct ns_common ns;
