@@ -79,6 +79,8 @@ type textKey struct {
 // needles is struct needles of filter.h.
 type needles struct {
 	First, Last uint64
+	Least       uint64 // length of the shortest
+	Heads       uint64 // bits of as many first bytes of each
 	Bytes       [256]uint64
 	Grants      [64]uint64
 }
@@ -478,8 +480,12 @@ func needlesOf(tests []filterTest) *needles {
 		list[best].text = list[best].text[:common]
 		list = uniteNeedles(slices.Delete(list, best-1, best))
 	}
-	out, at := &needles{}, 0
+	out, at := &needles{Least: needleBits}, 0
 	for _, n := range list {
+		out.Least = min(out.Least, uint64(len(n.text)))
+	}
+	for _, n := range list {
+		out.Heads |= (1<<out.Least - 1) << at
 		out.First |= 1 << at
 		for i := range len(n.text) {
 			out.Bytes[n.text[i]] |= 1 << (at + i)

@@ -27,6 +27,12 @@ func init() {
 			check("open "+path, err)
 			unix.Close(fd)
 		}
+	}}, trigger{name: "open missing", child: func(arg string) {
+		for _, path := range strings.Split(arg, ",") {
+			if fd, err := unix.Openat(unix.AT_FDCWD, path, unix.O_RDONLY, 0); err == nil {
+				unix.Close(fd)
+			}
+		}
 	}}, trigger{name: "connect many", child: func(arg string) {
 		for _, addr := range strings.Split(arg, ",") {
 			network, addr, _ := strings.Cut(addr, ":")
@@ -259,6 +265,74 @@ func TestSelectEverything(t *testing.T) {
 	}
 }
 
+// The kernel finds texts where they are, and only there.
+func TestSearch(t *testing.T) {
+	r := startRecorder(t, Options{})
+	rnd := rand.New(rand.NewPCG(3, 4))
+	text := func(n int) string {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = "/abc."[rnd.IntN(5)]
+		}
+		return string(b)
+	}
+	const prefix = "/no-such-"
+	for range 20 {
+		shortest := 1 + rnd.IntN(6)
+		var needles []string
+		for range 1 + rnd.IntN(6) {
+			needles = append(needles, text(shortest+rnd.IntN(4)))
+		}
+		var paths, want []string
+		for range 60 {
+			p := prefix + text(1+rnd.IntN(60))
+			paths = append(paths, p)
+			if slices.ContainsFunc(needles, func(n string) bool { return strings.Contains(p, n) }) {
+				want = append(want, p)
+			}
+		}
+		cond := event.Cond{Field: "pathname", Op: event.OpContains, Strs: needles}
+		if err := r.Select([]event.Selection{{Event: "openat", Clauses: []event.Clause{{Conds: []event.Cond{cond}}}}}); err != nil {
+			t.Fatal(err)
+		}
+		pid := startTrigger(t, "open missing", strings.Join(paths, ","))
+		r.find(func(e *event.Event) bool {
+			return int(e.HostPID) == pid && e.Name() == "sched_process_exit" && e.Uint(e.Arg("process_group_exit")) == 1
+		})
+		var got []string
+		r.mu.Lock()
+		for _, e := range r.events {
+			if p, _ := argText(e, "pathname"); e.Name() == "openat" && int(e.HostPID) == pid && strings.HasPrefix(p, prefix) {
+				got = append(got, p)
+			}
+		}
+		r.mu.Unlock()
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: got %d %q, want %d %q", needles, len(got), got, len(want), want)
+		}
+	}
+}
+
+// mayHaveNeedle is may_have_needle of filter.h.
+func mayHaveNeedle(n *needles, s string) bool {
+	start, at, part := 0, int(n.Least)-1, n.Heads
+	for range 128 {
+		if at >= len(s) {
+			return false
+		}
+		if part &= n.Bytes[s[at]]; part == 0 {
+			start, at, part = at+1, at+int(n.Least), n.Heads
+			continue
+		}
+		if at == start {
+			return true
+		}
+		at--
+		part = part &^ n.First >> 1
+	}
+	return true
+}
+
 // What needles grant is never less than what contains the text, and the same where all of it has room.
 func TestNeedles(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
@@ -269,7 +343,7 @@ func TestNeedles(t *testing.T) {
 		}
 		return string(b)
 	}
-	exact, cut, dropped := 0, 0, 0
+	exact, cut, dropped, searched, skipped := 0, 0, 0, 0, 0
 	for range 2000 {
 		var tests []filterTest
 		bytes := 0
@@ -290,9 +364,14 @@ func TestNeedles(t *testing.T) {
 		for range 50 {
 			s := text(60)
 			var state, found, granted, want uint64
-			for i := range len(s) { // as match_needles does
-				state = (state<<1 | n.First) & n.Bytes[s[i]]
-				found |= state
+			if mayHaveNeedle(n, s) {
+				searched++
+				for i := range len(s) { // as match_needles does
+					state = (state<<1 | n.First) & n.Bytes[s[i]]
+					found |= state
+				}
+			} else {
+				skipped++
 			}
 			for i := range n.Grants {
 				if found&n.Last&(1<<i) != 0 {
@@ -314,7 +393,7 @@ func TestNeedles(t *testing.T) {
 			cut++
 		}
 	}
-	if exact == 0 || cut == 0 {
-		t.Errorf("%d exact, %d cut, %d dropped", exact, cut, dropped)
+	if exact == 0 || cut == 0 || searched == 0 || skipped == 0 {
+		t.Errorf("%d exact, %d cut, %d dropped; %d searched, %d skipped", exact, cut, dropped, searched, skipped)
 	}
 }

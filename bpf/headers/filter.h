@@ -100,6 +100,8 @@ struct {
  */
 struct needles {
 	u64 first, last; /* bits of their first and last bytes */
+	u64 least; /* length of the shortest */
+	u64 heads; /* bits of as many first bytes of each */
 	u64 bytes[256]; /* bits of the places that hold this byte */
 	u64 grants[64]; /* clauses, by the bit of the last byte */
 };
@@ -181,6 +183,37 @@ __noinline int match_text(u32 slot, u32 table, u64 pos, u64 len, u32 test)
 	return 0;
 }
 
+#define LOOKS_MAX 128 /* a text that takes more is searched byte by byte */
+
+/*
+ * Whether one of the texts may begin somewhere (backward search: Navarro and Raffinot, 1998). A window as long as the shortest is
+ * read from its end, for as long as what was read is a part of how one begins. Where it no longer is, none begins before that
+ * byte: most bytes are not looked at.
+ */
+static __always_inline bool may_have_needle(const struct needles *t, const u8 *text, u64 len)
+{
+	u64 start = 0, at = t->least - 1, part = t->heads;
+	if (at >= len)
+		return false;
+	for (u32 i = 0; i < LOOKS_MAX; i++) {
+		BOUND(at, 255);
+		part &= t->bytes[text[at]];
+		if (!part) {
+			start = at + 1;
+			at += t->least;
+			part = t->heads;
+			if (at >= len)
+				return false;
+		} else {
+			if (at == start)
+				return true;
+			at--;
+			part = (part & ~t->first) >> 1;
+		}
+	}
+	return true;
+}
+
 #define FIND(byte)                                                     \
 	do {                                                           \
 		so_far = (so_far << 1 | first) & t->bytes[(u8)(byte)]; \
@@ -200,6 +233,8 @@ __noinline int match_needles(u32 slot, u32 table, u64 pos, u64 len)
 	}
 	BOUND(pos, 16383);
 	u8 *text = s->rec + pos;
+	if (!may_have_needle(t, text, len))
+		return 0;
 	u64 so_far = 0, found = 0, first = t->first, i = 0;
 	for (; i < HAYSTACK_MAX && i + 4 <= len; i += 4) { /* four at a time: this loop is what searching costs */
 		asm volatile("" : "+r"(i)); /* else the compiler counts from -4, of which Linux 7 makes a place before the text */
