@@ -245,7 +245,8 @@ type contains struct {
 
 	class  [256]uint8 // of bytes; 0 is every byte that no pattern has
 	width  int
-	states []int32 // next state, by state × width + class
+	states []int32  // next state, by state × width + class
+	narrow []uint16 // the same in half the memory, where there are not too many
 	out    [][]int32
 }
 
@@ -325,7 +326,16 @@ func (c *contains) finish() {
 			}
 		}
 	}
-	c.states, c.byText = slices.Clone(c.states), nil // what growing has left unused weighs as much again
+	c.byText = nil
+	if len(c.out) > 1<<16 {
+		c.states = slices.Clone(c.states) // what growing has left unused weighs as much again
+		return
+	}
+	c.narrow = make([]uint16, len(c.states))
+	for i, s := range c.states {
+		c.narrow[i] = uint16(s)
+	}
+	c.states = nil
 }
 
 func (c *contains) find(v string, dst []int32) []int32 {
@@ -340,9 +350,16 @@ func (c *contains) find(v string, dst []int32) []int32 {
 		}
 		return dst
 	}
+	if c.narrow != nil {
+		return findIn(c, c.narrow, v, dst)
+	}
+	return findIn(c, c.states, v, dst)
+}
+
+func findIn[S uint16 | int32](c *contains, states []S, v string, dst []int32) []int32 {
 	at := 0
 	for i := range len(v) {
-		at = int(c.states[at*c.width+int(c.class[v[i]])])
+		at = int(states[at*c.width+int(c.class[v[i]])])
 		if c.out[at] != nil {
 			dst = append(dst, c.out[at]...)
 		}

@@ -48,6 +48,37 @@ func TestTextIndex(t *testing.T) {
 	}
 }
 
+// An automaton of more states than 16 bits can number finds what a small one does.
+func TestManySubstrings(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	word := func(n int) string {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = "abc"[r.IntN(3)]
+		}
+		return string(b)
+	}
+	for _, n := range []int{100, 9000} {
+		c := &contains{}
+		var patterns []string
+		for i := range n {
+			patterns = append(patterns, word(16))
+			c.add(patterns[i], int32(i))
+		}
+		c.finish()
+		if wide := len(c.out) > 1<<16; wide != (c.narrow == nil) || wide != (n == 9000) {
+			t.Fatalf("%d patterns: %d states, narrow %t", n, len(c.out), c.narrow != nil)
+		}
+		for range 200 {
+			i := r.IntN(n)
+			got := c.find(word(20)+patterns[i]+word(20), nil)
+			if !slices.ContainsFunc(got, func(id int32) bool { return patterns[id] == patterns[i] }) {
+				t.Fatalf("%d patterns: %q was not found", n, patterns[i])
+			}
+		}
+	}
+}
+
 func pickOp(r *rand.Rand) Op { return []Op{Equal, Prefix, Suffix, Contains}[r.IntN(4)] }
 
 func TestSubstring(t *testing.T) {
