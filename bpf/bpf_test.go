@@ -410,7 +410,7 @@ func startRecorder(t testing.TB, o Options) *recorder {
 
 // find waits for an event that match accepts.
 func (r *recorder) find(match func(*event.Event) bool) *event.Event {
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		r.mu.Lock()
 		for _, e := range r.events {
 			if match(e) {

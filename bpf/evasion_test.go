@@ -393,7 +393,7 @@ func runTally(t *testing.T, r *recorder, ev evasion, h *Hook) bool {
 		t.Fatal(err)
 	}
 	var got map[string]int
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		got = map[string]int{}
 		r.mu.Lock()
 		for _, e := range r.events {

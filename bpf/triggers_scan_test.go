@@ -124,7 +124,7 @@ func (tr *trigger) again(t *testing.T, r *recorder, arg string, is func(*event.E
 	tr.undo()
 	time.Sleep(5 * scanEvery)
 	startTrigger(t, tr.name, arg)
-	for deadline := time.Now().Add(10 * time.Second); count() != before+1; time.Sleep(scanEvery) {
+	for deadline := time.Now().Add(30 * time.Second); count() != before+1; time.Sleep(scanEvery) {
 		if time.Now().After(deadline) {
 			t.Fatalf("undone and done again it was told %d times more", count()-before)
 		}

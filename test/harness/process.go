@@ -107,7 +107,7 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
-// Stop asks the program to end and returns its exit code; the test fails if it takes longer
+// Stop asks the program to end and returns its exit code; the test fails if it takes much longer
 // than limit.
 func (p *Process) Stop(limit time.Duration) int {
 	p.t.Helper()
@@ -121,16 +121,17 @@ func (p *Process) Signal(s os.Signal) {
 }
 
 // Wait waits for the program's end and returns its exit code; the test fails if that takes
-// longer than limit.
+// much longer than limit.
 func (p *Process) Wait(limit time.Duration) int {
 	p.t.Helper()
+	limit *= patience * Slow()
 	select {
 	case <-p.done:
 		return p.cmd.ProcessState.ExitCode()
-	case <-time.After(limit * Slow()):
+	case <-time.After(limit):
 		p.Signal(syscall.SIGQUIT) // its goroutines belong into the log
 		time.Sleep(time.Second)
-		p.t.Fatalf("%s did not end within %v", p.name, limit*Slow())
+		p.t.Fatalf("%s did not end within %v", p.name, limit)
 		return -1
 	}
 }
