@@ -80,21 +80,20 @@ func TestLoss(t *testing.T) {
 	}
 	startTrigger(t, "open in cgroup", cgroup+","+quiet)
 	standstill.Unlock()
-	time.Sleep(50 * time.Millisecond) // longer than the reader's interval
-	for n := -1; ; time.Sleep(20 * time.Millisecond) {
+	if err := s.Select(nil); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		standstill.Lock()
-		now := heard + int(got["security_file_open"])
+		read := got["security_file_open"]
 		standstill.Unlock()
-		if now == n {
+		if read == emitted(t, s) {
 			break
 		}
-		n = now
 	}
-	selectNothing := s.Select(nil)
-	time.Sleep(50 * time.Millisecond)
 	cancel()
-	if err := <-done; err != nil || selectNothing != nil {
-		t.Fatal(err, selectNothing)
+	if err := <-done; err != nil {
+		t.Fatal(err)
 	}
 	st, err := s.Stats()
 	if err != nil {
