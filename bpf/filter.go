@@ -61,6 +61,8 @@ type filterField struct {
 	Table                 uint32
 	A, B                  uint64
 	Grants, Constrains    uint64
+	Some                  [4]uint64
+	Mask, _               uint32
 }
 
 // filterValue is struct filter of filter.h.
@@ -354,11 +356,13 @@ func (f *filter) add(tests []filterTest, laid *needles, newTable func() uint32) 
 	switch field.Test {
 	case testText, testSuffix, testSunPath:
 		field.Table = newTable()
+		from := len(f.texts)
 		for _, t := range tests {
 			for _, s := range t.cond.Strs {
 				f.texts = append(f.texts, textOf(field.Table, field.Test, t.cond.Op, s, t.clause))
 			}
 		}
+		field.Mask, field.Some = someOf(f.texts[from:], field.Test)
 	case testAddress:
 		field.Table = newTable()
 		six := newTable() // follows
@@ -541,6 +545,28 @@ func textOf(table uint32, test uint8, op event.Op, s string, clause uint64) text
 		s = s[:textMax-1]
 	}
 	return textEntry{table, s, 8 * len(s), clause}
+}
+
+// someOf returns what tells, of most texts, that none of the entries is theirs: see may_have_text of filter.h.
+func someOf(entries []textEntry, test uint8) (mask uint32, some [4]uint64) {
+	n := 4
+	for _, e := range entries {
+		n = min(n, len(e.data))
+	}
+	for _, e := range entries {
+		var word, m [4]byte
+		for i := range n {
+			at := i
+			if test == testSuffix { // entries are reversed
+				at = 3 - i
+			}
+			word[at], m[at] = e.data[i], 0xff
+		}
+		mask = binary.LittleEndian.Uint32(m[:])
+		bit := binary.LittleEndian.Uint32(word[:]) * 0x9e3779b1 >> 24
+		some[bit>>6] |= 1 << (bit & 63)
+	}
+	return mask, some
 }
 
 // accumulate unites entries of the same text, and makes each grant what its beginnings grant: a lookup finds only the longest.

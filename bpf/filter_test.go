@@ -266,7 +266,7 @@ func TestSelectEverything(t *testing.T) {
 }
 
 // The kernel finds texts where they are, and only there.
-func TestSearch(t *testing.T) {
+func TestTexts(t *testing.T) {
 	r := startRecorder(t, Options{})
 	rnd := rand.New(rand.NewPCG(3, 4))
 	text := func(n int) string {
@@ -276,22 +276,31 @@ func TestSearch(t *testing.T) {
 		}
 		return string(b)
 	}
-	const prefix = "/no-such-"
-	for range 20 {
-		shortest := 1 + rnd.IntN(6)
-		var needles []string
-		for range 1 + rnd.IntN(6) {
-			needles = append(needles, text(shortest+rnd.IntN(4)))
-		}
-		var paths, want []string
+	holds := map[event.Op]func(s, text string) bool{
+		event.OpEqual: func(s, text string) bool { return s == text }, event.OpPrefix: strings.HasPrefix,
+		event.OpSuffix: strings.HasSuffix, event.OpContains: strings.Contains,
+	}
+	for round := range 40 {
+		var paths []string
 		for range 60 {
-			p := prefix + text(1+rnd.IntN(60))
-			paths = append(paths, p)
-			if slices.ContainsFunc(needles, func(n string) bool { return strings.Contains(p, n) }) {
+			paths = append(paths, "/"+text(rnd.IntN([]int{4, 60}[rnd.IntN(2)])))
+		}
+		op := []event.Op{event.OpEqual, event.OpPrefix, event.OpSuffix, event.OpContains}[round%4]
+		cond := event.Cond{Field: "pathname", Op: op, Not: op != event.OpContains && rnd.IntN(3) == 0}
+		shortest := 1 + rnd.IntN(6)
+		for range 1 + rnd.IntN(6) {
+			p := paths[rnd.IntN(len(paths))]
+			k := min(len(p), shortest+rnd.IntN(4))
+			cond.Strs = append(cond.Strs, map[event.Op]string{
+				event.OpEqual: p, event.OpPrefix: p[:k], event.OpSuffix: p[len(p)-k:], event.OpContains: text(shortest + rnd.IntN(4)),
+			}[op])
+		}
+		var want []string
+		for _, p := range paths {
+			if slices.ContainsFunc(cond.Strs, func(s string) bool { return holds[op](p, s) }) != cond.Not {
 				want = append(want, p)
 			}
 		}
-		cond := event.Cond{Field: "pathname", Op: event.OpContains, Strs: needles}
 		if err := r.Select([]event.Selection{{Event: "openat", Clauses: []event.Clause{{Conds: []event.Cond{cond}}}}}); err != nil {
 			t.Fatal(err)
 		}
@@ -302,13 +311,13 @@ func TestSearch(t *testing.T) {
 		var got []string
 		r.mu.Lock()
 		for _, e := range r.events {
-			if p, _ := argText(e, "pathname"); e.Name() == "openat" && int(e.HostPID) == pid && strings.HasPrefix(p, prefix) {
+			if p, _ := argText(e, "pathname"); e.Name() == "openat" && int(e.HostPID) == pid && slices.Contains(paths, p) {
 				got = append(got, p)
 			}
 		}
 		r.mu.Unlock()
 		if !slices.Equal(got, want) {
-			t.Errorf("%q: got %d %q, want %d %q", needles, len(got), got, len(want), want)
+			t.Errorf("%+v: got %d %q, want %d %q", cond, len(got), got, len(want), want)
 		}
 	}
 }

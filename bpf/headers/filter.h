@@ -55,6 +55,9 @@ struct field {
 	u64 a, b;
 	u64 grants; /* clauses that a test without a table satisfies */
 	u64 constrains; /* clauses that look at these fields; of the last */
+	u64 some[4]; /* a bit for the first, or last, bytes of each text of the table */
+	u32 mask; /* as many of four as the shortest has */
+	u32 pad2;
 };
 
 struct filter {
@@ -156,30 +159,40 @@ static __always_inline void grant_text(struct scratch *s, u32 table, u64 pos, u6
 		s->granted |= *grants;
 }
 
+/* Whether the table may have an entry for the len bytes at pos. A look into the table costs a hundred times as much, and most find nothing. */
+static __always_inline bool may_have_text(const struct scratch *s, const struct field *d, u64 pos, u64 len)
+{
+	if (len < sizeof(u32))
+		return true;
+	if (d->test == TEST_SUFFIX)
+		pos += len - sizeof(u32);
+	BOUND(pos, 32767);
+	if (pos > sizeof(s->rec) - sizeof(u32))
+		return true;
+	u32 bit = ((*(u32 *)(s->rec + pos) & d->mask) * 0x9e3779b1u) >> 24;
+	return d->some[bit >> 6] >> (bit & 63) & 1;
+}
+
 /*
- * The same for texts and ends. Global, so that the verifier looks at it once.
+ * Adds to s->granted the clauses whose texts the len bytes at pos end with. Global, so that the verifier looks at it once.
  */
-__noinline int match_text(u32 slot, u32 table, u64 pos, u64 len, u32 test)
+__noinline int match_suffix(u32 slot, u32 table, u64 pos, u64 len)
 {
 	struct scratch *s = scratch_at(slot);
 	if (!s)
 		return 0;
-	if (test == TEST_SUFFIX) {
-		u64 end = pos + len;
-		u32 n = len < SUFFIX_MAX ? len : SUFFIX_MAX;
-		for (u32 i = 0; i < SUFFIX_MAX; i++) {
-			u64 at = end - 1 - i;
-			if (i >= n)
-				break;
-			BOUND(at, 32767);
-			if (at >= sizeof(s->rec))
-				break;
-			s->key.data[i] = s->rec[at];
-		}
-		s->granted |= lookup_text(s, table, n);
-		return 0;
+	u64 end = pos + len;
+	u32 n = len < SUFFIX_MAX ? len : SUFFIX_MAX;
+	for (u32 i = 0; i < SUFFIX_MAX; i++) {
+		u64 at = end - 1 - i;
+		if (i >= n)
+			break;
+		BOUND(at, 32767);
+		if (at >= sizeof(s->rec))
+			break;
+		s->key.data[i] = s->rec[at];
 	}
-	grant_text(s, table, pos, len);
+	s->granted |= lookup_text(s, table, n);
 	return 0;
 }
 
@@ -365,10 +378,6 @@ __noinline int match_field(u32 slot, u32 filter, u32 index)
 		v = *(u64 *)(s->rec + SLOTS_AT + 8 * (d->source & 31));
 	}
 	switch (d->test) {
-	case TEST_TEXT:
-	case TEST_SUFFIX:
-		match_text(slot, d->table, (u64)s->base + (u32)v, v >> 32, d->test);
-		return 0;
 	case TEST_CONTAINS: /* dear: only where somebody is left who asks */
 		if (s->left & d->constrains)
 			match_needles(slot, d->table, (u64)s->base + (u32)v, v >> 32);
@@ -429,15 +438,19 @@ __noinline int passes(u32 slot, u32 filter, u32 complete)
 		u32 source = d->source;
 		if (d->test == TEST_END)
 			break;
-		if (source >= SOURCE_COMM || d->test != TEST_TEXT) {
-			if (source < SOURCE_COMM && !complete && !(h->present & 1u << source))
+		if (source < SOURCE_COMM && !(h->present & 1u << source)) {
+			if (!complete)
 				break;
+		} else if (source < SOURCE_COMM && (d->test == TEST_TEXT || d->test == TEST_SUFFIX)) { /* the most frequent tests */
+			u64 v = *(u64 *)(s->rec + SLOTS_AT + 8 * source), pos = (u64)s->base + (u32)v, len = v >> 32;
+			if (may_have_text(s, d, pos, len)) {
+				if (d->test == TEST_TEXT)
+					grant_text(s, d->table, pos, len);
+				else
+					match_suffix(slot, d->table, pos, len);
+			}
+		} else {
 			match_field(slot, filter, i);
-		} else if (h->present & 1u << source) { /* the most frequent test */
-			u64 v = *(u64 *)(s->rec + SLOTS_AT + 8 * source);
-			grant_text(s, d->table, (u64)s->base + (u32)v, v >> 32);
-		} else if (!complete) {
-			break;
 		}
 		s->next_field = i + 1;
 		if (d->last) {
