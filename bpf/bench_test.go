@@ -171,6 +171,15 @@ func BenchmarkWatched(b *testing.B) {
 	searched := event.Selection{Event: "security_file_open", Clauses: []event.Clause{{Conds: []event.Cond{
 		{Field: "pathname", Op: event.OpContains, Strs: []string{"/no/such/dir/"}},
 	}}}}
+	var beginnings, ends []string // as many as the built-in rules look for
+	for i := range 40 {
+		beginnings = append(beginnings, fmt.Sprintf("/etc/%c%d/secret", 'a'+i%26, i))
+		ends = append(ends, fmt.Sprintf("/.app/secret%d.%c", i, 'a'+i%26))
+	}
+	many := event.Selection{Event: "security_file_open", Clauses: []event.Clause{
+		{Conds: []event.Cond{{Field: "pathname", Op: event.OpPrefix, Strs: beginnings}}},
+		{Conds: []event.Cond{{Field: "pathname", Op: event.OpSuffix, Strs: ends}}},
+	}}
 	for _, c := range []struct {
 		op, with string
 		setup    func(*testing.B)
@@ -183,6 +192,7 @@ func BenchmarkWatched(b *testing.B) {
 		{"open", "empty program", emptyProgram},
 		{"open", "fentry filtered", sensor(Fentry, filtered)},
 		{"open", "fentry searched", sensor(Fentry, searched)},
+		{"open", "fentry many texts", sensor(Fentry, many)},
 		{"open", "fentry emitted", sensor(Fentry, opens)},
 		{"open", "sys_exit filtered", sensor(SysExit, filtered)},
 		{"open", "sys_exit emitted", sensor(SysExit, opens)},
