@@ -311,8 +311,8 @@ func (s *specialiser) text(n *Node, f field) *specialised {
 	}
 	if n.Op == Regex && len(n.Strs) == 1 && !f.isConst && f.memo == nil {
 		// What the expression can't do without is looked for first, and can be indexed.
-		if lit, prefix := required(n.Strs[0]); len(lit) > 1 && plain(lit) {
-			need := &Node{Op: Contains, Term: n.Term, Strs: []string{lit}}
+		if texts, prefix := required(n.Strs[0]); least(texts) > 1 && !slices.ContainsFunc(texts, func(s string) bool { return !plain(s) }) {
+			need := &Node{Op: Contains, Term: n.Term, Strs: texts}
 			if prefix {
 				need.Op = Prefix
 			}

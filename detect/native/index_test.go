@@ -2,9 +2,11 @@ package native
 
 import (
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // TestTextIndex compares the index with looking for each pattern by itself.
@@ -95,10 +97,12 @@ func TestSubstring(t *testing.T) {
 
 func TestRequired(t *testing.T) {
 	for pattern, want := range map[string]string{
-		`^stratum\+(tcp|ssl)://`: "^stratum+", `/proc/(?:\d.+|self)/mem`: "/proc/", `(?i)abc`: "", `a*`: "", `^(abc)+$`: "^abc",
-		`abc|abd`: "ab", `[xy]foo.*barbaz$`: "barbaz", `(`: "", `^$`: "", `(?:ab)?c`: "c", `a{2,}bcd`: "bcd",
+		`^stratum\+(tcp|ssl)://`: "^stratum+tcp://|stratum+ssl://", `/proc/(?:\d.+|self)/mem`: "/proc/", `(?i)abc`: "", `a*`: "", `^(abc)+$`: "abc",
+		`abc|abd`: "abc|abd", `[xy]foo.*barbaz$`: "barbaz", `(`: "", `^$`: "", `(?:ab)?c`: "c|abc", `a{2,}bcd`: "bcd",
+		`^(\./+)*[0-9]+/+(task/+[0-9]+/+)?(root|cwd)/`: "root/|cwd/", `x*(ab+|cd)y*`: "a|cd", `(a|b*)c*`: "", `[a-z]foo`: "foo", `^ab[0-9]`: "^ab",
 	} {
-		got, prefix := required(pattern)
+		texts, prefix := required(pattern)
+		got := strings.Join(texts, "|")
 		if prefix {
 			got = "^" + got
 		}
@@ -106,4 +110,26 @@ func TestRequired(t *testing.T) {
 			t.Errorf("%s: %q, want %q", pattern, got, want)
 		}
 	}
+}
+
+// What a regular expression matches has one of the texts that it requires.
+func FuzzRequired(f *testing.F) {
+	for _, p := range []string{`^stratum\+(tcp|ssl)://`, `(?:ab)?c|a{2,}b`, `^(\./+)*[0-9]+/+(root|cwd)/`, `(?m)^ab$`, `(?i)ab|[a-c]d`, `^(?:ab|c)*d|^a`} {
+		f.Add(p, "./12//root/ab")
+		f.Add(p, "stratum+ssl://aabcd")
+	}
+	f.Fuzz(func(t *testing.T, pattern, s string) {
+		re, err := regexp.Compile(pattern)
+		if err != nil || !re.MatchString(s) {
+			return
+		}
+		texts, prefix := required(pattern)
+		has := strings.Contains
+		if prefix {
+			has = strings.HasPrefix
+		}
+		if least(texts) > 0 && utf8.ValidString(s) && !slices.ContainsFunc(texts, func(l string) bool { return has(s, l) }) {
+			t.Errorf("%q matches %q, and has none of %q (at its start: %t)", pattern, s, texts, prefix)
+		}
+	})
 }
