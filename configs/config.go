@@ -29,7 +29,7 @@ type Config struct {
 	NATS      NATS              `yaml:"nats" doc:"the bus between sensors and routers"`
 	Store     Store             `yaml:"store" doc:"where alerts are kept"`
 	Attack    Attack            `yaml:"attack" doc:"ATT&CK data"`
-	Templates []string          `yaml:"templates" doc:"files with named templates for messages, as globs"`
+	Templates []string          `yaml:"templates" doc:"files with templates named title and text for messages, as globs: docs/outputs.md"`
 	Defaults  Defaults          `yaml:"defaults" doc:"what routes and outputs start from"`
 	Outputs   map[string]Output `yaml:"outputs" doc:"the destinations, by name"`
 	Times     map[string]Times  `yaml:"times" doc:"named times of the week, for routes"`

@@ -59,7 +59,7 @@ type Env struct {
 	State       State        // nil keeps it in memory
 	Version     string       // of Tocsin
 	ExternalURL string       // of the console, without a slash at its end; empty for none
-	Templates   []string     // template files, as globs
+	Templates   *Templates   // of the user; nil for none
 }
 
 // Defaults fills in what is missing.
@@ -86,7 +86,11 @@ func (e Env) AlertURL(id string) string {
 
 // View makes the view of a notification that formats and messages are made from.
 func (e Env) View(n *finding.Notification) encode.View {
-	return encode.NewView(n, e.Version, e.AlertURL)
+	v := encode.NewView(n, e.Version, e.AlertURL)
+	if err := e.Templates.apply(e.Name, &v); err != nil && e.Log != nil {
+		e.Log.Warn("template: the message keeps Tocsin's wording", "id", n.ID, "error", err)
+	}
+	return v
 }
 
 // State keeps what an output must remember over a restart, such as the thread of an alert. Keys consist of letters,

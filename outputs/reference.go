@@ -10,6 +10,15 @@ import (
 	"github.com/tocsin-io/tocsin/outputs/encode"
 )
 
+const templatesDoc = "\n## Wording of messages\n\n" +
+	"The files under `templates:` hold [Go templates](https://pkg.go.dev/text/template) that replace the title and the text of messages, and of formats that have them: " +
+	"`title` and `text` for all outputs, `soc.title` and `soc.text` for the output `soc`. The JSON of a webhook stays as it is. What a template inserts is escaped as " +
+	"everything else: it can't be markup. `tocsin config check` tries each; one that fails on some alert leaves Tocsin's wording and is logged.\n\n" +
+	"```\n{{define \"soc.text\"}}\n{{with .Process}}{{.Name}} as {{.User}}: {{end}}{{.Text}} ({{join \", \" .Rule.Tags}}){{with (json .Data).path}}, path {{.}}{{end}}\n{{end}}\n```\n\n" +
+	"A template has `.Title`, `.Text`, `.Kind`, `.Severity`, `.Status`, `.Reason`, `.Count`, `.FirstSeen`, `.LastSeen`, `.Rule` (`.ID`, `.Name`, `.Description`, `.Response`, `.Tags`, `.References`), " +
+	"`.Tactics`, `.Techniques`, `.Precise` (each `.ID`, `.Name`), `.Cluster`, `.Host`, `.Origin`, `.Process`, `.Container`, `.Kubernetes`, `.Data` and `.Event` (JSON), `.Digest`, `.URL`, " +
+	"and the functions `join`, `upper`, `lower`, `json`.\n"
+
 // Reference writes the manual of all registered types in Markdown. common are the settings that every output has.
 func Reference(common []settings.Field) string {
 	var b strings.Builder
@@ -28,6 +37,7 @@ func Reference(common []settings.Field) string {
 	for _, f := range encode.Formats() {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", f.Name, f.Doc)
 	}
+	b.WriteString(templatesDoc)
 	for _, s := range Specs() {
 		fmt.Fprintf(&b, "\n## %s\n\n**%s.** %s\n\n```yaml\noutputs:\n  %s\n```\n\n", s.Name, s.Title, s.Doc, s.Example)
 		table(&b, settings.Fields(s.New()))

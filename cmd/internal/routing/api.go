@@ -37,6 +37,9 @@ func Check(cfg *configs.Config) error {
 	if _, err := Compile(cfg); err != nil {
 		all = append(all, err.(configs.Errors)...) //nolint:errorlint // it returns nothing else
 	}
+	if _, err := outputs.ReadTemplates(cfg.Templates); err != nil {
+		all = append(all, placed(cfg, cfg.Errorf([]string{"templates"}, "%v", err)))
+	}
 	list, err := tokens(cfg)
 	if err == nil {
 		err = checkListen(cfg, list)
@@ -97,7 +100,11 @@ func TestOutput(ctx context.Context, cfg *configs.Config, name string, state out
 	if !ok {
 		return fmt.Errorf("no output is named %q", name)
 	}
-	out, err := outputs.Open(o.Settings, outputEnv(cfg, name, state))
+	templates, err := outputs.ReadTemplates(cfg.Templates)
+	if err != nil {
+		return err
+	}
+	out, err := outputs.Open(o.Settings, outputEnv(cfg, name, state, templates))
 	if err != nil {
 		return err
 	}
@@ -112,6 +119,6 @@ func TestOutput(ctx context.Context, cfg *configs.Config, name string, state out
 	return out.Send(ctx, []finding.Notification{{ID: fmt.Sprintf("test-%s-%d", name, now.UnixNano()), Kind: finding.KindTest, Output: name, Time: now}})
 }
 
-func outputEnv(cfg *configs.Config, name string, state outputs.State) outputs.Env {
-	return outputs.Env{Name: name, State: state, Version: version.Get().Version, ExternalURL: cfg.Server.ExternalURL, Templates: cfg.Templates}
+func outputEnv(cfg *configs.Config, name string, state outputs.State, templates *outputs.Templates) outputs.Env {
+	return outputs.Env{Name: name, State: state, Version: version.Get().Version, ExternalURL: cfg.Server.ExternalURL, Templates: templates}
 }

@@ -26,10 +26,11 @@ type outputSet struct {
 }
 
 type runningOutput struct {
-	config configs.Output
-	worker *deliver.Worker
-	cancel context.CancelFunc
-	done   chan struct{}
+	config    configs.Output
+	templates *outputs.Templates
+	worker    *deliver.Worker
+	cancel    context.CancelFunc
+	done      chan struct{}
 }
 
 func newOutputSet(r *Router) (*outputSet, error) {
@@ -45,13 +46,17 @@ func newOutputSet(r *Router) (*outputSet, error) {
 func (s *outputSet) apply(ctx context.Context, cfg *configs.Config) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	templates, err := outputs.ReadTemplates(cfg.Templates)
+	if err != nil {
+		return cfg.Errorf([]string{"templates"}, "%v", err)
+	}
 	opened := map[string]outputs.Output{}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Outputs)) {
 		o := cfg.Outputs[name]
-		if run := s.running[name]; run != nil && reflect.DeepEqual(run.config, o) {
+		if run := s.running[name]; run != nil && reflect.DeepEqual(run.config, o) && run.templates.Equal(templates) {
 			continue
 		}
-		env := outputEnv(cfg, name, s.r.bus.State())
+		env := outputEnv(cfg, name, s.r.bus.State(), templates)
 		env.Log = s.r.log.With("output", name)
 		out, err := outputs.Open(o.Settings, env)
 		if err != nil {
@@ -79,6 +84,7 @@ func (s *outputSet) apply(ctx context.Context, cfg *configs.Config) error {
 			errs = append(errs, err)
 			continue
 		}
+		run.templates = templates
 		s.running[name] = run
 	}
 	return errors.Join(errs...)

@@ -91,13 +91,17 @@ func (s *outputSet) drain(ctx context.Context, old *configs.Config) error {
 	if err != nil {
 		return err
 	}
+	templates, err := outputs.ReadTemplates(old.Templates)
+	if err != nil {
+		return old.Errorf([]string{"templates"}, "%v", err)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(old.Outputs)) {
 		if _, ok := s.r.opts.Config.Outputs[name]; ok || waiting[bus.Token(name)] == 0 {
 			continue
 		}
-		env := outputEnv(old, name, s.r.bus.State())
+		env := outputEnv(old, name, s.r.bus.State(), templates)
 		env.Log = s.r.log.With("output", name)
 		out, err := outputs.Open(old.Outputs[name].Settings, env)
 		if err != nil {
