@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -66,6 +67,22 @@ func (s *server) reload() {
 	})
 }
 
+// checkOutput refuses the name of an output that is not configured. One that was removed may have left dead letters: it is
+// asked for those first.
+func (s *server) checkOutput(name string) error {
+	if s.Table == nil {
+		return nil
+	}
+	known := s.Table().Outputs()
+	if slices.Contains(known, name) {
+		return nil
+	}
+	if len(known) == 0 {
+		return huma.Error404NotFound("no output is named " + strconv.Quote(name) + ": none are configured")
+	}
+	return huma.Error404NotFound("no output is named " + strconv.Quote(name) + ": there are " + strings.Join(known, ", "))
+}
+
 func (s *server) outputs() {
 	letters := op(http.MethodGet, "/outputs/{name}/dead-letters", "list-dead-letters", "Notifications that were given up, the latest first", Read)
 	huma.Register(s.api, letters, func(ctx context.Context, in *struct {
@@ -76,6 +93,11 @@ func (s *server) outputs() {
 		list, err := s.Store.DeadLetters(ctx, in.Name, in.Cursor, in.Limit)
 		if err != nil {
 			return nil, s.failed(err)
+		}
+		if len(list) == 0 {
+			if err := s.checkOutput(in.Name); err != nil {
+				return nil, err
+			}
 		}
 		out := &deliveryList{}
 		out.Body.Deliveries = list
@@ -115,8 +137,13 @@ func (s *server) outputs() {
 		if out.Body.Retried, err = s.Store.Revive(ctx, in.Name, in.Body.IDs); err != nil {
 			return nil, s.failed(err)
 		}
-		if out.Body.Retried == 0 && len(in.Body.IDs) > 0 {
-			return nil, huma.Error404NotFound("output " + in.Name + " has no such dead letters")
+		if out.Body.Retried == 0 {
+			if err := s.checkOutput(in.Name); err != nil {
+				return nil, err
+			}
+			if len(in.Body.IDs) > 0 {
+				return nil, huma.Error404NotFound("output " + in.Name + " has no such dead letters")
+			}
 		}
 		err = s.Store.Work(ctx, func(t *store.Tx) error {
 			return t.Audit(ctx, actor(ctx), "dead-letters.retry", in.Name, map[string]any{"ids": in.Body.IDs, "retried": out.Body.Retried})

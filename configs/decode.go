@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/agnivade/levenshtein"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
 
@@ -478,7 +479,13 @@ func (d *decoder) output(n ast.Node, v reflect.Value, path []string) {
 		make, ok := d.types[typ]
 		if !ok {
 			if typ == "" {
-				d.fail(n, path, "type is missing").Hint = "types are " + strings.Join(names, ", ")
+				e := d.fail(n, path, "type is missing")
+				e.Hint = "types are " + strings.Join(names, ", ")
+				for _, p := range ps {
+					if levenshtein.ComputeDistance(p.name, "type") <= 2 {
+						e.Hint = fmt.Sprintf("did you mean it by %q?", p.name)
+					}
+				}
 			} else {
 				full := append(slices.Clone(path), "type")
 				e := d.src.at(d.src.place(full), full, "unknown type %q", typ)

@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/agnivade/levenshtein"
 
@@ -91,10 +90,20 @@ func (s *source) at(p place, path []string, format string, a ...any) *Error {
 	if secretKeyBefore.MatchString(head) {
 		tail = settings.Mask
 	}
-	head = s.mask(head)
-	e.Source, e.caret = head+s.mask(tail), utf8.RuneCountInString(head)
+	// Masked whole, then cut: a part of a secret would not be known for one.
+	before, after := []rune(s.mask(head)), []rune(s.mask(tail))
+	if n := len(before) - maxBefore; n > 0 {
+		before = append([]rune("…"), before[n:]...)
+	}
+	if len(after) > maxAfter {
+		after = append(after[:maxAfter:maxAfter], '…')
+	}
+	e.Source, e.caret = string(before)+string(after), len(before)
 	return e
 }
+
+// What is shown of a long line, in characters before and after the caret.
+const maxBefore, maxAfter = 160, 80
 
 // at gives the place of a path, or of the nearest enclosing one.
 func (s *source) place(path []string) place {

@@ -341,6 +341,8 @@ func TestCompileErrors(t *testing.T) {
 		`routes[0].outputs: a route needs an output`:                                                          {Outputs: out, Routes: []Route{{}}},
 		`routes[1].name: "a" is the name of an earlier route`:                                                 {Outputs: out, Routes: []Route{{Name: "a", Outputs: []string{"soc"}}, {Name: "a", Outputs: []string{"soc"}}}},
 		`times.x.hours: "9-99" is not a range of hours such as 09:00-18:00`:                                   {Times: map[string]Times{"x": {Hours: "9-99"}}},
+		`times.x.hours: "09:00-06:00pm" is not a range of hours such as 09:00-18:00`:                          {Times: map[string]Times{"x": {Hours: "09:00-06:00pm"}}},
+		`times.x.hours: "+9:00-18:00" is not a range of hours such as 09:00-18:00`:                            {Times: map[string]Times{"x": {Hours: "+9:00-18:00"}}},
 		`times.x.days: "mo" is not a day or a range of days: use mon, tue, wed, thu, fri, sat, sun`:           {Times: map[string]Times{"x": {Days: "mo"}}},
 		`inhibit[0].equal: must name the fields that both findings have in common, such as [host, container]`: {Inhibit: []Inhibit{{By: map[string]any{"rule": "x"}, Mute: map[string]any{"rule": "y"}}}},
 		`defaults.group.by: unknown field "hots": did you mean "host"?`:                                       {Defaults: Group{By: []string{"hots"}}},

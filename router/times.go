@@ -1,8 +1,10 @@
 package router
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -72,14 +74,13 @@ func (x Times) compile(name string) (*interval, error) {
 }
 
 func minutes(s string) (int, error) {
-	var h, m int
-	if n, err := fmt.Sscanf(strings.TrimSpace(s), "%d:%d", &h, &m); n != 2 || err != nil {
-		return 0, fmt.Errorf("not a time")
+	hour, minute, _ := strings.Cut(strings.TrimSpace(s), ":")
+	h, err1 := strconv.ParseUint(hour, 10, 8)
+	m, err2 := strconv.ParseUint(minute, 10, 8)
+	if err1 != nil || err2 != nil || len(minute) != 2 || h > 24 || m > 59 || (h == 24 && m > 0) {
+		return 0, errors.New("not a time")
 	}
-	if h < 0 || h > 24 || m < 0 || m > 59 || (h == 24 && m > 0) {
-		return 0, fmt.Errorf("not a time")
-	}
-	return h*60 + m, nil
+	return int(h*60 + m), nil
 }
 
 // spans calls f with each span of the interval from the day before t on, until f returns false or nine days are over.

@@ -5,6 +5,7 @@ package slack
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"errors"
 	"fmt"
 	"net/http"
@@ -292,6 +293,8 @@ func classify(err error) error {
 		return fmt.Errorf("Slack says %w", said)
 	case errors.As(err, &status):
 		return httpclient.Status(status.Code, nil, "")
+	case errors.As(err, new(*json.SyntaxError)), errors.As(err, new(*json.UnmarshalTypeError)), errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("the answer is not Slack's: look at api_url, and at proxies in between")
 	}
 	return httpclient.Clean(err)
 }

@@ -102,7 +102,7 @@ type output struct {
 }
 
 // goneFor is how long a receiver that said 410 Gone is not asked again.
-const goneFor = 10 * time.Minute
+const goneFor = time.Minute
 
 func (o *output) Send(ctx context.Context, batch []finding.Notification) error {
 	errs := make([]error, len(batch))
@@ -116,8 +116,8 @@ func (o *output) send(ctx context.Context, n *finding.Notification) error {
 	if o.closed.Load() {
 		return outputs.ErrClosed
 	}
-	if time.Now().UnixNano() < o.gone.Load() {
-		return outputs.Permanent(errors.New("the receiver answered 410 Gone before and is left alone"))
+	if until := o.gone.Load(); time.Now().UnixNano() < until {
+		return outputs.Permanent(fmt.Errorf("the receiver answered 410 Gone and is left alone until %s", time.Unix(0, until).UTC().Format("15:04:05 MST")))
 	}
 	body, err := o.encode(n)
 	if err != nil {

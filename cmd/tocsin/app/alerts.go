@@ -159,6 +159,12 @@ type alertsShowCmd struct {
 	output
 }
 
+func (alertsShowCmd) Help() string {
+	return `Examples:
+  tocsin alerts show a-34bd5c36
+  tocsin alerts show a-34bd5c36 -o json | jq .finding.event`
+}
+
 func (c *alertsShowCmd) Run(e *env) error {
 	api, err := c.client()
 	if err != nil {

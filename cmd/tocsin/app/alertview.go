@@ -96,7 +96,9 @@ func showAlert(w io.Writer, a *finding.Alert, told []delivery, notes []note) err
 			line(more, "%s", text)
 		}
 		line(more, "%s", identityText(p))
-		line(more, "%s", capabilitiesText(p.Capabilities))
+		if len(p.Capabilities) > 0 || a.Finding == nil || a.Finding.Source == "tocsin" { // others don't tell
+			line(more, "%s", capabilitiesText(p.Capabilities))
+		}
 		for i := range p.Ancestors {
 			name := ""
 			if i == 0 {

@@ -28,17 +28,25 @@ type configFile struct {
 func (c configFile) load(e *env) (*configs.Config, error) { return loadConfig(e, c.Config) }
 
 func loadConfig(e *env, path string) (*configs.Config, error) {
+	cfg, err := readConfig(path)
+	if cfg != nil {
+		for _, w := range cfg.Warnings {
+			fmt.Fprintln(e.stderr, "warning:", w)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return cfg, nil
+}
+
+// readConfig reads and checks; with an error stands what could be read, or nil.
+func readConfig(path string) (*configs.Config, error) {
 	cfg, err := configs.Load(path, outputs.Types())
 	if cfg == nil {
 		return nil, err
 	}
-	for _, w := range cfg.Warnings {
-		fmt.Fprintln(e.stderr, "warning:", w)
-	}
-	if err = join(err, routing.Check(cfg)); err != nil {
-		return nil, err
-	}
-	return cfg, nil
+	return cfg, join(err, routing.Check(cfg))
 }
 
 // join tells what is wrong with the routes together with the rest: of two errors at one place the first.
@@ -66,6 +74,12 @@ type configCheckCmd struct {
 	output
 }
 
+func (configCheckCmd) Help() string {
+	return `Examples:
+  tocsin config check tocsin.yaml
+  tocsin config check tocsin.yaml -o json | jq '.errors[]'`
+}
+
 func (c *configCheckCmd) Run(e *env) error {
 	if c.File == "" {
 		c.File = c.Config
@@ -73,17 +87,22 @@ func (c *configCheckCmd) Run(e *env) error {
 	if c.File == "" {
 		return usageError{errors.New("say which file: tocsin config check FILE")}
 	}
-	_, err := loadConfig(e, c.File)
 	if c.json() {
 		type result struct {
-			OK     bool             `json:"ok"`
-			Errors []*configs.Error `json:"errors"`
+			OK       bool             `json:"ok"`
+			Errors   []*configs.Error `json:"errors"`
+			Warnings []*configs.Error `json:"warnings"`
 		}
+		cfg, err := readConfig(c.File)
 		errs, other := configErrors(err)
 		if other != nil {
 			return other
 		}
-		if err := writeJSON(e.stdout, result{len(errs) == 0, errs}); err != nil {
+		warnings := []*configs.Error{}
+		if cfg != nil {
+			warnings = append(warnings, cfg.Warnings...)
+		}
+		if err := writeJSON(e.stdout, result{len(errs) == 0, errs, warnings}); err != nil {
 			return err
 		}
 		if len(errs) > 0 {
@@ -91,11 +110,11 @@ func (c *configCheckCmd) Run(e *env) error {
 		}
 		return nil
 	}
-	if err != nil {
+	if _, err := loadConfig(e, c.File); err != nil {
 		fmt.Fprintln(e.stderr, err)
 		return errFailed
 	}
-	_, err = fmt.Fprintln(e.stdout, c.File+": ok")
+	_, err := fmt.Fprintln(e.stdout, c.File+": ok")
 	return err
 }
 

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -31,6 +32,11 @@ type outputInfo struct {
 type outputsListCmd struct {
 	server
 	output
+}
+
+func (outputsListCmd) Help() string {
+	return `Example:
+  tocsin outputs list -o json | jq '.[] | select(.deadLetters > 0)'`
 }
 
 func (c *outputsListCmd) Run(e *env) error {
@@ -159,6 +165,7 @@ func (c *outputsTestCmd) sender(e *env) (send func(string) error, names []string
 
 type deadLettersCmd struct {
 	List  deadLettersListCmd  `cmd:"" help:"List notifications that were given up, with the reason."`
+	Show  deadLettersShowCmd  `cmd:"" help:"Show the whole notification that was given up, as JSON."`
 	Retry deadLettersRetryCmd `cmd:"" help:"Send them again."`
 }
 
@@ -182,6 +189,12 @@ type deadLettersListCmd struct {
 	Limit   int      `short:"n" default:"100" help:"How many at most for each output, up to 1000."`
 	server
 	output
+}
+
+func (deadLettersListCmd) Help() string {
+	return `Examples:
+  tocsin dead-letters list
+  tocsin dead-letters list pager -o json`
 }
 
 func (c *deadLettersListCmd) Run(e *env) error {
@@ -226,11 +239,40 @@ func (c *deadLettersListCmd) Run(e *env) error {
 	return t.Flush()
 }
 
+type deadLettersShowCmd struct {
+	Target string `arg:"" name:"output" help:"The output."`
+	ID     string `arg:"" help:"Id of the dead letter."`
+	server
+}
+
+func (deadLettersShowCmd) Help() string {
+	return `Example:
+  tocsin dead-letters show pager n-d58bc81f2fdb66e001e7fd32df8cccc3 | jq .alert.rule.id`
+}
+
+func (c *deadLettersShowCmd) Run(e *env) error {
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	var letter json.RawMessage
+	if err := api.Get(e.ctx, "/outputs/"+url.PathEscape(c.Target)+"/dead-letters/"+url.PathEscape(c.ID), nil, &letter); err != nil {
+		return err
+	}
+	return writeJSON(e.stdout, letter)
+}
+
 type deadLettersRetryCmd struct {
 	Target string   `arg:"" name:"output" help:"The output."`
 	IDs    []string `arg:"" optional:"" name:"id" help:"Ids of dead letters; all of the output when there is none."`
 	server
 	output
+}
+
+func (deadLettersRetryCmd) Help() string {
+	return `Examples:
+  tocsin dead-letters retry pager
+  tocsin dead-letters retry pager n-d58bc81f2fdb66e001e7fd32df8cccc3`
 }
 
 func (c *deadLettersRetryCmd) Run(e *env) error {

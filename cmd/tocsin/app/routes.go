@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -33,7 +34,10 @@ type routesTestCmd struct {
 }
 
 func (routesTestCmd) Help() string {
-	return `Examples:
+	return `With -c the routes of that file are asked; else a running Tocsin is, which knows the silences.
+
+Examples:
+  tocsin routes test severity=critical technique=T1611.001
   tocsin routes test -c tocsin.yaml severity=critical technique=T1611.001
   tocsin routes test -c tocsin.yaml rule=reverse_shell --expect pager,soc
   tocsin routes test -c tocsin.yaml --replay 24h --with new.yaml`
@@ -47,11 +51,11 @@ func (c *routesTestCmd) Run(e *env) error {
 			return usagef("time %q: write it as 2026-11-24T15:04:05Z", c.At)
 		}
 	}
-	table, err := c.table(e, c.Config)
-	if err != nil {
-		return err
-	}
 	if c.Replay > 0 {
+		table, err := c.table(e, c.Config)
+		if err != nil {
+			return err
+		}
 		return c.replay(e, table)
 	}
 	if len(c.Fields) == 0 {
@@ -65,7 +69,10 @@ func (c *routesTestCmd) Run(e *env) error {
 	if err != nil {
 		return usageError{err}
 	}
-	trace := table.Route(now, &f, nil)
+	trace, err := c.trace(e, now, &f)
+	if err != nil {
+		return err
+	}
 	if c.json() {
 		if err := writeJSON(e.stdout, trace); err != nil {
 			return err
@@ -74,6 +81,27 @@ func (c *routesTestCmd) Run(e *env) error {
 		return err
 	}
 	return c.expect(e, trace.Outputs)
+}
+
+// trace asks the routes of a file, or those of a running Tocsin.
+func (c *routesTestCmd) trace(e *env, now time.Time, f *finding.Finding) (router.Trace, error) {
+	if c.Config != "" {
+		table, err := c.table(e, c.Config)
+		if err != nil {
+			return router.Trace{}, err
+		}
+		return table.Route(now, f, nil), nil
+	}
+	if c.At != "" {
+		return router.Trace{}, usagef("--at needs -c FILE: a running Tocsin says what it would do now")
+	}
+	api, err := c.client()
+	if err != nil {
+		return router.Trace{}, err
+	}
+	var trace router.Trace
+	_, err = api.Send(e.ctx, http.MethodPost, "/routes/test", nil, f, &trace)
+	return trace, err
 }
 
 func (c *routesTestCmd) table(e *env, file string) (*router.Table, error) {

@@ -36,6 +36,11 @@ type silencesListCmd struct {
 	output
 }
 
+func (silencesListCmd) Help() string {
+	return `Example:
+  tocsin silences list --expired -o json`
+}
+
 func (c *silencesListCmd) Run(e *env) error {
 	api, err := c.client()
 	if err != nil {
@@ -147,6 +152,11 @@ type silencesPreviewCmd struct {
 	output
 }
 
+func (silencesPreviewCmd) Help() string {
+	return `Example:
+  tocsin silences preview rule=shell_in_container 'host=web-*' --since 7d`
+}
+
 func (c *silencesPreviewCmd) Run(e *env) error {
 	api, err := c.client()
 	if err != nil {
@@ -187,6 +197,12 @@ func (c *silencesPreviewCmd) Run(e *env) error {
 type silencesExpireCmd struct {
 	IDs []string `arg:"" name:"id" help:"Ids of silences."`
 	server
+	output
+}
+
+func (silencesExpireCmd) Help() string {
+	return `Example:
+  tocsin silences expire s-T6DSXMKOGOCJGH5H`
 }
 
 func (c *silencesExpireCmd) Run(e *env) error {
@@ -196,9 +212,14 @@ func (c *silencesExpireCmd) Run(e *env) error {
 	}
 	for _, id := range c.IDs {
 		if _, err := api.Send(e.ctx, http.MethodDelete, "/silences/"+url.PathEscape(id), nil, nil, nil); err != nil {
-			return fmt.Errorf("%s: %w", id, err)
+			return err
 		}
-		fmt.Fprintf(e.stdout, "%s ended\n", id)
+		if !c.json() {
+			fmt.Fprintf(e.stdout, "%s ended\n", id)
+		}
+	}
+	if c.json() {
+		return writeJSON(e.stdout, map[string][]string{"ended": c.IDs})
 	}
 	return nil
 }

@@ -81,6 +81,11 @@ type alertsAckCmd struct {
 	Note     string  `short:"m" help:"A note to add." placeholder:"TEXT"`
 }
 
+func (alertsAckCmd) Help() string {
+	return `Example:
+  tocsin alerts ack a-34bd5c36 --assignee ann -m 'looking into it'`
+}
+
 func (c *alertsAckCmd) Run(e *env) error {
 	return c.change(e, alertChange{Status: finding.Acknowledged, Assignee: c.Assignee, Note: c.Note}, "acknowledged")
 }
@@ -104,6 +109,12 @@ type alertsNoteCmd struct {
 	ID   string   `arg:"" help:"Id of the alert, or the beginning of it."`
 	Text []string `arg:"" help:"The note."`
 	server
+	output
+}
+
+func (alertsNoteCmd) Help() string {
+	return `Example:
+  tocsin alerts note a-34bd5c36 'the same image as last week'`
 }
 
 func (c *alertsNoteCmd) Run(e *env) error {
@@ -118,6 +129,9 @@ func (c *alertsNoteCmd) Run(e *env) error {
 	body := map[string]string{"text": strings.Join(c.Text, " ")}
 	if _, err := api.Send(e.ctx, http.MethodPost, "/alerts/"+url.PathEscape(a.ID)+"/notes", nil, body, nil); err != nil {
 		return err
+	}
+	if c.json() {
+		return writeJSON(e.stdout, map[string]string{"alert": a.ID, "note": body["text"]})
 	}
 	_, err = fmt.Fprintf(e.stdout, "%s noted\n", shortID(a.ID))
 	return err
