@@ -129,18 +129,19 @@ const maxCounted = 20_000
 // limit. Of very many alerts it counts the latest, and says so.
 func (s *Store) Facets(ctx context.Context, f Filter, fields []string, limit int) (facets map[string][]Facet, truncated bool, err error) {
 	facets = map[string][]Facet{}
-	c, err := s.filter(&f)
+	c, err := s.filter(ctx, &f, "last_seen")
 	if err != nil {
 		return nil, false, err
 	}
+	from, args := c.from()
 	counts := map[string]map[string]int{}
 	var names, columns []string
 	for _, field := range fields {
 		counts[field] = map[string]int{}
 		switch column := facetColumns[field]; {
 		case field == "technique" || field == "tactic":
-			q := "SELECT xa." + field + ", count(*) FROM (SELECT id FROM alerts WHERE " + c.where() + " ORDER BY last_seen DESC LIMIT ?) a JOIN alert_attack xa ON xa.alert = a.id GROUP BY 1"
-			err := s.query(ctx, q, append(c.args[:len(c.args):len(c.args)], maxCounted), func(r *sql.Rows) error {
+			q := "SELECT xa." + field + ", count(*) FROM (SELECT alerts.id FROM " + from + " WHERE " + c.where() + " ORDER BY last_seen DESC LIMIT ?) a JOIN alert_attack xa ON xa.alert = a.id GROUP BY 1"
+			err := s.query(ctx, q, append(args[:len(args):len(args)], maxCounted), func(r *sql.Rows) error {
 				var v string
 				var n int
 				err := r.Scan(&v, &n)
@@ -159,7 +160,7 @@ func (s *Store) Facets(ctx context.Context, f Filter, fields []string, limit int
 	if len(columns) > 0 {
 		// The database groups what it has read once, and the rest is a sum.
 		list := strings.Join(columns, ", ")
-		q := "SELECT " + list + ", count(*) FROM (SELECT " + list + " FROM alerts WHERE " + c.where() + " ORDER BY last_seen DESC LIMIT ?) x GROUP BY " + list
+		q := "SELECT " + list + ", count(*) FROM (SELECT " + list + " FROM " + from + " WHERE " + c.where() + " ORDER BY last_seen DESC LIMIT ?) x GROUP BY " + list
 		values, total := make([]string, len(columns)), 0
 		n := 0
 		into := make([]any, 0, len(columns)+1)
@@ -167,7 +168,7 @@ func (s *Store) Facets(ctx context.Context, f Filter, fields []string, limit int
 			into = append(into, &values[i])
 		}
 		into = append(into, &n)
-		err := s.query(ctx, q, append(c.args, maxCounted), func(r *sql.Rows) error {
+		err := s.query(ctx, q, append(args, maxCounted), func(r *sql.Rows) error {
 			if err := r.Scan(into...); err != nil {
 				return err
 			}

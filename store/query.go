@@ -35,247 +35,6 @@ type Page struct {
 	Cursor string // of the page before
 }
 
-// cond collects conditions and their arguments.
-type cond struct {
-	d    dialect
-	sql  []string
-	args []any
-}
-
-func (c *cond) add(q string, args ...any) {
-	c.sql = append(c.sql, q)
-	c.args = append(c.args, args...)
-}
-
-func (c *cond) where() string {
-	if len(c.sql) == 0 {
-		return "1 = 1"
-	}
-	return strings.Join(c.sql, " AND ")
-}
-
-func (s *Store) filter(f *Filter) (*cond, error) {
-	c := &cond{d: s.d}
-	if len(f.Status) > 0 {
-		if len(f.Status) == 1 {
-			c.add(s.status(f)+" = ?", f.Status[0])
-		} else {
-			c.add(s.d.in("status"), s.d.list(f.Status))
-		}
-	}
-	if f.Assignee != "" {
-		c.add("assignee = ?", f.Assignee)
-	}
-	if len(f.IDs) > 0 {
-		c.add(s.d.in("id"), s.d.list(f.IDs))
-	}
-	if !f.Since.IsZero() {
-		c.add("last_seen >= ?", nanos(f.Since))
-	}
-	if !f.Until.IsZero() {
-		c.add("last_seen <= ?", nanos(f.Until))
-	}
-	for word := range strings.FieldsSeq(f.Text) {
-		c.add("(SELECT words FROM alert_bodies b WHERE b.id = alerts.id) LIKE ? ESCAPE '\\'", "%"+escapeLike(strings.ToLower(word))+"%")
-	}
-	return c, c.match(&f.Match)
-}
-
-// status is the column in a filter. Most alerts share a status: where the filter has something rarer to look up, SQLite,
-// which does not know that, is kept from using the status's index.
-func (s *Store) status(f *Filter) string {
-	for i := range f.Match.Terms {
-		if t := &f.Match.Terms[i]; !s.d.numbered && (t.Field == "rule" || t.Field == "host") && len(t.Values) == 1 && t.Values[0].Op == match.Equal && !t.Values[0].Not {
-			return "+status"
-		}
-	}
-	return "status"
-}
-
-// bodyOf is the JSON of an alert, in a query of alerts.
-const bodyOf = "(SELECT b.body FROM alert_bodies b WHERE b.id = alerts.id)"
-
-func escapeLike(s string) string {
-	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s)
-}
-
-// columns are fields of the grammar with a column of their own; paths lie in the body.
-var columns = map[string]string{
-	"rule": "rule", "cluster": "cluster", "host": "host", "origin": "origin", "namespace": "namespace", "image": "image",
-}
-
-var paths = map[string][]string{
-	"name": {"rule", "name"}, "pod": {"kubernetes", "podName"}, "process": {"process", "name"}, "executable": {"process", "executable"},
-	"user": {"process", "user"}, "uid": {"process", "uid"}, "pid": {"process", "pid"}, "message": {"message"},
-}
-
-// match translates the grammar, so that a query means the same here as in a route.
-func (c *cond) match(m *match.Matcher) error {
-	for i := range m.Terms {
-		if err := c.term(&m.Terms[i]); err != nil {
-			return err
-		}
-	}
-	if len(m.Any) == 0 {
-		return nil
-	}
-	var or []string
-	for i := range m.Any {
-		sub := &cond{d: c.d}
-		if err := sub.match(&m.Any[i]); err != nil {
-			return err
-		}
-		or = append(or, "("+sub.where()+")")
-		c.args = append(c.args, sub.args...)
-	}
-	c.sql = append(c.sql, "("+strings.Join(or, " OR ")+")")
-	return nil
-}
-
-func (c *cond) term(t *match.Term) error {
-	switch field := t.Field; field {
-	case "severity":
-		c.values(t, "", func(v *match.Value) (string, []any) {
-			switch v.Op {
-			case match.AtLeast:
-				return "severity >= ?", []any{int(v.Severity)}
-			case match.AtMost:
-				return "severity <= ?", []any{int(v.Severity)}
-			case match.Equal:
-				return "severity = ?", []any{int(v.Severity)}
-			}
-			name := "CASE severity WHEN 0 THEN 'info' WHEN 1 THEN 'low' WHEN 2 THEN 'medium' WHEN 3 THEN 'high' ELSE 'critical' END"
-			return c.compare(name, v, true)
-		})
-	case "technique", "tactic":
-		c.values(t, "EXISTS (SELECT 1 FROM alert_attack x WHERE x.alert = alerts.id AND x."+field+" <> '')", func(v *match.Value) (string, []any) {
-			q, args := c.attack(field, v)
-			return "alerts.id IN (SELECT x.alert FROM alert_attack x WHERE " + q + ")", args
-		})
-	case "container":
-		name := c.path([]string{"container", "name"})
-		c.values(t, "(container <> '' OR COALESCE("+name+", '') <> '')", func(v *match.Value) (string, []any) {
-			a, args := c.compare("container", v, false)
-			b, more := c.compare("substr(container, 1, 12)", v, false)
-			d, last := c.compare("COALESCE("+name+", '')", v, false)
-			return "(" + a + " OR " + b + " OR " + d + ")", append(append(args, more...), last...)
-		})
-	case "tag":
-		list := "json_each(" + bodyOf + ", '$.rule.tags') j"
-		if c.d.numbered {
-			list = "jsonb_array_elements_text(COALESCE(" + bodyOf + "::jsonb #> '{rule,tags}', '[]')) j(value)"
-		}
-		c.values(t, "EXISTS (SELECT 1 FROM "+list+")", func(v *match.Value) (string, []any) {
-			q, args := c.compare("j.value", v, false)
-			return "EXISTS (SELECT 1 FROM " + list + " WHERE " + q + ")", args
-		})
-	default:
-		column, ok := columns[field]
-		if !ok {
-			p, ok := paths[field]
-			if key, isLabel := strings.CutPrefix(field, "label."); isLabel {
-				p, ok = []string{"kubernetes", "labels", key}, true
-			}
-			if !ok {
-				return &match.Error{At: []any{field}, Msg: "alerts can't be searched by " + field}
-			}
-			column = "COALESCE(" + c.path(p) + ", '')"
-		}
-		c.values(t, column+" <> ''", func(v *match.Value) (string, []any) { return c.compare(column, v, false) })
-	}
-	return nil
-}
-
-// values writes a term: one of the plain values, none of the negated ones, and the field is there.
-func (c *cond) values(t *match.Term, present string, one func(*match.Value) (string, []any)) {
-	if present != "" {
-		c.sql = append(c.sql, present)
-	}
-	var or []string
-	var orArgs []any
-	for i := range t.Values {
-		v := &t.Values[i]
-		q, args := one(v)
-		if v.Not {
-			c.add("NOT ("+q+")", args...)
-			continue
-		}
-		or, orArgs = append(or, q), append(orArgs, args...)
-	}
-	if or != nil {
-		c.add("("+strings.Join(or, " OR ")+")", orArgs...)
-	}
-}
-
-func (c *cond) compare(column string, v *match.Value, fold bool) (string, []any) {
-	text := v.Text
-	if fold {
-		text = strings.ToLower(text)
-	}
-	switch v.Op {
-	case match.Glob:
-		if c.d.numbered {
-			return column + ` LIKE ? ESCAPE '\'`, []any{strings.NewReplacer("*", "%", "?", "_").Replace(escapeLike(text))}
-		}
-		return column + " GLOB ?", []any{strings.NewReplacer("[", "[[]").Replace(text)}
-	case match.Regexp:
-		if c.d.numbered {
-			return column + " ~ ?", []any{"^(?:" + v.Text + ")$"}
-		}
-		return column + " REGEXP ?", []any{"^(?:" + v.Text + ")$"}
-	}
-	return column + " = ?", []any{text}
-}
-
-// attack compares an id or a name of the catalogue; a technique also matches its sub-techniques.
-func (c *cond) attack(field string, v *match.Value) (string, []any) {
-	cat := finding.ATTACK()
-	if v.Op == match.Equal {
-		id := strings.ToUpper(v.Text)
-		if field == "tactic" {
-			if t, ok := cat.Tactic(v.Text); ok {
-				id = t.ID
-			}
-			return "x.tactic = ?", []any{id}
-		}
-		ids := []string{id}
-		for _, t := range cat.Techniques {
-			if strings.EqualFold(t.Name, v.Text) {
-				ids = append(ids, t.ID)
-			}
-		}
-		var or []string
-		var args []any
-		for _, id := range ids {
-			or = append(or, "x.technique = ? OR (x.technique >= ? AND x.technique < ?)")
-			args = append(args, id, id+".", id+"/")
-		}
-		return "(" + strings.Join(or, " OR ") + ")", args
-	}
-	if field == "tactic" {
-		return c.compare("x.tactic", v, false)
-	}
-	a, args := c.compare("x.technique", v, false)
-	b, more := c.compare("substr(x.technique, 1, 5)", v, false)
-	return "(" + a + " OR " + b + ")", append(args, more...)
-}
-
-// path reads a text out of the body. Keys come from the grammar; a label's name is an argument made safe.
-func (c *cond) path(keys []string) string {
-	if c.d.numbered {
-		quoted := make([]string, len(keys))
-		for i, k := range keys {
-			quoted[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, `'`, `''`).Replace(k) + `"`
-		}
-		return "(" + bodyOf + "::jsonb #>> '{" + strings.Join(quoted, ",") + "}')"
-	}
-	q := "$"
-	for _, k := range keys {
-		q += `."` + strings.NewReplacer(`"`, ``, `'`, `''`).Replace(k) + `"`
-	}
-	return "CAST(json_extract(" + bodyOf + ", '" + q + "') AS TEXT)"
-}
-
 // sorts are the columns that a page can be sorted by.
 var sorts = map[string]string{"last_seen": "last_seen", "first_seen": "first_seen", "severity": "severity", "count": "count"}
 
@@ -299,44 +58,47 @@ func parseCursor(text, sort string) (cursor, error) {
 	return c, nil
 }
 
-// Alerts returns one page of alerts, and the cursor of the next one, empty at the end.
-func (s *Store) Alerts(ctx context.Context, f Filter, p Page) ([]finding.Alert, string, error) {
-	c, err := s.filter(&f)
-	if err != nil {
-		return nil, "", err
-	}
-	if p.Sort == "" {
-		p.Sort = "-last_seen"
-	}
+// page writes the query of a page: one alert more than it has, to know whether there is a next one.
+func (s *Store) page(ctx context.Context, f *Filter, p Page) (q string, args []any, err error) {
 	name, desc := strings.CutPrefix(p.Sort, "-")
 	column, ok := sorts[name]
 	if !ok {
-		return nil, "", fmt.Errorf("can't sort by %q: use last_seen, first_seen, severity or count, with - in front for descending", name)
+		return "", nil, fmt.Errorf("can't sort by %q: use last_seen, first_seen, severity or count, with - in front for descending", name)
 	}
 	order, cmp := "ASC", ">"
 	if desc {
 		order, cmp = "DESC", "<"
 	}
+	c, err := s.filter(ctx, f, p.Sort)
+	if err != nil {
+		return "", nil, err
+	}
 	if p.Cursor != "" {
 		cur, err := parseCursor(p.Cursor, p.Sort)
 		if err != nil {
-			return nil, "", err
+			return "", nil, err
 		}
-		c.add("("+column+", id) "+cmp+" (?, ?)", cur.Value, cur.ID)
+		c.add("("+column+", alerts.id) "+cmp+" (?, ?)", cur.Value, cur.ID)
+	}
+	from, args := c.from()
+	q = "SELECT " + column + ", finding, " + bodyOf + " FROM " + from + " WHERE " + c.where() + " ORDER BY " + column + " " + order + ", alerts.id " + order + " LIMIT ?"
+	return q, append(args, p.Limit+1), nil
+}
+
+// Alerts returns one page of alerts, and the cursor of the next one, empty at the end.
+func (s *Store) Alerts(ctx context.Context, f Filter, p Page) ([]finding.Alert, string, error) {
+	if p.Sort == "" {
+		p.Sort = "-last_seen"
+	}
+	q, args, err := s.page(ctx, &f, p)
+	if err != nil {
+		return nil, "", err
 	}
 	out := []finding.Alert{}
 	var ids []string
 	var last cursor
 	more := false
-	if name != "last_seen" && !s.d.numbered { // walk along the order instead of sorting all of a status
-		for i := range c.sql {
-			if c.sql[i] == "status = ?" {
-				c.sql[i] = "+status = ?"
-			}
-		}
-	}
-	q := "SELECT " + column + ", finding, " + bodyOf + " FROM alerts WHERE " + c.where() + " ORDER BY " + column + " " + order + ", id " + order + " LIMIT ?"
-	err = s.query(ctx, q, append(c.args, p.Limit+1), func(r *sql.Rows) error {
+	err = s.query(ctx, q, args, func(r *sql.Rows) error {
 		var body []byte
 		var value int64
 		var id string

@@ -325,12 +325,15 @@ func (t *Tx) saveAlert(ctx context.Context, a *router.Alert, changed int64) erro
 	if err != nil {
 		return err
 	}
-	var namespace, container, image string
+	var namespace, pod, container, name, image, process string
 	if x.Kubernetes != nil {
-		namespace = x.Kubernetes.Namespace
+		namespace, pod = x.Kubernetes.Namespace, x.Kubernetes.PodName
 	}
 	if x.Container != nil {
-		container, image = x.Container.ID, x.Container.Image
+		container, name, image = x.Container.ID, x.Container.Name, x.Container.Image
+	}
+	if x.Process != nil {
+		process = x.Process.Name
 	}
 	// An alert that is there changes in few columns most of the time: naming the others would write their indexes again.
 	n, err := t.exec(ctx, `UPDATE alerts SET last_seen = ?, count = ?, version = ?, changed = ?, finding = ?
@@ -338,13 +341,15 @@ func (t *Tx) saveAlert(ctx context.Context, a *router.Alert, changed int64) erro
 		nanos(x.LastSeen), int64(x.Count), int64(x.Version), changed, a.Last, x.ID, string(x.Status), int(x.Severity), nanos(x.FirstSeen), x.Assignee)
 	if err == nil && n == 0 {
 		_, err = t.exec(ctx, `INSERT INTO alerts (id, gkey, status, severity, rule, cluster, host, origin, namespace, container, image, assignee,
-				first_seen, last_seen, count, version, changed, finding) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+				first_seen, last_seen, count, version, changed, finding, container_name, pod, process)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET status = excluded.status, severity = excluded.severity, rule = excluded.rule, cluster = excluded.cluster,
 				host = excluded.host, origin = excluded.origin, namespace = excluded.namespace, container = excluded.container,
 				image = excluded.image, assignee = excluded.assignee, first_seen = excluded.first_seen, last_seen = excluded.last_seen,
-				count = excluded.count, version = excluded.version, changed = excluded.changed, finding = excluded.finding`,
+				count = excluded.count, version = excluded.version, changed = excluded.changed, finding = excluded.finding,
+				container_name = excluded.container_name, pod = excluded.pod, process = excluded.process`,
 			x.ID, a.Key, string(x.Status), int(x.Severity), x.Rule.ID, x.Cluster, x.Host, x.Origin, namespace, container, image, x.Assignee,
-			nanos(x.FirstSeen), nanos(x.LastSeen), int64(x.Count), int64(x.Version), changed, a.Last)
+			nanos(x.FirstSeen), nanos(x.LastSeen), int64(x.Count), int64(x.Version), changed, a.Last, name, pod, process)
 	}
 	if err == nil {
 		_, err = t.exec(ctx, `INSERT INTO alert_bodies (id, words, body) VALUES (?, ?, ?)

@@ -114,8 +114,16 @@ func mk(i int, rule string, sev finding.Severity, at time.Time) finding.Finding 
 	}
 }
 
-// A query means the same in the store as in a route.
+// A query means the same in the store as in a route, whether what it asks for is rare or not.
 func TestFiltersAgreeWithTheMatcher(t *testing.T) {
+	t.Run("looked up", testFilters)
+	t.Run("looked for", func(t *testing.T) {
+		defer store.SetFew(-1)()
+		testFilters(t)
+	})
+}
+
+func testFilters(t *testing.T) {
 	both(t, func(t *testing.T, s *store.Store) {
 		tab := table(t, router.Config{})
 		now := time.Now().UTC()
@@ -128,7 +136,8 @@ func TestFiltersAgreeWithTheMatcher(t *testing.T) {
 		list := []finding.Finding{mk(1, "shell", finding.Low, now), odd, other}
 		add(t, s, tab, now, list...)
 		for _, q := range []string{
-			"severity=low", "severity=!low", "severity=>=high", "severity=<=high,critical", "severity=h*", "severity=~(low|high)", "severity=!~l.*",
+			"severity=low", "severity=!low", "namespace=shop,x", "host=node-1", "rule=shell", "rule=!shell,odd", "pod=web-0", "pod=!web-0", "container=ffff,web", "process=!sh",
+			"technique=T1611,T1055", "tactic=!TA0004,TA0005", "severity=>=high", "severity=<=high,critical", "severity=h*", "severity=~(low|high)", "severity=!~l.*",
 			"rule=s*", "rule=!s*", "rule=shell,odd", "rule=~sh.ll", "rule=!shell", "rule=?dd", "host=no_de%2[x]", "host=no*[x]", "host=node?1",
 			"technique=T1055", "technique=T1055.008", "technique=T1055.001", "technique=!T1055", "technique=T16*", "technique=!T10*", "technique=~T1[0-9]{3}",
 			"technique=t1055.008", "tactic=TA0004", "tactic=privilege-escalation", "tactic=!TA0004", "tactic=TA000*",

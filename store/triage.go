@@ -119,14 +119,15 @@ func (t *Tx) apply(ctx context.Context, a *router.Alert, c Change) (map[string]a
 
 // UpdateAll changes all alerts that f selects, at most limit, if there are exactly expect of them. It returns the ids.
 func (s *Store) UpdateAll(ctx context.Context, f Filter, expect, limit int, c Change, actor string) ([]string, error) {
-	cond, err := s.filter(&f)
+	cond, err := s.filter(ctx, &f, "last_seen")
 	if err != nil {
 		return nil, err
 	}
+	from, args := cond.from()
 	var ids []string
 	err = s.Work(ctx, func(t *Tx) error {
 		ids = []string{}
-		err := t.query(ctx, "SELECT id FROM alerts WHERE "+cond.where()+" ORDER BY id LIMIT ?", append(cond.args[:len(cond.args):len(cond.args)], limit+1), func(r *sql.Rows) error {
+		err := t.query(ctx, "SELECT alerts.id FROM "+from+" WHERE "+cond.where()+" ORDER BY last_seen DESC, alerts.id LIMIT ?", append(args[:len(args):len(args)], limit+1), func(r *sql.Rows) error {
 			var id string
 			err := r.Scan(&id)
 			ids = append(ids, id)
