@@ -114,6 +114,13 @@ func (c *Catalogue) Technique(id string) (Technique, bool) {
 	return c.Techniques[i], true
 }
 
+// HasTechnique reports whether there is a technique of this id or name.
+func (c *Catalogue) HasTechnique(text string) bool {
+	_, id := c.Technique(text)
+	_, name := c.names[fold(text)]
+	return id || name
+}
+
 var attackID = regexp.MustCompile(`(?i)\bT[0-9]{4}(\.[0-9]{3})?\b|\bTA[0-9]{4}\b`)
 
 // Resolve turns the text of a rule's metadata into techniques with their ids and names. It understands ids anywhere in

@@ -18,7 +18,7 @@ type fieldDef struct {
 	fold     bool // compare in any case
 	get      func(out []string, f *finding.Finding, key string) []string
 	group    func(f *finding.Finding) string // where grouping differs from the first value
-	check    func(text string) error
+	doubt    func(text string) string        // why no finding is likely to have this value, or ""
 }
 
 // one appends s unless it is missing.
@@ -67,8 +67,8 @@ var fields = []fieldDef{
 		name: "severity", doc: "info, low, medium, high, critical; also >=high, <=low", severity: true, fold: true,
 		get: plain(func(f *finding.Finding) string { return f.Severity.String() }),
 	},
-	{name: "tactic", doc: "an ATT&CK tactic: id, name or short name", fold: true, get: tactics, group: groupTactic},
-	{name: "technique", doc: "an ATT&CK technique: id or name; a parent matches its sub-techniques", fold: true, get: techniques, group: groupTechnique},
+	{name: "tactic", doc: "an ATT&CK tactic: id, name or short name", fold: true, get: tactics, group: groupTactic, doubt: doubtTactic},
+	{name: "technique", doc: "an ATT&CK technique: id or name; a parent matches its sub-techniques", fold: true, get: techniques, group: groupTechnique, doubt: doubtTechnique},
 	{
 		name: "tag", doc: "a tag of the rule", get: func(out []string, f *finding.Finding, _ string) []string { return append(out, f.Rule.Tags...) },
 		group: func(f *finding.Finding) string { return strings.Join(f.Rule.Tags, ",") },
@@ -134,6 +134,20 @@ func techniques(out []string, f *finding.Finding, _ string) []string {
 		}
 	}
 	return out
+}
+
+func doubtTactic(text string) string {
+	if _, ok := finding.ATTACK().Tactic(text); ok {
+		return ""
+	}
+	return fmt.Sprintf("ATT&CK %s has no tactic %q for Linux or containers", finding.ATTACK().Version, text)
+}
+
+func doubtTechnique(text string) string {
+	if finding.ATTACK().HasTechnique(text) {
+		return ""
+	}
+	return fmt.Sprintf("ATT&CK %s has no technique %q for Linux or containers", finding.ATTACK().Version, text)
 }
 
 // TechniqueIDs are the most precise ids of a finding's techniques, sorted, each once.

@@ -230,9 +230,6 @@ func parseValue(f *fieldDef, text string) (Value, error) {
 		v.Severity, err = finding.ParseSeverity(text)
 		return v, err
 	}
-	if f.check != nil {
-		return v, f.check(text)
-	}
 	return v, nil
 }
 
@@ -253,6 +250,36 @@ func globRegexp(glob string, fold bool) *regexp.Regexp {
 		}
 	}
 	return regexp.MustCompile(b.String() + "$")
+}
+
+// Doubts are values that may never match: tactics and techniques that are not in the catalogue. They are no errors, for the catalogue is
+// of Linux and containers, and a finding from elsewhere may name others.
+func (m *Matcher) Doubts() []*Error { return m.doubts(nil) }
+
+func (m *Matcher) doubts(path []any) []*Error {
+	var out []*Error
+	for i := range m.Terms {
+		t := &m.Terms[i]
+		if t.field.doubt == nil {
+			continue
+		}
+		for j, v := range t.Values {
+			if v.Op != Equal {
+				continue
+			}
+			if msg := t.field.doubt(v.Text); msg != "" {
+				at := append(path[:len(path):len(path)], t.Field)
+				if len(t.Values) > 1 {
+					at = append(at, j)
+				}
+				out = append(out, &Error{at, msg})
+			}
+		}
+	}
+	for i := range m.Any {
+		out = append(out, m.Any[i].doubts(append(path[:len(path):len(path)], "any", i))...)
+	}
+	return out
 }
 
 // Match reports whether f matches.

@@ -20,8 +20,8 @@ const (
 	steadyPercent = 25
 )
 
-// Start is called before a program loads what it works with.
-func Start() { setPercent(startPercent) }
+// Start is called before a program loads what it works with. What its packages made of themselves until then is given back too.
+func Start() { settle(startPercent) }
 
 // Attach is called between loading rules and attaching to the kernel, whose programs and types, decoded, would come on top of
 // what rules took: this is the moment at which a sensor takes the most.

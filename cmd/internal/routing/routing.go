@@ -197,6 +197,7 @@ func (r *Router) open(ctx context.Context) (lifecycle.Stop, error) {
 	}
 	r.store = s
 	table, err := Compile(r.opts.Config)
+	r.warn(r.opts.Config)
 	if err == nil {
 		n := r.opts.Config.NATS
 		if n.MaxBytes == configs.Default().NATS.MaxBytes {
@@ -322,11 +323,18 @@ func (r *Router) Reload(ctx context.Context, load func() (*configs.Config, error
 	return nil
 }
 
+func (r *Router) warn(cfg *configs.Config) {
+	for _, w := range Warnings(cfg) {
+		r.log.Warn("configuration", "warning", w.Error())
+	}
+}
+
 func (r *Router) change(ctx context.Context, cfg *configs.Config) error {
 	table, err := Compile(cfg)
 	if err != nil {
 		return err
 	}
+	r.warn(cfg)
 	if err := r.checkRemoved(ctx, table.Outputs()); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tocsin-io/tocsin/configs"
+	"github.com/tocsin-io/tocsin/finding/match"
 	"github.com/tocsin-io/tocsin/router"
 )
 
@@ -90,6 +91,28 @@ func allErrors(cfg *configs.Config, in router.Config, first error) configs.Error
 		all = append(all, placed(cfg, first))
 	}
 	return all
+}
+
+// Warnings are values of matchers that may never match, each with its place in the file. What is wrong with a matcher is Compile's to say.
+func Warnings(cfg *configs.Config) []*configs.Error {
+	var out []*configs.Error
+	add := func(doc map[string]any, path ...string) {
+		m, err := match.Parse(matcher(doc))
+		if err != nil {
+			return
+		}
+		for _, doubt := range m.Doubts() {
+			out = append(out, placed(cfg, &router.Error{At: append(path, doubt.Path()...), Msg: doubt.Msg}))
+		}
+	}
+	for i, r := range cfg.Routes {
+		add(r.Match, "routes", strconv.Itoa(i), "match")
+	}
+	for i, h := range cfg.Inhibit {
+		add(h.By, "inhibit", strconv.Itoa(i), "by")
+		add(h.Mute, "inhibit", strconv.Itoa(i), "mute")
+	}
+	return out
 }
 
 // placed returns err with its place in the file.

@@ -54,6 +54,34 @@ func TestErrorsNameThePlace(t *testing.T) {
 	}
 }
 
+func TestWarnings(t *testing.T) {
+	for text, want := range map[string]string{
+		good: "",
+		strings.Replace(good, "technique: T1611", "technique: [T1611, T9999]", 1):   `tocsin.yaml:7:`,
+		strings.Replace(good, "technique: T1611", "technique: '!T9999'", 1):         `has no technique "T9999"`,
+		strings.Replace(good, "technique: T1611", "technique: escape to host", 1):   "",
+		strings.Replace(good, "technique: T1611", "technique: T16*", 1):             "",
+		strings.Replace(good, "technique: T1611", "any: [{tactic: executing}]", 1):  `routes.0.match.any.0.tactic: ATT&CK`,
+		strings.Replace(good, "technique: T1611", "any: [{tactic: Execution}]", 1):  "",
+		strings.Replace(good, "severity: \"<=high\"", "technique: shell histry", 1): "tocsin.yaml:11:",
+	} {
+		cfg, err := parse(t, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Compile(cfg); err != nil {
+			t.Errorf("a warning is no error: %v", err)
+		}
+		var got string
+		for _, w := range Warnings(cfg) {
+			got += w.Error()
+		}
+		if want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("%q, want %q, of\n%s", got, want, text)
+		}
+	}
+}
+
 func TestAllErrorsAtOnce(t *testing.T) {
 	text := strings.NewReplacer("technique: T1611", "technqiue: T1611", "days: mon-fri", "days: mon-fry", "severity: \"<=high\"", "severity: \"<=hgh\"",
 		"- {name: rest, outputs: [hook]", "- {name: rest, match: {x: y}, outputs: [hook]").Replace(good)

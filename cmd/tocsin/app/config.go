@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tocsin-io/tocsin/cmd/internal/routing"
 	"github.com/tocsin-io/tocsin/configs"
@@ -46,14 +47,22 @@ func readConfig(path string) (*configs.Config, error) {
 	if cfg == nil {
 		return nil, err
 	}
+	cfg.Warnings = append(cfg.Warnings, routing.Warnings(cfg)...)
 	return cfg, join(err, routing.Check(cfg))
 }
 
-// join tells what is wrong with the routes together with the rest: of two errors at one place the first.
+// join tells what is wrong with the routes together with the rest: of two errors at one place the first, and none about a map of which a
+// part could not be read.
 func join(err, routes error) error {
-	list, other := configErrors(errors.Join(err, routes))
-	if other != nil {
+	list, other := configErrors(err)
+	more, otherToo := configErrors(routes)
+	if other != nil || otherToo != nil {
 		return errors.Join(err, routes)
+	}
+	for _, e := range more {
+		if !slices.ContainsFunc(list, func(first *configs.Error) bool { return strings.HasPrefix(first.Path, e.Path+".") }) {
+			list = append(list, e)
+		}
 	}
 	seen := map[[2]int]bool{}
 	list = slices.DeleteFunc(list, func(e *configs.Error) bool {
