@@ -26,6 +26,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
+	"github.com/pressly/goose/v3/lock"
 	_ "modernc.org/sqlite" // the driver
 )
 
@@ -91,7 +92,15 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := goose.NewProvider(s.d.name, s.write, dir)
+	var migrate []goose.ProviderOption
+	if s.d.name == dialectPostgres.name { // routers that start together would each make the tables
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
+		if err != nil {
+			return nil, err
+		}
+		migrate = append(migrate, goose.WithSessionLocker(locker))
+	}
+	p, err := goose.NewProvider(s.d.name, s.write, dir, migrate...)
 	if err == nil {
 		_, err = p.Up(ctx)
 	}

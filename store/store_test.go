@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -309,4 +310,21 @@ func refs(list []finding.Finding) (out []*finding.Finding) {
 		out = append(out, &list[i])
 	}
 	return out
+}
+
+// Several routers may start at once on a database that is still empty.
+func TestOpenTogether(t *testing.T) {
+	o := store.Options{Postgres: storetest.Postgres(t)}
+	var opening sync.WaitGroup
+	for range 4 {
+		opening.Go(func() {
+			s, err := store.Open(t.Context(), o)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			s.Close()
+		})
+	}
+	opening.Wait()
 }
