@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -44,7 +45,7 @@ type Options struct {
 	URL            string
 	Creds          string // path of a credentials file
 	User, Password string
-	Token          string
+	Token          func() (string, error) // asked at each connect, so that a token may be replaced
 	TLS            *tls.Config
 	Server         nats.InProcessConnProvider
 	Name           string // shown in the server's monitoring
@@ -67,10 +68,22 @@ func Connect(opts Options) (*Bus, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	var told news
 	o := []nats.Option{
+		// Who is refused may be let in later: the server's users, or a token, are put right while this program runs.
+		nats.IgnoreAuthErrorAbort(),
 		nats.Name(opts.Name), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectJitter(250*time.Millisecond, time.Second), nats.ReconnectBufSize(-1), nats.Timeout(5 * time.Second),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn("nats", "error", err) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			if told.first(err) {
+				log.Warn("nats", "error", err)
+			}
+		}),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) {
+			if told.first(err) {
+				log.Warn("NATS is not reached; it is tried on", "error", err)
+			}
+		}),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
 				log.Warn("nats connection lost", "error", err)
@@ -89,8 +102,14 @@ func Connect(opts Options) (*Bus, error) {
 	if opts.User != "" {
 		o = append(o, nats.UserInfo(opts.User, opts.Password))
 	}
-	if opts.Token != "" {
-		o = append(o, nats.Token(opts.Token))
+	if opts.Token != nil {
+		o = append(o, nats.TokenHandler(func() string {
+			token, err := opts.Token()
+			if err != nil && told.first(err) {
+				log.Error("the token for NATS can't be read", "error", err)
+			}
+			return token
+		}))
 	}
 	if opts.Creds != "" {
 		o = append(o, nats.UserCredentials(opts.Creds))
@@ -108,6 +127,25 @@ func Connect(opts Options) (*Bus, error) {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	return &Bus{nc: nc, js: js, log: log}, nil
+}
+
+// news tells what is new from what is said again: an error that each try to connect meets is logged once in tellAgain.
+type news struct {
+	mu   sync.Mutex
+	text string
+	at   time.Time
+}
+
+const tellAgain = time.Minute
+
+func (n *news) first(err error) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err == nil || n.text == err.Error() && time.Since(n.at) < tellAgain {
+		return false
+	}
+	n.text, n.at = err.Error(), time.Now()
+	return true
 }
 
 // Connected reports whether the server can be reached now.
@@ -205,7 +243,11 @@ func (b *Bus) reach(ctx context.Context) error {
 		case connected:
 			return fmt.Errorf("the servers of NATS have not found each other within %v: are most of them up, and their routes right?", reachWithin)
 		default:
-			return fmt.Errorf("NATS is not reached within %v: is it up, at the address that nats.url says?", reachWithin)
+			text := fmt.Sprintf("NATS is not reached within %v: is it up, at the address that nats.url says?", reachWithin)
+			if err := b.nc.LastError(); err != nil && !errors.Is(err, nats.ErrNoServers) { // it is up, and refuses
+				text = fmt.Sprintf("NATS does not let this program in: is the token, the user or the certificate right? The last error: %v", err)
+			}
+			return errors.New(text)
 		}
 		select {
 		case <-ctx.Done():

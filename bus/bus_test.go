@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,6 +43,8 @@ func connect(t testing.TB, opts bus.Options, outputs ...string) *bus.Bus {
 	}
 	return b
 }
+
+func secret() (string, error) { return "secret", nil }
 
 func mk(i int) *finding.Finding {
 	return &finding.Finding{ID: fmt.Sprintf("f-%06d", i), Time: time.Now(), Host: "node 1", Severity: finding.High, Rule: finding.Rule{ID: "r", Name: strings.Repeat("x", 800)}}
@@ -119,6 +122,26 @@ func TestUndecodableFindingGoesToTheDeadLetters(t *testing.T) {
 	}
 }
 
+// Who is refused is let in as soon as its token is right: nobody has to restart it.
+func TestRefusedAndLetIn(t *testing.T) {
+	srv := start(t, embedded.Options{Listen: "127.0.0.1:0", Token: "secret"})
+	var right atomic.Bool
+	var asked atomic.Int32
+	b := connect(t, bus.Options{URL: srv.URL(), Token: func() (string, error) {
+		asked.Add(1)
+		if right.Load() {
+			return "secret", nil
+		}
+		return "wrong", nil
+	}})
+	eventually(t, "refused several times", func() bool { return asked.Load() > 3 })
+	if b.Connected() {
+		t.Error("connected with a wrong token")
+	}
+	right.Store(true)
+	must(t, b.Ensure(t.Context(), bus.Streams{}))
+}
+
 // A sensor of another process starts before the server, loses it, and gets it back.
 func TestSpoolWhileTheServerIsAway(t *testing.T) {
 	dir := t.TempDir()
@@ -128,7 +151,7 @@ func TestSpoolWhileTheServerIsAway(t *testing.T) {
 	l.Close()
 	opts := embedded.Options{Dir: dir, Listen: addr, Token: "secret"}
 
-	sensor := connect(t, bus.Options{URL: "nats://" + addr, Token: "secret"})
+	sensor := connect(t, bus.Options{URL: "nats://" + addr, Token: secret})
 	sp, err := bus.OpenSpool(t.TempDir(), 0)
 	must(t, err)
 	p := sensor.NewPublisher(bus.PublisherOptions{Spool: sp})
@@ -147,7 +170,7 @@ func TestSpoolWhileTheServerIsAway(t *testing.T) {
 	run := func() (*embedded.Server, *bus.Bus) {
 		s, err := embedded.Start(opts)
 		must(t, err)
-		b, err := bus.Connect(bus.Options{Server: s, Token: "secret"})
+		b, err := bus.Connect(bus.Options{Server: s, Token: secret})
 		must(t, err)
 		must(t, b.Ensure(t.Context(), bus.Streams{}))
 		return s, b

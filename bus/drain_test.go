@@ -24,7 +24,7 @@ func TestDrainHelper(t *testing.T) {
 	}
 	sp, err := bus.OpenSpool(os.Getenv(drainDir), 0)
 	must(t, err)
-	b, err := bus.Connect(bus.Options{URL: os.Getenv(drainURL), Token: "secret"})
+	b, err := bus.Connect(bus.Options{URL: os.Getenv(drainURL), Token: secret})
 	must(t, err)
 	p := b.NewPublisher(bus.PublisherOptions{Spool: sp})
 	for sp.Len() > 0 {
@@ -37,7 +37,7 @@ func TestDrainHelper(t *testing.T) {
 // A sensor that is killed again and again while it sends what it has spooled loses nothing of it.
 func TestKilledWhileDraining(t *testing.T) {
 	srv := start(t, embedded.Options{Listen: "127.0.0.1:0", Token: "secret"})
-	b := connect(t, bus.Options{Server: srv, Token: "secret"})
+	b := connect(t, bus.Options{Server: srv, Token: secret})
 	dir := t.TempDir()
 	const n = 3000
 	func() {

@@ -22,10 +22,10 @@ func Open(cfg configs.NATS, server nats.InProcessConnProvider, name string, log 
 	if server != nil {
 		// The token guards the listener; this process comes in another way, but is asked as well.
 		if cfg.Embedded != nil && !cfg.Embedded.Token.IsZero() {
-			var err error
-			if opts.Token, err = cfg.Embedded.Token.Value(); err != nil {
+			if _, err := cfg.Embedded.Token.Value(); err != nil {
 				return nil, fmt.Errorf("nats.embedded.token: %w", err)
 			}
+			opts.Token = cfg.Embedded.Token.Value
 		}
 		return bus.Connect(opts)
 	}
@@ -37,9 +37,10 @@ func Open(cfg configs.NATS, server nats.InProcessConnProvider, name string, log 
 		return nil, fmt.Errorf("nats.url: %w", err)
 	}
 	if !cfg.Token.IsZero() {
-		if opts.Token, err = cfg.Token.Value(); err != nil {
+		if _, err := cfg.Token.Value(); err != nil {
 			return nil, fmt.Errorf("nats.token: %w", err)
 		}
+		opts.Token = cfg.Token.Value
 	}
 	if cfg.TLS != nil {
 		if opts.TLS, err = clientTLS(cfg.TLS); err != nil {
