@@ -1,6 +1,9 @@
 package importer
 
 import (
+	"cmp"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -63,8 +66,8 @@ const maxMacroDepth = 32
 func (f *falco) parse(text string) *node {
 	p := &falcoParser{f: f, toks: lex(text)}
 	n := p.or()
-	if !f.failed && p.i < len(p.toks) {
-		return f.fail("condition: unexpected %q", p.toks[p.i].text)
+	if !f.broken && p.i < len(p.toks) {
+		return f.stop("condition: unexpected %q", p.toks[p.i].text)
 	}
 	return n
 }
@@ -84,7 +87,7 @@ func (p *falcoParser) peek() string {
 
 func (p *falcoParser) next() token {
 	if p.i >= len(p.toks) {
-		p.f.fail("condition: it ends too soon")
+		p.f.stop("condition: it ends too soon")
 		return token{}
 	}
 	t := p.toks[p.i]
@@ -94,7 +97,7 @@ func (p *falcoParser) next() token {
 
 func (p *falcoParser) or() *node {
 	n := p.and()
-	for p.peek() == "or" && !p.f.failed {
+	for p.peek() == "or" && !p.f.broken {
 		p.i++
 		n = or(n, p.and())
 	}
@@ -103,7 +106,7 @@ func (p *falcoParser) or() *node {
 
 func (p *falcoParser) and() *node {
 	n := p.not()
-	for p.peek() == "and" && !p.f.failed {
+	for p.peek() == "and" && !p.f.broken {
 		p.i++
 		n = and(n, p.not())
 	}
@@ -111,7 +114,7 @@ func (p *falcoParser) and() *node {
 }
 
 func (p *falcoParser) not() *node {
-	if p.f.failed {
+	if p.f.broken {
 		return truth(false)
 	}
 	switch p.peek() {
@@ -122,7 +125,7 @@ func (p *falcoParser) not() *node {
 		p.i++
 		n := p.or()
 		if p.next().text != ")" {
-			return p.f.fail("condition: a parenthesis is not closed")
+			return p.f.stop("condition: a parenthesis is not closed")
 		}
 		return n
 	}
@@ -146,18 +149,18 @@ func (p *falcoParser) comparison() *node {
 			p.f.depth--
 			return n
 		case isMacro:
-			return p.f.fail("macro %s refers to itself", name)
+			return p.f.stop("macro %s refers to itself", name)
 		case p.peek() == "" || p.peek() == "and" || p.peek() == "or" || p.peek() == ")":
-			return p.f.fail("macro %q is not in the file: give the file that defines it first", name)
+			return p.f.fail("macro %q is not in the files: give the file that defines it first", name)
 		}
-		return p.f.fail("operator %q of field %s", p.peek(), name)
+		return p.f.stop("operator %q of field %s", p.peek(), name)
 	}
 	p.i++
 	var values []string
 	if op != "exists" {
 		values = p.values()
 	}
-	if p.f.failed {
+	if p.f.broken {
 		return truth(false)
 	}
 	return p.f.compare(name, op, values)
@@ -170,17 +173,23 @@ func (p *falcoParser) values() []string {
 		return p.f.expand(t)
 	}
 	var out []string
-	for !p.f.failed {
+	for !p.f.broken {
 		switch t := p.next(); {
 		case !t.quoted && t.text == ")":
 			return out
 		case !t.quoted && t.text == ",":
 		default:
+			if _, isList := p.f.lists[t.text]; !isList && !t.quoted && likeList.MatchString(t.text) {
+				p.f.leftOut("%s is taken for a text, since no list in the files has that name", t.text)
+			}
 			out = append(out, p.f.expand(t)...)
 		}
 	}
 	return out
 }
+
+// likeList is how lists are named in Falco's own rules; values hardly ever are.
+var likeList = regexp.MustCompile(`^[a-z0-9]+(_[a-z0-9]+)*_(binaries|procs|programs|names|images|containers|files|directories|dirs|paths|list|ports|addresses|ipaddrs|networks|domains|users|namespaces)$`)
 
 func (f *falco) expand(t token) []string {
 	if items, ok := f.lists[t.text]; ok && !t.quoted {
@@ -216,28 +225,37 @@ func (f *falco) compare(field, op string, values []string) *node {
 		n.rel, n.fold = "contains", true
 	case "iglob":
 		n.rel, n.fold = "glob", true
+	case "regex": // Falco's has to match the whole text
+		for i, v := range n.values {
+			if i == 0 {
+				n.values = slices.Clone(n.values)
+			}
+			n.values[i] = "^(?:" + v + ")$"
+		}
 	}
 	switch {
 	case strings.HasPrefix(field, "proc.aname["):
-		n.field = ancestorField(field, "comm")
+		n.field = cmp.Or(ancestorField(field, "comm"), field)
 	case strings.HasPrefix(field, "proc.aexepath["):
-		n.field = ancestorField(field, "executable")
+		n.field = cmp.Or(ancestorField(field, "executable"), field)
 	}
 	switch field {
-	case "evt.type", "syscall.type", "evt.is_open_write", "evt.is_open_read", "fd.typechar":
-		return n
-	case "fd.type":
-		return n
+	case "fd.net", "fd.snet", "fd.rnet":
+		if op == "=" {
+			n.rel, n.field = "cidr", map[string]string{"fd.net": "fd.rip", "fd.snet": "fd.sip", "fd.rnet": "fd.rip"}[field]
+		}
+	case "fd.ip":
+		n.field = "fd.rip"
 	case "user.loginuid", "user.uid":
 		for i, v := range n.values {
 			if v == "-1" {
-				n.values = append([]string(nil), n.values...)
+				n.values = slices.Clone(n.values)
 				n.values[i] = "4294967295"
 			}
 		}
 	}
-	if n.field == "" || (commonFields[n.field] == nil && withWritten[n.field] == nil) {
-		return f.fail("field %s is not carried by the events", field)
+	if field == "fd.ip" || field == "fd.net" {
+		f.leftOut("%s: only the address of the other side is compared", field)
 	}
 	return n
 }

@@ -29,7 +29,17 @@ type falcoItem struct {
 	Source    string         `yaml:"source"`
 	Append    bool           `yaml:"append"`
 	Override  map[string]any `yaml:"override"`
-	Exempt    []any          `yaml:"exceptions"`
+	Exempt    []falcoExempt  `yaml:"exceptions"`
+
+	file string
+}
+
+// falcoExempt is an exception of a rule: fields, how each is compared, and the values that are no finding.
+type falcoExempt struct {
+	Name   string `yaml:"name"`
+	Fields any    `yaml:"fields"` // one, or a list
+	Comps  any    `yaml:"comps"`
+	Values []any  `yaml:"values"` // of one field, or lists with one for each field
 }
 
 // falcoEvents are the kernel events that stand for Falco's system calls.
@@ -58,96 +68,170 @@ var falcoMacros = map[string]string{
 	"outbound":        "evt.type = connect and fd.typechar in (4, 6)",
 }
 
-// Falco reads a file of Falco's rules, with the lists and macros that they need.
-func Falco(file string, src []byte) *Result {
+// File is one of the files that are read together.
+type File struct {
+	Name string
+	Text []byte
+}
+
+// Falco reads files of Falco's rules, with the lists and macros that they need. What a file defines, changes or appends to holds
+// for those before it as well, as when Falco is given them in this order.
+func Falco(files ...File) *Result {
 	res := &Result{Rules: []Rule{}, Problems: []Problem{}}
-	f := &falco{file: file, lists: map[string][]string{}, macros: maps.Clone(falcoMacros)}
+	f := &falco{lists: map[string][]string{}, macros: maps.Clone(falcoMacros)}
 	var rules []*falcoItem
-	dec := yaml.NewDecoder(bytes.NewReader(src))
-	for {
-		var items []falcoItem
-		err := dec.Decode(&items)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			res.Problems = append(res.Problems, yamlProblem(file, err))
-			return res
-		}
-		for i := range items {
-			rules = f.item(&items[i], rules)
+	for _, file := range files {
+		dec := yaml.NewDecoder(bytes.NewReader(file.Text))
+		for {
+			var items []falcoItem
+			err := dec.Decode(&items)
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				f.problems = append(f.problems, yamlProblem(file.Name, err))
+				break
+			}
+			for i := range items {
+				items[i].file = file.Name
+				rules = f.item(&items[i], rules)
+			}
 		}
 	}
 	for _, r := range rules {
-		f.problems = nil
 		if out, ok := f.convert(r); ok {
 			res.Rules = append(res.Rules, out)
 		}
-		res.Problems = append(res.Problems, f.problems...)
 	}
+	res.Problems = append(res.Problems, f.problems...)
 	return res
 }
 
 type falco struct {
-	file     string
 	lists    map[string][]string
 	macros   map[string]string
 	rule     *falcoItem
 	depth    int
 	problems []Problem
-	failed   bool
+	failed   bool // the rule can't be written; what else is wrong with it is still looked for
+	broken   bool // its condition can't be read any further
 }
 
 func (f *falco) fail(format string, args ...any) *node {
 	f.failed = true
-	f.leftOut(format, args...)
-	f.problems[len(f.problems)-1].LeftOut = false
-	return truth(false)
+	f.say(false, format, args...)
+	return &node{op: "cmp"} // neither true nor false, so that nothing beside it is dropped
 }
 
-func (f *falco) leftOut(format string, args ...any) {
-	p := Problem{File: f.file, Rule: f.rule.Rule, Reason: fmt.Sprintf(format, args...), LeftOut: true}
+// stop is a failure after which the rest of the condition has no meaning.
+func (f *falco) stop(format string, args ...any) *node {
+	f.broken = true
+	return f.fail(format, args...)
+}
+
+func (f *falco) leftOut(format string, args ...any) { f.say(true, format, args...) }
+
+func (f *falco) say(leftOut bool, format string, args ...any) {
+	p := Problem{File: f.rule.file, Rule: f.rule.Rule, Reason: fmt.Sprintf(format, args...), LeftOut: leftOut}
 	if !slices.Contains(f.problems, p) {
 		f.problems = append(f.problems, p)
 	}
 }
 
-// item takes up a list, macro or rule, and what is appended to an earlier one.
+// item takes up a list, macro or rule, and what changes an earlier one.
 func (f *falco) item(x *falcoItem, rules []*falcoItem) []*falcoItem {
-	appends := x.Append
-	for _, how := range x.Override {
-		appends = appends || how == "append"
-	}
+	f.rule = x
+	appends := func(key string) bool { return x.Append || x.Override[key] == "append" }
 	switch {
 	case x.List != "":
-		if !appends {
+		if _, known := f.lists[x.List]; appends("items") && !known {
+			f.rule = &falcoItem{Rule: x.List, file: x.file}
+			f.fail("it appends to a list that is not in the files: give the file that defines it first")
+		}
+		if !appends("items") {
 			f.lists[x.List] = nil
 		}
 		for _, v := range x.Items {
 			f.lists[x.List] = append(f.lists[x.List], strings.Trim(fmt.Sprint(v), `"'`))
 		}
 	case x.Macro != "":
-		if appends {
+		if appends("condition") {
+			if _, known := f.macros[x.Macro]; !known {
+				f.rule = &falcoItem{Rule: x.Macro, file: x.file}
+				f.fail("it appends to a macro that is not in the files: give the file that defines it first")
+				return rules
+			}
 			x.Condition = f.macros[x.Macro] + " " + x.Condition
 		}
 		f.macros[x.Macro] = x.Condition
 	case x.Rule != "":
-		if i := slices.IndexFunc(rules, func(r *falcoItem) bool { return r.Rule == x.Rule }); i >= 0 {
-			old := rules[i]
-			switch {
-			case appends:
-				old.Condition += " " + x.Condition
-				old.Tags = append(old.Tags, x.Tags...)
-			case x.Condition == "" && x.Enabled != nil:
-				old.Enabled = x.Enabled
-			default:
-				rules[i] = x
-			}
-			return rules
+		i := slices.IndexFunc(rules, func(r *falcoItem) bool { return r.Rule == x.Rule })
+		changes := x.Append || len(x.Override) > 0
+		switch {
+		case i < 0 && (changes || x.Condition == "" && x.Enabled != nil):
+			f.fail("it changes a rule that is not in the files: give the file that defines it first")
+		case i < 0:
+			return append(rules, x)
+		case changes:
+			f.override(rules[i], x)
+		case x.Condition == "" && x.Enabled != nil:
+			rules[i].Enabled = x.Enabled
+		default:
+			rules[i] = x
 		}
-		return append(rules, x)
 	}
 	return rules
+}
+
+// override changes an earlier rule in what a later item names.
+func (f *falco) override(old, x *falcoItem) {
+	how := x.Override
+	if x.Append {
+		how = map[string]any{"condition": "append", "exceptions": "append", "tags": "append"}
+	}
+	for _, key := range slices.Sorted(maps.Keys(how)) {
+		appends := how[key] == "append"
+		if !appends && how[key] != "replace" {
+			f.fail("override of %s: %v is neither append nor replace", key, how[key])
+			continue
+		}
+		switch key {
+		case "condition":
+			if appends {
+				x.Condition = old.Condition + " " + x.Condition
+			}
+			old.Condition = x.Condition
+		case "exceptions":
+			if !appends {
+				old.Exempt = nil
+			}
+			for _, e := range x.Exempt {
+				same := slices.IndexFunc(old.Exempt, func(o falcoExempt) bool { return o.Name == e.Name && e.Name != "" })
+				if same >= 0 && e.Fields == nil {
+					old.Exempt[same].Values = append(old.Exempt[same].Values, e.Values...)
+				} else {
+					old.Exempt = append(old.Exempt, e)
+				}
+			}
+		case "tags":
+			if !appends {
+				old.Tags = nil
+			}
+			old.Tags = append(old.Tags, x.Tags...)
+		case "desc":
+			if appends {
+				x.Desc = old.Desc + " " + x.Desc
+			}
+			old.Desc = x.Desc
+		case "priority":
+			old.Priority = x.Priority
+		case "enabled":
+			old.Enabled = x.Enabled
+		case "output", "warn_evttypes", "skip-if-unknown-filter", "capture", "capture_duration": // nothing here depends on them
+		default:
+			f.leftOut("override of %s", key)
+		}
+	}
 }
 
 var falcoPriorities = map[string]finding.Severity{
@@ -156,16 +240,21 @@ var falcoPriorities = map[string]finding.Severity{
 }
 
 func (f *falco) convert(r *falcoItem) (Rule, bool) {
-	f.rule, f.failed, f.depth = r, false, 0
+	f.rule, f.failed, f.broken, f.depth = r, false, false, 0
 	if r.Source != "" && r.Source != "syscall" {
 		f.fail("its source is %s, not system calls", r.Source)
 		return Rule{}, false
 	}
 	cond := f.parse(r.Condition)
-	if len(r.Exempt) > 0 {
-		f.leftOut("exceptions: write them as exceptions of the new rule")
+	for _, e := range r.Exempt {
+		cond = and(cond, not(f.exempt(e)))
 	}
-	if f.failed {
+	severity, ok := falcoPriorities[strings.ToLower(r.Priority)]
+	if !ok {
+		severity = finding.Medium
+		f.leftOut("priority %q: the rule is of medium severity", r.Priority)
+	}
+	if f.broken {
 		return Rule{}, false
 	}
 	var events []string
@@ -179,6 +268,7 @@ func (f *falco) convert(r *falcoItem) (Rule, bool) {
 			conds[ev] = c
 			if c.op != "false" {
 				events = append(events, ev)
+				f.carried(c)
 			}
 		}
 	}
@@ -193,13 +283,87 @@ func (f *falco) convert(r *falcoItem) (Rule, bool) {
 		return Rule{}, false
 	}
 	slices.Sort(events)
+	e := &emitter{fields: falcoFields, uses: map[string]bool{}}
+	if events = e.possible(events, conds); len(events) == 0 {
+		f.fail("it asks for fields that its events never have")
+		return Rule{}, false
+	}
 	m := meta{
 		id: "falco_" + ident(r.Rule), name: r.Rule, description: strings.TrimSpace(r.Desc), origin: "From the Falco rule " + r.Rule,
-		severity: falcoPriorities[strings.ToLower(r.Priority)], attack: finding.ATTACK().OfTags(r.Tags), tags: append([]string{"falco"}, r.Tags...),
+		severity: severity, attack: finding.ATTACK().OfTags(r.Tags), tags: append([]string{"falco"}, r.Tags...),
 		disabled: r.Enabled != nil && !*r.Enabled,
 	}
-	e := &emitter{fields: withWritten, uses: map[string]bool{}}
-	return Rule{ID: m.id, Name: r.Rule, File: m.id + ".rego", Rego: e.write(m, events, conds)}, true
+	return Rule{ID: m.id, Name: r.Rule, File: m.id + ".rego", Rego: e.write(m, events, conds), from: r.file}, true
+}
+
+// carried says which fields that are still asked for no event has. Fields that only go with other events are no loss.
+func (f *falco) carried(n *node) {
+	for _, k := range n.kids {
+		f.carried(k)
+	}
+	if n.op == "cmp" && n.field != "" && falcoFields[n.field] == nil {
+		f.fail("field %s is not carried by the events", n.field)
+	}
+}
+
+// exempt makes the condition that an exception leaves out. Without values there is none: it is a place for others to fill.
+func (f *falco) exempt(e falcoExempt) *node {
+	fields, several := e.Fields.([]any)
+	comps, _ := e.Comps.([]any)
+	if !several {
+		op := "in"
+		if e.Comps != nil {
+			op = fmt.Sprint(e.Comps)
+		}
+		var values []string
+		for _, v := range e.Values {
+			values = append(values, f.expand(token{text: strings.Trim(fmt.Sprint(v), `"'`)})...)
+		}
+		if len(e.Values) == 0 {
+			return truth(false)
+		}
+		return f.exemptField(e, e.Fields, op, values)
+	}
+	some := truth(false)
+	for _, v := range e.Values {
+		values, ok := v.([]any)
+		if !ok || len(values) != len(fields) || comps != nil && len(comps) != len(fields) {
+			return f.fail("exception %s: it has not one comparison and one value for each field", e.Name)
+		}
+		all := truth(true)
+		for i, field := range fields {
+			op := "="
+			if comps != nil {
+				op = fmt.Sprint(comps[i])
+			}
+			items, isList := values[i].([]any)
+			if !isList {
+				items = []any{values[i]}
+			}
+			var texts []string
+			for _, item := range items {
+				texts = append(texts, f.expand(token{text: strings.Trim(fmt.Sprint(item), `"'`)})...)
+			}
+			all = and(all, f.exemptField(e, field, op, texts))
+		}
+		some = or(some, all)
+	}
+	return some
+}
+
+func (f *falco) exemptField(e falcoExempt, field any, op string, values []string) *node {
+	name, isText := field.(string)
+	if !isText {
+		return f.fail("exception %s has no fields", e.Name)
+	}
+	if op == "!=" {
+		return f.compare(name, op, values)
+	}
+	rel, known := falcoOps[op]
+	if !known {
+		return f.fail("exception %s: operator %q of field %s", e.Name, op, name)
+	}
+	return f.compare(name, rel, values)
 }
 
 // decide resolves comparisons that depend on the kind of event alone; nil leaves the comparison to the rule.
@@ -213,7 +377,12 @@ func (f *falco) decide(n *node, ev string) *node {
 	switch n.field {
 	case "evt.type", "syscall.type":
 		if n.rel != "=" {
-			return f.fail("%s %s", n.field, n.rel)
+			return f.fail("operator %q of field %s", n.rel, n.field)
+		}
+		for _, v := range n.values {
+			if falcoEvents[v] == nil {
+				f.leftOut("%s %s: no event of Tocsin stands for it", n.field, v)
+			}
 		}
 		return truth(slices.ContainsFunc(n.values, func(v string) bool { return slices.Contains(falcoEvents[v], ev) }))
 	case "evt.is_open_write", "evt.is_open_read":
@@ -235,22 +404,37 @@ func (f *falco) decide(n *node, ev string) *node {
 	return nil
 }
 
-// constants are comparisons that hold for every event that rules see here, or for none.
+// constant decides comparisons that hold for every event that rules see here, or for none.
 func (f *falco) constant(field, rel string, values []string) *node {
+	const allowed = "the events are what the kernel allows or is about to do"
+	first := append(slices.Clip(values), "")[0]
 	switch field {
+	case "evt.num": // never_true and always_true of Falco's own rules
+		switch {
+		case rel == "=" && first == "0":
+			return truth(false)
+		case rel == ">=" && first == "0", rel == ">" && first == "0":
+			return truth(true)
+		}
 	case "evt.dir":
-		return truth(slices.Contains(values, "<"))
+		return truth(slices.Contains(values, "<") || slices.Contains(values, ">")) // there is one event for both ends of a call
 	case "evt.failed":
-		f.leftOut("evt.failed: the events are what the kernel allows or is about to do")
-		return truth(slices.Contains(values, "false"))
-	case "evt.rawres", "evt.res", "fd.num":
-		if field == "fd.num" && rel != ">=" {
-			return nil
+		if rel == "=" && first == "false" {
+			f.leftOut("evt.failed: %s", allowed)
+			return truth(true)
 		}
-		if field != "fd.num" {
-			f.leftOut("%s: the events are what the kernel allows or is about to do", field)
+		return f.fail("evt.failed: %s", allowed)
+	case "evt.rawres", "evt.res":
+		zero := (rel == ">=" || rel == "=" || rel == ">") && first == "0"
+		if zero || rel == "=" && (slices.Contains(values, "SUCCESS") || slices.Contains(values, "EINPROGRESS")) {
+			f.leftOut("%s: %s", field, allowed)
+			return truth(true)
 		}
-		return truth(true)
+		return f.fail("%s %s %s: %s", field, rel, strings.Join(values, ", "), allowed)
+	case "fd.num":
+		if rel == ">=" {
+			return truth(true)
+		}
 	}
 	return nil
 }

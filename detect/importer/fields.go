@@ -2,6 +2,7 @@ package importer
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 )
 
@@ -80,7 +81,7 @@ var commonFields = map[string][]string{
 	"fs.path.source":             {`helpers.get_tracee_argument("old_path")`},
 	"fs.path.target":             {`helpers.get_tracee_argument("new_path")`},
 	"fd.filename":                ofPath(`regex.find_n("[^/]*$", PATH, 1)[0]`),
-	"fd.directory":               ofPath(`regex.replace(PATH, "(.)/[^/]*$", "$1")`),
+	"fd.directory":               ofPath(`regex.replace(regex.replace(PATH, "/[^/]*$", ""), "^$", "/")`),
 	"fd.nameraw":                 {`helpers.get_tracee_argument("syscall_pathname")`},
 	"evt.arg.flags":              {`helpers.get_tracee_argument("flags")`},
 	"evt.arg.request":            {`helpers.get_tracee_argument("request")`},
@@ -129,5 +130,21 @@ var withWritten = func() map[string][]string {
 			m[fmt.Sprintf("ancestor.%d.%s", n, member)] = []string{fmt.Sprintf("input.process.ancestors[%d].%s", n-1, member)}
 		}
 	}
+	return m
+}()
+
+// falcoFields are what Falco's rules can ask for. A command line begins with the name of the process there, not with its
+// first argument.
+var falcoFields = func() map[string][]string {
+	m := maps.Clone(withWritten)
+	line := func(name, args string) string {
+		return `concat(" ", array.concat([` + name + `], array.slice(` + args + `, 1, 1000)))`
+	}
+	m["proc.cmdline"] = []string{
+		line("input.processName", `helpers.get_tracee_argument("argv")`) + ` if input.eventName == "sched_process_exec"`,
+		line("input.processName", "input.process.args") + ` if input.eventName != "sched_process_exec"`,
+	}
+	m["proc.pcmdline"] = []string{line("input.process.ancestors[0].comm", "input.process.ancestors[0].args")}
+	m["proc.pexe"] = []string{"input.process.ancestors[0].args[0]"}
 	return m
 }()

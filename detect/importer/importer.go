@@ -26,6 +26,8 @@ type Rule struct {
 	Name string `json:"name"`
 	File string `json:"file"` // name to write it to
 	Rego string `json:"rego"`
+
+	from string // the file that it was in
 }
 
 // Problem is something that could not be carried over as it is.
@@ -46,7 +48,27 @@ func (p Problem) String() string {
 	if p.Rule != "" {
 		s += ": " + strconv.Quote(p.Rule)
 	}
-	return s + ": " + p.Reason
+	s += ": " + p.Reason
+	if p.LeftOut {
+		s += " (note: the rule is written)"
+	}
+	return s
+}
+
+// Join puts results together. Of two rules with one id, whose files would have one name, the first stays.
+func Join(results ...*Result) *Result {
+	all := &Result{Rules: []Rule{}, Problems: []Problem{}}
+	for _, r := range results {
+		all.Problems = append(all.Problems, r.Problems...)
+		for _, rule := range r.Rules {
+			if i := slices.IndexFunc(all.Rules, func(x Rule) bool { return x.ID == rule.ID }); i >= 0 {
+				all.Problems = append(all.Problems, Problem{File: rule.from, Rule: rule.Name, Reason: fmt.Sprintf("an earlier rule, %q, has its id, %s: give it another name", all.Rules[i].Name, rule.ID)})
+				continue
+			}
+			all.Rules = append(all.Rules, rule)
+		}
+	}
+	return all
 }
 
 // node is a condition in a form that both languages share.
@@ -266,18 +288,22 @@ const belowHelper = `below(path, root) if path == root
 
 below(path, root) if startswith(path, concat("", [trim_suffix(root, "/"), "/"]))`
 
-// write makes the Rego text. Each event has a condition of its own.
-func (e *emitter) write(m meta, events []string, conds map[string]*node) string {
-	var b strings.Builder
-	events = slices.DeleteFunc(slices.Clone(events), func(ev string) bool {
+// possible returns the events that can satisfy their conditions: a field that an event never has makes a comparison false.
+func (e *emitter) possible(events []string, conds map[string]*node) []string {
+	return slices.DeleteFunc(slices.Clone(events), func(ev string) bool {
 		conds[ev] = conds[ev].under(func(n *node) *node {
 			if slices.ContainsFunc(e.fields[n.field], func(d string) bool { return applies(d, []string{ev}) }) {
 				return nil
 			}
-			return truth(false) // a field that this event never has
+			return truth(false)
 		})
 		return conds[ev].op == "false"
 	})
+}
+
+// write makes the Rego text. Each event has a condition of its own.
+func (e *emitter) write(m meta, events []string, conds map[string]*node) string {
+	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\npackage imported.%s\n\nimport rego.v1\n\nimport data.tracee.helpers\n\n", strings.ReplaceAll(m.origin, "\n", " "), m.id)
 	b.WriteString("__rego_metadoc__ := {\n")
 	field := func(k, v string) { fmt.Fprintf(&b, "\t%q: %s,\n", k, v) }

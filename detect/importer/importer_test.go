@@ -1,6 +1,7 @@
 package importer_test
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -102,7 +103,7 @@ func fired(t *testing.T, rules []detect.Rule, o occurrence) string {
 		ev.Process.Ancestors = []*event.Process{{Comm: o.parent, Executable: "/usr/bin/" + o.parent}}
 	}
 	var ids []string
-	e, err := detect.New(detect.Options{Rules: rules, Enable: []string{"falco_miner_port"}, Sink: func(h detect.Hit) { ids = append(ids, h.Finding().Rule.ID) }})
+	e, err := detect.New(detect.Options{Rules: rules, Enable: []string{"falco_miner_port", "falco_outbound"}, Sink: func(h detect.Hit) { ids = append(ids, h.Finding().Rule.ID) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +112,7 @@ func fired(t *testing.T, rules []detect.Rule, o occurrence) string {
 }
 
 func TestFalco(t *testing.T) {
-	res := importer.Falco("falco.yaml", []byte(falcoFile))
+	res := importer.Falco(importer.File{Name: "falco.yaml", Text: []byte(falcoFile)})
 	rules := load(t, res)
 	if len(rules) != 3 {
 		t.Fatalf("%d rules", len(rules))
@@ -121,7 +122,7 @@ func TestFalco(t *testing.T) {
 		problems = append(problems, p.String())
 	}
 	text := strings.Join(problems, "\n")
-	for _, want := range []string{`"Unknown field": field proc.sid.exe is not carried`, `"Unknown macro": macro "never_true_here" is not in the file`, `"Kubernetes audit": its source is k8s_audit`} {
+	for _, want := range []string{`"Unknown field": field proc.sid.exe is not carried`, `"Unknown macro": macro "never_true_here" is not in the files`, `"Kubernetes audit": its source is k8s_audit`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no problem %s in\n%s", want, text)
 		}
@@ -158,6 +159,147 @@ func TestFalco(t *testing.T) {
 		{occurrence{name: "security_socket_connect", args: map[string]any{"remote_addr": event.Sockaddr{Family: event.AFInet, Port: 3333}}}, ""},
 	} {
 		if got := fired(t, rules, c.occurrence); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.occurrence, got, c.want)
+		}
+	}
+}
+
+const falcoBase = `
+- macro: never_true
+  condition: (evt.num=0)
+- macro: user_known_shells
+  condition: (never_true)
+- list: shells
+  items: [bash, sh]
+- list: tools
+  items: [puppet]
+- macro: out
+  condition: >
+    (((evt.type = connect and evt.dir=<) or (evt.type in (sendto, sendmsg) and fd.l4proto != tcp)) and
+    (fd.typechar = 4 or fd.typechar = 6) and fd.net != "127.0.0.0/8" and not fd.snet in ("10.0.0.0/8") and (evt.rawres >= 0 or evt.res = EINPROGRESS))
+- rule: Shell
+  desc: x
+  condition: evt.type = execve and proc.name in (shells) and not user_known_shells
+  priority: NOTICE
+  exceptions:
+    - name: empty
+      fields: [proc.name, proc.pname]
+    - name: parents
+      fields: proc.pname
+      values: [cron, tools]
+    - name: pair
+      fields: [proc.cmdline, user.uid]
+      comps: [startswith, in]
+      values:
+        - ["sh -l", [5, 6]]
+- rule: Outbound
+  desc: x
+  condition: out
+  priority: ERROR
+- rule: Same command
+  desc: x
+  condition: evt.type = execve and proc.cmdline regex "nc -[a-z]+" and fd.directory exists
+  priority: ERROR
+- rule: Nc
+  desc: x
+  condition: evt.type = execve and proc.cmdline regex "nc -[a-z]+"
+  priority: ERROR
+- rule: Root file
+  desc: x
+  condition: evt.type = unlink and fd.directory = /
+  priority: ERROR
+`
+
+const falcoLocal = `
+- list: shells
+  items: [fish]
+  override: {items: append}
+- rule: Shell
+  condition: and not proc.pname = make
+  exceptions:
+    - name: parents
+      values: [ansible]
+  priority: CRITICAL
+  override: {condition: append, priority: replace, exceptions: append}
+- rule: Outbound
+  enabled: false
+  override: {enabled: replace}
+- rule: Nowhere
+  append: true
+  condition: and proc.name = x
+- list: nolist
+  append: true
+  items: [x]
+- rule: Many
+  desc: x
+  condition: evt.type = execve and proc.tty != 0 and proc.sid.exe = y and not no_such_macro and evt.res startswith E
+  priority: ERROR
+- rule: Stranger
+  desc: x
+  condition: evt.type in (execve, futex) and proc.name in (stranger_binaries, sh)
+  priority: HIGH
+- rule: nc
+  desc: x
+  condition: evt.type = execve
+  priority: ERROR
+`
+
+// What later files append or override, and what exceptions leave out, is as in Falco.
+func TestFalcoFiles(t *testing.T) {
+	res := importer.Join(importer.Falco(importer.File{Name: "base.yaml", Text: []byte(falcoBase)}, importer.File{Name: "local.yaml", Text: []byte(falcoLocal)}))
+	var problems []string
+	for _, p := range res.Problems {
+		problems = append(problems, p.String())
+	}
+	text := strings.Join(problems, "\n")
+	for _, want := range []string{
+		`local.yaml: "Nowhere": it changes a rule that is not in the files`, `local.yaml: "nolist": it appends to a list that is not in the files`,
+		`"Many": field proc.tty is not carried`, `"Many": field proc.sid.exe is not carried`, `"Many": macro "no_such_macro"`, `"Many": evt.res startswith E`,
+		`"Stranger": evt.type futex: no event of Tocsin stands for it (note`, `"Stranger": stranger_binaries is taken for a text`, `"Stranger": priority "HIGH"`,
+		`base.yaml: "Outbound": evt.type sendto`, `base.yaml: "Outbound": fd.net: only the address of the other side`,
+		`"Same command": it asks for fields that its events never have`,
+		`local.yaml: "nc": an earlier rule, "Nc", has its id`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no problem %s in\n%s", want, text)
+		}
+	}
+	rules := load(t, res)
+	for _, r := range rules {
+		if m := r.Metadata(); m.ID == "falco_shell" && m.Severity != finding.Critical || m.ID == "falco_outbound" && (!m.Disabled || m.Severity != finding.High) {
+			t.Errorf("%+v", m)
+		}
+	}
+	exec := func(comm, parent string, uid uint32, argv ...string) occurrence {
+		return occurrence{name: "sched_process_exec", args: map[string]any{"pathname": "/bin/" + comm, "argv": argv}, comm: comm, parent: parent, uid: uid}
+	}
+	connect := func(a, b, c, d byte) occurrence {
+		addr := event.Sockaddr{Family: event.AFInet, Port: 80, Addr: netip.AddrFrom4([4]byte{a, b, c, d})}
+		return occurrence{name: "security_socket_connect", args: map[string]any{"remote_addr": addr}}
+	}
+	unlink := func(path string) occurrence {
+		return occurrence{name: "security_inode_unlink", args: map[string]any{"pathname": path}}
+	}
+	for _, c := range []struct {
+		occurrence
+		want string
+	}{
+		{exec("fish", "sshd", 0, "fish"), "falco_shell"},
+		{exec("fish", "make", 0, "fish"), ""},
+		{exec("bash", "cron", 0, "bash"), ""},
+		{exec("bash", "puppet", 0, "bash"), ""},
+		{exec("bash", "ansible", 0, "bash"), ""},
+		{exec("sh", "sshd", 5, "/bin/sh", "-l"), ""},
+		{exec("bash", "sshd", 7, "/bin/sh", "-l"), "falco_shell"},
+		{exec("nc", "sshd", 0, "/usr/bin/nc", "-lk"), "falco_nc"},
+		{exec("nc", "sshd", 0, "nc", "-l", "80"), ""},
+		{connect(10, 1, 1, 1), ""},
+		{connect(127, 0, 0, 1), ""},
+		{connect(8, 8, 8, 8), "falco_outbound"},
+		{unlink("/x"), "falco_root_file"},
+		{unlink("/etc/x"), ""},
+	} {
+		if got := strings.TrimSpace(strings.ReplaceAll(fired(t, rules, c.occurrence), "falco_stranger", "")); got != c.want {
 			t.Errorf("%+v: %q, want %q", c.occurrence, got, c.want)
 		}
 	}
@@ -201,6 +343,14 @@ detection:
   net: {DestinationIp|cidr: 10.0.0.0/8}
   condition: selection and not net
 ---
+title: Flags
+logsource: {product: linux, category: process_creation}
+detection: {a: {CommandLine|re|i: '^FLAGS a', ParentImage|exists: true}, b: {CurrentDirectory|exists: false}, condition: a and not b or a}
+---
+title: Two of
+logsource: {product: linux, category: process_creation}
+detection: {a1: {Image: x}, a2: {Image: y}, condition: 2 of a*}
+---
 title: Audit
 logsource: {product: linux, service: auditd}
 detection: {a: {type: EXECVE}, condition: a}
@@ -217,7 +367,7 @@ detection: {a: [x, y], condition: a | count() > 5}
 func TestSigma(t *testing.T) {
 	res := importer.Sigma("sigma.yml", []byte(strings.Replace(sigmaFile, "all of (tool)", "all of tool*", 1)))
 	rules := load(t, res)
-	if len(rules) != 3 {
+	if len(rules) != 4 {
 		t.Fatalf("%d rules, %v", len(rules), res.Problems)
 	}
 	var problems []string
@@ -225,7 +375,7 @@ func TestSigma(t *testing.T) {
 		problems = append(problems, p.String())
 	}
 	text := strings.Join(problems, "\n")
-	for _, want := range []string{`"Audit": log source category ""`, `"Windash": modifier windash`, `"Windash": field Hashes`, `"Keywords": selection a: keywords`} {
+	for _, want := range []string{`"Audit": log source category ""`, `"Windash": modifier windash`, `"Windash": field Hashes`, `"Keywords": selection a: keywords`, `"Two of": condition: 2 of: only`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no problem %s in\n%s", want, text)
 		}
@@ -241,6 +391,8 @@ func TestSigma(t *testing.T) {
 		{occurrence{name: "sched_process_exec", args: exec("/usr/bin/base64", "x", "-d", "pipe")}, ""},
 		{occurrence{name: "sched_process_exec", args: exec("/usr/bin/base64", "base64", "-d")}, ""},
 		{occurrence{name: "sched_process_exec", args: exec("/usr/bin/base64", "base64", "-d", "pipe"), parent: "cron"}, ""},
+		{occurrence{name: "sched_process_exec", args: exec("/bin/flags", "Flags", "a"), parent: "sh"}, "sigma_flags"},
+		{occurrence{name: "sched_process_exec", args: exec("/bin/flags", "Flags", "a")}, ""},
 		{occurrence{name: "security_file_open", args: map[string]any{"pathname": "/etc/cron.d/x", "flags": "O_RDWR"}}, "sigma_cron_file"},
 		{occurrence{name: "security_file_open", args: map[string]any{"pathname": "/etc/cron.d/x", "flags": "O_RDONLY"}}, ""},
 		{occurrence{name: "security_inode_rename", args: map[string]any{"new_path": "/etc/cron.d/x"}}, "sigma_cron_file"},
@@ -260,7 +412,7 @@ func TestImportedRulesLoad(t *testing.T) {
 		"evt.type = openat and (fd.filename = shadow or fd.directory in (/etc, /root)) and container.image.repository != x", "evt.type=unlink and proc.aname[2]=x and fd.name glob /var/log/*",
 		"evt.type=execve and proc.args icontains \"-C \\\"x\\\"\"", "evt.type=connect and fd.type in (ipv4, ipv6) and fd.sip != \"127.0.0.1\" and evt.rawres >= 0",
 	} {
-		res := importer.Falco("x", []byte("- rule: some rule\n  desc: x\n  priority: ERROR\n  condition: >\n    "+cond+"\n"))
+		res := importer.Falco(importer.File{Name: "x", Text: []byte("- rule: some rule\n  desc: x\n  priority: ERROR\n  condition: >\n    " + cond + "\n")})
 		if rules := load(t, res); len(rules) != 1 {
 			t.Errorf("%s: %v", cond, res.Problems)
 		}
@@ -270,7 +422,7 @@ func TestImportedRulesLoad(t *testing.T) {
 func FuzzFalco(f *testing.F) {
 	f.Add([]byte(falcoFile))
 	f.Add([]byte("- rule: x\n  condition: a.b[1 = (c, \"d\n"))
-	f.Fuzz(func(t *testing.T, src []byte) { importer.Falco("x", src) })
+	f.Fuzz(func(t *testing.T, src []byte) { importer.Falco(importer.File{Name: "x", Text: src}) })
 }
 
 func FuzzSigma(f *testing.F) {

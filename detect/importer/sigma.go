@@ -146,7 +146,12 @@ func (s *sigma) convert() (Rule, bool) {
 			e.fields = withWritten
 		}
 	}
-	return Rule{ID: m.id, Name: r.Title, File: path.Base(m.id) + ".rego", Rego: e.write(m, src.events, conds)}, true
+	events := e.possible(src.events, conds)
+	if len(events) == 0 {
+		s.fail("no event can satisfy its condition")
+		return Rule{}, false
+	}
+	return Rule{ID: m.id, Name: r.Title, File: path.Base(m.id) + ".rego", Rego: e.write(m, events, conds), from: s.file}, true
 }
 
 // condition parses "selection and not 1 of filter_*".
@@ -215,6 +220,9 @@ func (p *sigmaParser) not() *node {
 	}
 	name := p.toks[p.i]
 	p.i++
+	if p.peek() == "of" {
+		return p.s.fail("condition: %s of: only 1 of, any of and all of are carried over", name)
+	}
 	return p.s.selection(name)
 }
 
@@ -287,6 +295,7 @@ func (s *sigma) field(key string, value any) *node {
 		return s.fail("field %s of %s is not carried by the events", name, s.rule.LogSource.Category)
 	}
 	n := &node{op: "cmp", field: field, rel: "=", fold: !numberField(field)}
+	flags := ""
 	for mod := range strings.SplitSeq(mods, "|") {
 		switch mod {
 		case "":
@@ -294,6 +303,17 @@ func (s *sigma) field(key string, value any) *node {
 			n.rel = mod
 		case "re":
 			n.rel, n.fold = "regex", false
+		case "i", "m", "s": // flags of a regular expression
+			if n.rel != "regex" {
+				return s.fail("modifier %s of field %s", mod, name)
+			}
+			flags += mod
+		case "exists":
+			c := &node{op: "cmp", field: field, rel: "exists"}
+			if fmt.Sprint(value) == "false" {
+				return not(c)
+			}
+			return c
 		case "all":
 			n.all = true
 		case "cased":
@@ -317,6 +337,9 @@ func (s *sigma) field(key string, value any) *node {
 			return s.fail("field %s: a test for null", name)
 		}
 		text := fmt.Sprint(v)
+		if flags != "" {
+			text = "(?" + flags + ")" + text
+		}
 		if n.rel == "regex" || !strings.ContainsAny(text, `*?\`) {
 			plain = append(plain, text)
 			continue

@@ -24,8 +24,9 @@ type importFiles struct {
 type importFalcoCmd struct{ importFiles }
 
 func (importFalcoCmd) Help() string {
-	return `Lists, macros and conditions are carried over where Tocsin's events have the facts. What cannot be carried over is named,
-and such a rule is not written.
+	return `Lists, macros, conditions and exceptions are carried over where Tocsin's events have the facts. What cannot be carried over
+is named, and such a rule is not written. Several files are read as Falco reads them: later ones may append to or override
+what earlier ones define.
 
 Example:
   tocsin rules import falco falco_rules.yaml -d my-rules && tocsin rules check my-rules`
@@ -35,22 +36,26 @@ func (c *importFalcoCmd) Run(e *env) error { return c.run(e, importer.Falco) }
 
 type importSigmaCmd struct{ importFiles }
 
-func (c *importSigmaCmd) Run(e *env) error { return c.run(e, importer.Sigma) }
+func (c *importSigmaCmd) Run(e *env) error {
+	return c.run(e, func(files ...importer.File) *importer.Result {
+		var all []*importer.Result
+		for _, f := range files {
+			all = append(all, importer.Sigma(f.Name, f.Text))
+		}
+		return importer.Join(all...)
+	})
+}
 
-func (c importFiles) run(e *env, convert func(file string, src []byte) *importer.Result) error {
-	type result struct {
-		Rules    []importer.Rule    `json:"rules"`
-		Problems []importer.Problem `json:"problems"`
-	}
-	all := result{Rules: []importer.Rule{}, Problems: []importer.Problem{}}
+func (c importFiles) run(e *env, convert func(...importer.File) *importer.Result) error {
+	var files []importer.File
 	for _, name := range c.Files {
 		src, err := readInput(e, name)
 		if err != nil {
 			return err
 		}
-		r := convert(name, src)
-		all.Rules, all.Problems = append(all.Rules, r.Rules...), append(all.Problems, r.Problems...)
+		files = append(files, importer.File{Name: name, Text: src})
 	}
+	all := importer.Join(convert(files...))
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return err
 	}
@@ -59,10 +64,11 @@ func (c importFiles) run(e *env, convert func(file string, src []byte) *importer
 			return err
 		}
 	}
-	lost := 0
+	type place struct{ file, rule string }
+	lost := map[place]bool{}
 	for _, p := range all.Problems {
 		if !p.LeftOut {
-			lost++
+			lost[place{p.File, p.Rule}] = true
 		}
 	}
 	if c.json() {
@@ -73,9 +79,9 @@ func (c importFiles) run(e *env, convert func(file string, src []byte) *importer
 		for _, p := range all.Problems {
 			fmt.Fprintln(e.stderr, p)
 		}
-		fmt.Fprintf(e.stdout, "Wrote %s to %s; %s could not be carried over\n", plural(len(all.Rules), "rule"), c.Dir, plural(lost, "thing"))
+		fmt.Fprintf(e.stdout, "Wrote %s to %s; %s could not be carried over\n", plural(len(all.Rules), "rule"), c.Dir, plural(len(lost), "rule"))
 	}
-	if lost > 0 {
+	if len(lost) > 0 {
 		return errFailed
 	}
 	return nil
