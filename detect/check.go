@@ -9,6 +9,7 @@ import (
 
 	"github.com/agnivade/levenshtein"
 
+	"github.com/tocsin-io/tocsin/detect/policy"
 	"github.com/tocsin-io/tocsin/event"
 )
 
@@ -154,7 +155,7 @@ func (c *checker) run() CheckedRule {
 		}
 		def := event.ByName(s.Name)
 		if def == nil {
-			c.say(LevelError, "unknown-event", selLine, fmt.Sprintf("unknown event %q: the rule never fires for it", s.Name), suggest(s.Name, eventNames())+"; tocsin events lists them")
+			c.say(LevelError, "unknown-event", selLine, fmt.Sprintf("unknown event %q: the rule never fires for it", s.Name), strings.TrimPrefix(suggest(s.Name, eventNames())+"; tocsin events lists them", "; "))
 			continue
 		}
 		if why, ok := c.opts.Unavailable[s.Name]; ok {
@@ -168,7 +169,10 @@ func (c *checker) run() CheckedRule {
 		c.say(LevelError, "match-is-set", p.Line("tracee_match"), "tracee_match is a set, which is never a match", "make it true or one object")
 	}
 	for _, text := range meta.unknownAttack {
-		c.say(LevelWarning, "unknown-attack", metaLine, fmt.Sprintf("ATT&CK has no technique %q", text), `use its id ("T1611") or its name, with the tactic before a colon if you like; the text is kept as it is`)
+		c.say(LevelWarning, "unknown-attack", metaLine, fmt.Sprintf("ATT&CK has no technique or tactic %q for Linux and containers", text), `use its id ("T1611") or its name, with the tactic before a colon if you like; the text is kept as it is`)
+	}
+	for _, key := range meta.strange {
+		c.say(LevelWarning, "unknown-metadata", metaLine, fmt.Sprintf("the metadata's %q is read by nothing", key.name), fmt.Sprintf("did you mean %q?", key.like))
 	}
 	if meta.severityAbsent {
 		c.say(LevelWarning, "no-severity", metaLine, "the metadata has no severity: findings are medium", `add "Severity": 0 to 4 to the properties`)
@@ -231,6 +235,8 @@ func (c *checker) arguments(defs []*event.Def) {
 			}
 		}
 		switch {
+		case u.Member != "":
+			c.addressMember(u, have)
 		case u.Func != "":
 			bad := ""
 			for _, a := range have {
@@ -254,6 +260,32 @@ func (c *checker) arguments(defs []*event.Def) {
 			}
 			c.say(LevelError, "unknown-argument", u.Line, fmt.Sprintf("none of the rule's events has an argument %q: the expression is never true", u.Arg), strings.TrimPrefix(advice, "; "))
 		}
+	}
+}
+
+// addressMembers are the members of socket addresses.
+var addressMembers = func() []string {
+	var names []string
+	for _, family := range []uint16{event.AFUnix, event.AFInet, event.AFInet6} {
+		for _, f := range (event.Sockaddr{Family: family}).Fields() {
+			if !slices.Contains(names, f.Name) {
+				names = append(names, f.Name)
+			}
+		}
+	}
+	return names
+}()
+
+// addressMember checks what the rule reads of a socket address. Its members are known, and all of them are text.
+func (c *checker) addressMember(u policy.Use, have []*event.Arg) {
+	if len(have) == 0 || c.rule.policy.AddressText || slices.ContainsFunc(have, func(a *event.Arg) bool { return a.Kind != event.KindSockaddr }) {
+		return
+	}
+	switch {
+	case !slices.Contains(addressMembers, u.Member):
+		c.say(LevelError, "unknown-member", u.Line, fmt.Sprintf("no %s has %s: the expression is never true", u.Arg, u.Member), suggest(u.Member, addressMembers))
+	case u.Number != "":
+		c.say(LevelError, "not-number", u.Line, fmt.Sprintf("%s of %s is text, not the number %s", u.Member, u.Arg, u.Number), fmt.Sprintf("compare it with %q, or give it to to_number", u.Number))
 	}
 }
 

@@ -345,6 +345,13 @@ func TestCheck(t *testing.T) {
 		"nested.rego": rego("NE", `tracee_selected_events contains {"source": "tracee", "name": "security_file_open"}`, "tracee_match if input.container.img == \"x\""),
 		"labels.rego": rego("LA", `tracee_selected_events contains {"source": "tracee", "name": "security_file_open"}`,
 			"tracee_match if {\n\tnot input.metadata\n\tinput.kubernetes.labels.app == \"x\"\n\tinput.process.ancestors[0].comm == \"x\"\n}"),
+		"element.rego": rego("EL", `tracee_selected_events contains {"source": "tracee", "name": "security_file_open"}`, "tracee_match if {\n\tinput.args[_].name == \"pathname\"\n\tinput.args[_].vaule == \"x\"\n}"),
+		"number.rego":  rego("NU", `tracee_selected_events contains {"source": "tracee", "name": "security_file_open"}`, "tracee_match if startswith(input.processId, \"1\")"),
+		"address.rego": rego("AD", `tracee_selected_events contains {"source": "tracee", "name": "security_socket_connect"}`,
+			"tracee_match if {\n\taddr := helpers.get_tracee_argument(\"remote_addr\")\n\taddr.sun_pth == \"x\"\n}\n\ntracee_match if helpers.get_tracee_argument(\"remote_addr\").sin_port == 22"),
+		"lists.rego": rego("LI", `tracee_selected_events contains {"source": "tracee", "name": "security_socket_connect"}`,
+			"tracee_match if {\n\tstrings.any_prefix_match(input.process.args, [\"-x\"])\n\taddr := helpers.get_tracee_argument(\"remote_addr\")\n\tto_number(addr.sin6_port) > 22\n\tnot addr.own\n\tinput.args[i].value.sin_addr == \"x\"\n\tinput[k] == i\n}"),
+		"meta.rego":   strings.NewReplacer(`"Severity"`, `"severity"`, `MITRE ATT&CK`, `MITRE ATTACK`, "RMM-1", "META").Replace(tutorial),
 		"with.rego":   rego("W", `tracee_selected_events contains {"source": "tracee", "name": "security_file_open"}`, "own if input.own == 1\n\ntracee_match if own with input.own as 1"),
 		"broken.rego": "package x\n\ny :=",
 	}
@@ -358,14 +365,18 @@ func TestCheck(t *testing.T) {
 		"rules/attack.rego unknown-attack", "rules/attack.rego unavailable-event", "rules/set.rego match-is-set", "rules/broken.rego load",
 		"rules/never.rego never-matches", "rules/byhand.rego unknown-argument",
 		"rules/member.rego unknown-member", "rules/member.rego not-text", "rules/nested.rego unknown-member",
+		"rules/element.rego unknown-member", "rules/number.rego not-text", "rules/address.rego unknown-member", "rules/address.rego not-number",
+		"rules/meta.rego unknown-metadata", "rules/meta.rego no-severity",
 	} {
 		if codes[w] == "" {
 			t.Errorf("no diagnostic %s in %v", w, codes)
 		}
 	}
-	for _, file := range []string{"rules/labels.rego", "rules/with.rego"} {
-		if d := codes[file+" unknown-member"]; d != "" {
-			t.Error(d)
+	for _, file := range []string{"rules/labels.rego", "rules/with.rego", "rules/lists.rego"} {
+		for _, code := range []string{"unknown-member", "not-text", "not-number"} {
+			if d := codes[file+" "+code]; d != "" {
+				t.Error(d)
+			}
 		}
 	}
 	if !strings.Contains(codes["rules/event.rego unknown-event"], `did you mean "security_file_open"?`) {

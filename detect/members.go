@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/tocsin-io/tocsin/detect/input"
+	"github.com/tocsin-io/tocsin/detect/policy"
 )
 
 // fullDocument is the document of an event that has every field.
@@ -27,22 +28,49 @@ var fullDocument = sync.OnceValue(func() map[string]any {
 func (c *checker) members() {
 	for _, use := range c.rule.policy.Members() {
 		var at any = fullDocument()
+		known := true
 		for i, name := range use.Path {
+			if name == policy.Element {
+				switch list, _ := at.([]any); {
+				case i == 1 && use.Path[0] == "args":
+					at = map[string]any{"name": "", "type": "", "value": nil}
+				case len(list) > 0:
+					at = list[0]
+				default:
+					at = nil // a variable that stands for the name of a member
+				}
+				continue
+			}
 			doc, ok := at.(map[string]any)
 			if !ok || i > 0 && use.Path[i-1] == "labels" {
-				break // a text or a list, or labels, of which each pod has its own
+				known = false // a text or a list, or labels, of which each pod has its own
+				break
 			}
 			if at, ok = doc[name]; !ok {
-				c.say(LevelError, "unknown-member", use.Line, fmt.Sprintf("no event has input.%s: the expression is never true", strings.Join(use.Path[:i+1], ".")),
+				known = false
+				c.say(LevelError, "unknown-member", use.Line, fmt.Sprintf("no event has input.%s: the expression is never true", pathText(use.Path[:i+1])),
 					suggest(name, slices.Collect(maps.Keys(doc))))
 				break
 			}
 		}
+		if !known || use.Func == "" {
+			continue
+		}
+		bad := ""
 		switch at.(type) {
 		case map[string]any, []any:
-			if use.Func != "" {
-				c.say(LevelError, "not-text", use.Line, fmt.Sprintf("%s(input.%s): it is an object or a list, so the expression is never true", use.Func, strings.Join(use.Path, ".")), "")
-			}
+			bad = "an object or a list"
+		case float64:
+			bad = "a number"
+		case bool:
+			bad = "true or false"
+		}
+		if bad != "" {
+			c.say(LevelError, "not-text", use.Line, fmt.Sprintf("%s(input.%s): it is %s, so the expression is never true", use.Func, pathText(use.Path), bad), "")
 		}
 	}
+}
+
+func pathText(path []string) string {
+	return strings.ReplaceAll(strings.Join(path, "."), "."+policy.Element, policy.Element)
 }

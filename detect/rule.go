@@ -9,11 +9,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/agnivade/levenshtein"
 
 	"github.com/tocsin-io/tocsin/detect/native"
 	"github.com/tocsin-io/tocsin/detect/policy"
@@ -73,6 +76,35 @@ type Metadata struct {
 	// What rules check has to say about the metadata.
 	unknownAttack  []string
 	severityAbsent bool
+	strange        []strangeKey
+}
+
+// strangeKey is a key of the metadata that is almost one that means something.
+type strangeKey struct{ name, like string }
+
+var metadataKeys = []string{
+	"id", "version", "name", "description", "tags", "references", "false_positives", "response", "properties", "severity", "rate", "threshold",
+	"enabled", "exceptions",
+}
+
+var propertyKeys = []string{"Severity", "MITRE ATT&CK", "Category", "Technique", "external_id"}
+
+// strangeKeys finds misspelt keys: those that are no more than two letters, or upper and lower case, away from a known one.
+func strangeKeys(doc map[string]any, known []string) (out []strangeKey) {
+	for _, name := range slices.Sorted(maps.Keys(doc)) {
+		if slices.Contains(known, name) {
+			continue
+		}
+		for _, like := range known {
+			_, both := doc[like]
+			far := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(like))
+			if !both && (far == 0 || far <= 2 && len(like) >= 6) {
+				out = append(out, strangeKey{name, like})
+				break
+			}
+		}
+	}
+	return out
 }
 
 // Rate limits the findings of a rule: at most Limit in a window of Per for each value of Key. What is over is counted
@@ -106,6 +138,7 @@ func MetadataOf(doc map[string]any) (*Metadata, error) {
 		}
 		m.Properties = props
 	}
+	m.strange = append(strangeKeys(doc, metadataKeys), strangeKeys(m.Properties, propertyKeys)...)
 	m.severity(&r)
 	m.attack(&r)
 	m.Rate, m.Threshold = r.rate(), r.threshold()

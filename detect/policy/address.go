@@ -31,6 +31,9 @@ var textFunctions = map[string]bool{
 	"json.unmarshal": true, "json.is_valid": true, "yaml.unmarshal": true, "is_string": true,
 }
 
+// listFunctions are those that other values may be given to as well.
+var listFunctions = map[string]bool{"is_string": true, "strings.any_prefix_match": true, "strings.any_suffix_match": true}
+
 // objectFunctions take the address's object.
 var objectFunctions = map[string]bool{
 	"object.get": true, "object.keys": true, "object.filter": true, "object.remove": true, "object.union": true, "is_object": true,

@@ -6,6 +6,9 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
+// Element stands in a path for an element of a list: input.args[_].name is {args, Element, name}.
+const Element = "[_]"
+
 // A Member is one place where the rule reads input by constant names: input.container.image is {container, image}.
 type Member struct {
 	Path []string
@@ -33,7 +36,7 @@ func (r *Rule) Members() []Member {
 		}
 		given := map[*ast.Term]string{} // to a function on text
 		call := func(terms []*ast.Term) {
-			if op := terms[0].String(); textFunctions[op] && op != "is_string" {
+			if op := terms[0].String(); textFunctions[op] && !listFunctions[op] {
 				for _, t := range terms[1:min(len(terms), 3)] {
 					given[t] = op
 				}
@@ -74,11 +77,14 @@ func constantPath(ref ast.Ref) []string {
 	}
 	var path []string
 	for _, t := range ref[1:] {
-		s, ok := t.Value.(ast.String)
-		if !ok {
-			break
+		switch v := t.Value.(type) {
+		case ast.String:
+			path = append(path, string(v))
+		case ast.Var, ast.Number:
+			path = append(path, Element)
+		default:
+			return path
 		}
-		path = append(path, string(s))
 	}
 	return path
 }

@@ -10,6 +10,10 @@ type Use struct {
 	Line int
 	// Func is a built-in function on text that the argument's value is given to, or empty.
 	Func string
+	// Member is a member of the argument's value that the rule reads, or empty: addr.sun_path.
+	Member string
+	// Number is what that member is compared with, when it is a number, or empty.
+	Number string
 }
 
 // Uses returns where the rule reads arguments with get_tracee_argument, and the functions on text that it gives them to; and where it
@@ -95,6 +99,7 @@ func usesOf(rule *ast.Rule) []Use {
 		}
 		return 0
 	}
+	uses = append(uses, membersOf(rule, vars)...)
 	ast.WalkExprs(rule, func(e *ast.Expr) bool {
 		terms, ok := e.Terms.([]*ast.Term)
 		if !ok {
@@ -111,13 +116,60 @@ func usesOf(rule *ast.Rule) []Use {
 				}
 			}
 		}
-		if textFunctions[op] && op != "is_string" && op != "strings.any_prefix_match" && op != "strings.any_suffix_match" {
+		if textFunctions[op] && !listFunctions[op] {
 			for _, t := range terms[1:min(len(terms), 3)] {
 				if v, ok := t.Value.(ast.Var); ok && vars[v] != "" {
 					uses = append(uses, Use{Arg: vars[v], Line: line(terms[0], e), Func: op})
 				}
 			}
 		}
+		return false
+	})
+	return uses
+}
+
+// comparisons with a number that mean something else, or nothing, for a text.
+var comparisons = map[string]bool{"eq": true, "equal": true, "neq": true, "lt": true, "lte": true, "gt": true, "gte": true}
+
+// membersOf returns where the rule reads a member of an argument, which vars hold, and only what is there can make an
+// expression true.
+func membersOf(rule *ast.Rule, vars map[ast.Var]string) []Use {
+	var uses []Use
+	ast.WalkExprs(rule, func(e *ast.Expr) bool {
+		if e.Negated {
+			return true
+		}
+		terms, _ := e.Terms.([]*ast.Term)
+		number := ""
+		if len(terms) == 3 && comparisons[terms[0].String()] {
+			for _, t := range terms[1:] {
+				if n, ok := t.Value.(ast.Number); ok {
+					number = n.String()
+				}
+			}
+		}
+		ast.WalkTerms(e, func(t *ast.Term) bool {
+			switch v := t.Value.(type) {
+			case *ast.ArrayComprehension, *ast.SetComprehension, *ast.ObjectComprehension:
+				return true // its own expressions are walked by themselves
+			case ast.Ref:
+				head, isVar := v[0].Value.(ast.Var)
+				if !isVar || vars[head] == "" || len(v) < 2 {
+					return false
+				}
+				if member, ok := v[1].Value.(ast.String); ok {
+					u := Use{Arg: vars[head], Member: string(member)}
+					if len(v) == 2 && len(terms) == 3 && (t == terms[1] || t == terms[2]) {
+						u.Number = number
+					}
+					if t.Location != nil {
+						u.Line = t.Location.Row
+					}
+					uses = append(uses, u)
+				}
+			}
+			return false
+		})
 		return false
 	})
 	return uses

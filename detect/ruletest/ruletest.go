@@ -6,13 +6,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/cover"
+	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/tester"
+	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/tocsin-io/tocsin/detect"
 	"github.com/tocsin-io/tocsin/detect/policy"
@@ -91,6 +94,11 @@ func Run(ctx context.Context, opts Options, sources ...detect.Source) (*Result, 
 		for _, group := range groups(tree) {
 			if err := run(ctx, group, tree.Library, cov, reports, res, opts); err != nil {
 				return nil, err
+			}
+		}
+		for _, f := range tree.Rules { // without a test, nothing of them is reached
+			if opts.Filter == "" && reports[f.Name] == nil {
+				reports[f.Name] = logic(f.Module)
 			}
 		}
 	}
@@ -205,7 +213,20 @@ func run(ctx context.Context, modules map[string]*ast.Module, lib *policy.Librar
 		res.Errors = append(res.Errors, e)
 		return nil
 	}
-	for tr := range ch {
+	var list []*tester.Result
+	failed := map[string]bool{}
+	for tr := range ch { // in any order, since several run at once
+		list = append(list, tr)
+		if tr.Fail && tr.Error == nil {
+			failed[tr.Package+"."+tr.Name] = true
+		}
+	}
+	at := whereFailed(ctx, runner, txn, failed)
+	slices.SortStableFunc(list, func(a, b *tester.Result) int {
+		return cmp.Or(cmp.Compare(a.Location.File, b.Location.File), cmp.Compare(a.Location.Row, b.Location.Row))
+	})
+	for _, tr := range list {
+		tr.FailedAt = at[tr.Package+"."+tr.Name]
 		res.add(testOf(tr), opts)
 	}
 	for name, m := range compiler.Modules {
@@ -214,6 +235,34 @@ func run(ctx context.Context, modules map[string]*ast.Module, lib *policy.Librar
 		}
 	}
 	return nil
+}
+
+// whereFailed runs the tests that failed once more, to tell which of their expressions is not true.
+func whereFailed(ctx context.Context, runner *tester.Runner, txn storage.Transaction, failed map[string]bool) map[string]*ast.Expr {
+	at := map[string]*ast.Expr{}
+	if len(failed) == 0 {
+		return at
+	}
+	names := make([]string, 0, len(failed))
+	for name := range failed {
+		names = append(names, regexp.QuoteMeta(name))
+	}
+	ch, err := runner.EnableTracing(true).Filter("^("+strings.Join(names, "|")+")$").RunTests(ctx, txn)
+	if err != nil {
+		return at // it is told that they failed
+	}
+	for tr := range ch {
+		var body uint64 // the query that is the test's own
+		for _, e := range tr.Trace {
+			if rule, ok := e.Node.(*ast.Rule); ok && e.Op == topdown.EnterOp && tr.Location != nil && rule.Loc().Equal(tr.Location) {
+				body = e.QueryID
+			}
+			if x, ok := e.Node.(*ast.Expr); ok && e.Op == topdown.FailOp && body > 0 && e.QueryID == body && x.Location != nil {
+				at[tr.Package+"."+tr.Name] = x
+			}
+		}
+	}
+	return at
 }
 
 func testOf(tr *tester.Result) Test {

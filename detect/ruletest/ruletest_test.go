@@ -65,6 +65,7 @@ func TestRun(t *testing.T) {
 		"other.rego":       strings.ReplaceAll(rule, "TRC_2", "TRC_9"),
 		"other_test.rego":  "package tracee.TRC_9\n\nimport rego.v1\n\ntest_it if tracee_match with input as {\"eventName\": \"ptrace\", \"args\": [{\"name\": \"request\", \"value\": \"PTRACE_TRACEME\"}]}\n",
 		"broken_test.rego": "package tracee.TRC_3\n\ntest_x {",
+		"untested.rego":    strings.ReplaceAll(rule, "TRC_2", "TRC_8"),
 		"undef_test.rego":  "package tracee.TRC_4\n\ntest_x { nosuch(1) }",
 	}))
 	if err != nil {
@@ -74,11 +75,13 @@ func TestRun(t *testing.T) {
 		t.Errorf("%+v", res)
 	}
 	for _, x := range res.Tests {
-		if x.Name == "test_fails" && (x.Outcome != ruletest.Failed || x.File != "rules/trc2_test.rego" || x.Line != 11 || x.Message == "") {
+		if x.Name == "test_fails" && (x.Outcome != ruletest.Failed || x.File != "rules/trc2_test.rego" || x.Line != 11 ||
+			!strings.HasPrefix(x.Message, "line 12 is not true: tracee_match with input as")) {
 			t.Errorf("%+v", x)
 		}
 	}
-	if len(res.Coverage.Files) != 2 || res.Coverage.Percent <= 0 || res.Coverage.Percent >= 100 {
+	if len(res.Coverage.Files) != 3 || res.Coverage.Files[2].File != "rules/untested.rego" || res.Coverage.Files[2].Percent != 0 ||
+		res.Coverage.Percent <= 0 || res.Coverage.Percent >= 100 {
 		t.Errorf("coverage %+v", res.Coverage)
 	}
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -299,7 +300,10 @@ func (c *rulesShowCmd) Run(e *env) error {
 		return writeJSON(e.stdout, info)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s — %s\n\n%s\n\n", m.ID, m.Name, m.Description)
+	fmt.Fprintf(&b, "%s — %s\n\n", m.ID, m.Name)
+	if m.Description != "" {
+		fmt.Fprintf(&b, "%s\n\n", m.Description)
+	}
 	line := func(name, text string) {
 		if text != "" {
 			fmt.Fprintf(&b, "%-16s %s\n", name, text)
@@ -435,6 +439,9 @@ func (rulesTestCmd) Help() string {
 }
 
 func (c *rulesTestCmd) Run(e *env) error {
+	if _, err := regexp.Compile(c.Run_); err != nil {
+		return usagef("--run: %w", err)
+	}
 	opts := ruletest.Options{Filter: c.Run_, Timeout: c.Timeout}
 	if !c.json() {
 		opts.Progress = func(t ruletest.Test) { c.progress(e, t) }
@@ -446,13 +453,20 @@ func (c *rulesTestCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	if len(res.Tests) == 0 {
+		what := "no tests: they are rules named test_… in files named *_test.rego"
+		if c.Run_ != "" {
+			what = fmt.Sprintf("no test has a package and name that match %q", c.Run_)
+		}
+		fmt.Fprintln(e.stderr, "tocsin:", what)
+	}
 	low := res.Coverage != nil && res.Coverage.Percent < c.Require
 	if c.json() {
 		if err := writeJSON(e.stdout, res); err != nil {
 			return err
 		}
 	} else {
-		if res.Coverage != nil {
+		if res.Coverage != nil && (c.Run_ == "" || c.Require > 0) { // of some tests only, it says little
 			for _, f := range res.Coverage.Files {
 				if len(f.NotCovered) > 0 {
 					fmt.Fprintf(e.stdout, "%s: %.0f %% covered, not line %s\n", f.File, f.Percent, lineRanges(f.NotCovered))
@@ -475,7 +489,14 @@ func (c *rulesTestCmd) progress(e *env, t ruletest.Test) {
 	if t.Outcome == ruletest.Passed && !c.Verbose {
 		return
 	}
-	fmt.Fprintf(e.stdout, "%-7s %s:%d %s.%s (%v)\n", t.Outcome, t.File, t.Line, t.Package, t.Name, t.Duration.Round(10*time.Microsecond))
+	place, name := t.File, t.Name
+	if t.Line > 0 {
+		place = fmt.Sprintf("%s:%d", t.File, t.Line)
+	}
+	if t.Package != "" { // else a file that does not load
+		name = fmt.Sprintf("%s.%s (%v)", t.Package, t.Name, t.Duration.Round(10*time.Microsecond))
+	}
+	fmt.Fprintf(e.stdout, "%-7s %s %s\n", t.Outcome, place, name)
 	for _, text := range []string{t.Message, t.Output} {
 		if text = strings.TrimSpace(text); text != "" {
 			fmt.Fprintln(e.stdout, "        "+strings.ReplaceAll(text, "\n", "\n        "))
