@@ -63,6 +63,10 @@ type OutputInfo struct {
 	Target  string `json:"target,omitempty" doc:"where it sends to, secrets hidden"`
 	State   string `json:"state,omitempty" doc:"ok, down (the destination fails, the circuit breaker is open) or trying"`
 	Backlog uint64 `json:"backlog" doc:"notifications waiting in its queue"`
+
+	Until   time.Time `json:"until,omitzero" doc:"while it is down: when it is tried again"`
+	Error   string    `json:"error,omitempty" doc:"while it is down: what it answered last"`
+	Removed bool      `json:"removed,omitempty" doc:"the configuration no longer has it, and what waits for it is still delivered"`
 }
 
 // RuleInfo describes one rule.

@@ -252,10 +252,10 @@ func (w *Worker) send(ctx, sendCtx context.Context, batch []Delivery) {
 	var pause *outputs.RetryAfterError
 	switch {
 	case err == nil:
-		w.gate.succeed()
+		w.answers()
 		w.sent(batch)
 	case errors.As(err, &partial):
-		w.gate.succeed()
+		w.answers()
 		for i, d := range batch {
 			if e := partial[i]; e == nil {
 				w.sent(batch[i : i+1])
@@ -266,22 +266,63 @@ func (w *Worker) send(ctx, sendCtx context.Context, batch []Delivery) {
 		}
 	case outputs.IsPermanent(err) && len(batch) > 1:
 		// One bad notification must not take the others along: halve until it is alone.
-		w.gate.succeed()
+		w.answers()
 		w.send(ctx, sendCtx, batch[:len(batch)/2])
 		w.send(ctx, sendCtx, batch[len(batch)/2:])
 	default:
 		switch {
 		case outputs.IsPermanent(err):
-			w.gate.succeed() // it answers
+			w.answers()
 		case errors.As(err, &pause):
-			w.gate.fail(pause.After)
+			w.fails(pause.After, err)
 		default:
-			w.gate.fail(0)
+			w.fails(0, err)
 		}
 		w.failed(err)
+		aged := false
 		for _, d := range batch {
+			aged = aged || w.age(d) > w.o.GiveUp
 			w.settle(d, err)
 		}
+		if aged && w.gate.closed() {
+			w.giveUpAged(ctx, err)
+		}
+	}
+}
+
+// giveUpAged gives up what waits and is as old as what was just given up: while the destination is down there is one try in
+// a while, so that a long queue would otherwise never come to its end. It stops at the first that is younger.
+func (w *Worker) giveUpAged(ctx context.Context, cause error) {
+	for {
+		takeCtx, cancel := context.WithTimeout(ctx, time.Second)
+		d, err := w.take(takeCtx)
+		cancel()
+		if err != nil {
+			return
+		}
+		if !w.gate.closed() || w.age(d) <= w.o.GiveUp {
+			w.postpone([]Delivery{d})
+			return
+		}
+		w.settle(d, cause)
+	}
+}
+
+func (w *Worker) age(d Delivery) time.Duration { return time.Since(d.Notification().Time) }
+
+// answers notes that the destination does its work.
+func (w *Worker) answers() {
+	if w.gate.succeed() {
+		w.o.Metrics.isDown(w.o.Name, false)
+		w.o.Log.Info("the destination takes notifications again")
+	}
+}
+
+// fails notes that it does not. after is the pause that it asked for, or 0.
+func (w *Worker) fails(after time.Duration, err error) {
+	if w.gate.fail(after) {
+		w.o.Metrics.isDown(w.o.Name, true)
+		w.o.Log.Warn("the destination is down: notifications wait in its queue, and one is tried now and then", "error", err)
 	}
 }
 
@@ -319,7 +360,7 @@ func (w *Worker) failed(err error) {
 func (w *Worker) settle(d Delivery, err error) {
 	n := d.Notification()
 	var reason error
-	switch age := time.Since(n.Time); {
+	switch age := w.age(d); {
 	case outputs.IsPermanent(err):
 		reason = err
 	case age > w.o.GiveUp:

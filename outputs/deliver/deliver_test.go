@@ -309,6 +309,26 @@ func TestGiveUpByAge(t *testing.T) {
 	})
 }
 
+// A queue that became old while the destination was down is given up at once, not one by one; what is younger stays.
+func TestGiveUpOfALongQueue(t *testing.T) {
+	run(t, 200, Options{GiveUp: time.Hour}, func(context.Context, []finding.Notification) error { return errors.New("still down") }, func(q *queue, w *Worker) {
+		time.Sleep(50 * time.Minute)
+		for i := range 3 {
+			q.push(finding.Notification{ID: fmt.Sprint("young-", i), Time: time.Now(), Alert: &finding.Alert{}}, 0)
+		}
+		time.Sleep(15 * time.Minute)
+		synctest.Wait()
+		if acked, dead, _ := q.counts(); acked != 0 || dead != 200 {
+			t.Errorf("%d acked, %d dead", acked, dead)
+		}
+		for id, reason := range q.dead {
+			if strings.HasPrefix(id, "young") || !strings.HasSuffix(reason, "still down") {
+				t.Errorf("%s: %s", id, reason)
+			}
+		}
+	})
+}
+
 func TestSlowDestinationKeepsItsDeliveries(t *testing.T) {
 	run(t, 20, Options{Concurrency: 2, Timeout: 2 * time.Minute}, func(ctx context.Context, b []finding.Notification) error {
 		time.Sleep(100 * time.Second)

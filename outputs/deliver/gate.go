@@ -73,34 +73,39 @@ func (g *gate) trying() bool {
 	return g.down && g.probing
 }
 
-func (g *gate) succeed() {
+// succeed reports whether the destination was down before.
+func (g *gate) succeed() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.failures, g.opened = 0, 0
-	if g.down {
+	was := g.down
+	if was {
 		g.down, g.probing, g.until = false, false, time.Time{}
 		g.notify()
 	}
+	return was
 }
 
-// fail counts a failure. after is the pause that the destination asked for, or 0.
-func (g *gate) fail(after time.Duration) {
+// fail counts a failure, and reports whether it made the destination one that is down. after is the pause that it asked for, or 0.
+func (g *gate) fail(after time.Duration) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.failures++
 	if after <= 0 && !g.probing && (g.down || g.failures < failuresToOpen) {
-		return // it is known already, or not bad enough
+		return false // it is known already, or not bad enough
 	}
 	delay := after
 	if after <= 0 {
 		delay = jitter(min(time.Second<<min(g.opened, 10), maxOutage))
 		g.opened++
 	}
+	was := g.down
 	g.down, g.probing = true, false
 	if until := time.Now().Add(delay); until.After(g.until) {
 		g.until = until
 	}
 	g.notify()
+	return !was
 }
 
 func (g *gate) state() (string, time.Time) {

@@ -12,6 +12,7 @@ import (
 type Metrics struct {
 	notifications *prometheus.CounterVec
 	seconds       *prometheus.HistogramVec
+	down          *prometheus.GaugeVec
 }
 
 // NewMetrics registers the metrics.
@@ -26,8 +27,12 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 			Help:    "Duration of a try by output and outcome: ok, temporary, permanent.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}, []string{"output", "outcome"}),
+		down: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "tocsin_output_down",
+			Help: "1 while the destination of an output fails, so that notifications wait in its queue and one is tried now and then.",
+		}, []string{"output"}),
 	}
-	for _, c := range []prometheus.Collector{m.notifications, m.seconds} {
+	for _, c := range []prometheus.Collector{m.notifications, m.seconds, m.down} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
@@ -40,6 +45,18 @@ func (m *Metrics) start(output string) {
 	for _, r := range []string{"sent", "failed", "retried", "dead"} {
 		m.add(output, r, 0)
 	}
+	m.isDown(output, false)
+}
+
+func (m *Metrics) isDown(output string, down bool) {
+	if m == nil {
+		return
+	}
+	v := 0.0
+	if down {
+		v = 1
+	}
+	m.down.WithLabelValues(output).Set(v)
 }
 
 func (m *Metrics) add(output, result string, n int) {

@@ -78,13 +78,16 @@ func (v outputView) List() []api.OutputInfo {
 	if err != nil {
 		v.r.log.Warn("backlogs of outputs", "error", err)
 	}
-	cfg := v.r.config.Load()
 	out := []api.OutputInfo{}
 	for _, s := range v.r.outputs.status() {
-		o := cfg.Outputs[s.Output]
-		out = append(out, api.OutputInfo{
-			Name: s.Output, Type: o.Type, Target: outputs.Target(o.Settings), State: s.State, Backlog: backlogs[bus.Token(s.Output)],
-		})
+		info := api.OutputInfo{
+			Name: s.Output, Type: s.config.Type, Target: outputs.Target(s.config.Settings), State: s.State, Backlog: backlogs[bus.Token(s.Output)],
+			Removed: s.removed, Until: s.Until,
+		}
+		if s.State != "ok" { // what was wrong once is in the log
+			info.Error = s.LastError
+		}
+		out = append(out, info)
 	}
 	return out
 }

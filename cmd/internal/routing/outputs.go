@@ -167,13 +167,24 @@ func (s *outputSet) stop(ctx context.Context) error {
 	return nil
 }
 
-// status returns what each output does.
-func (s *outputSet) status() []deliver.Status {
+// outputStatus is what an output does.
+type outputStatus struct {
+	deliver.Status
+	config  configs.Output
+	removed bool // it only delivers what waits for it
+}
+
+// status returns what each output does, those that are removed last.
+func (s *outputSet) status() (out []outputStatus) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([]deliver.Status, 0, len(s.running))
 	for _, name := range slices.Sorted(maps.Keys(s.running)) {
-		out = append(out, s.running[name].worker.Status())
+		run := s.running[name]
+		out = append(out, outputStatus{run.worker.Status(), run.config, false})
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.draining)) {
+		run := s.draining[name]
+		out = append(out, outputStatus{run.worker.Status(), run.config, true})
 	}
 	return out
 }

@@ -38,7 +38,7 @@ type Options struct {
 // for a mistake in its flags. A second signal kills.
 func (p Program) Run(args []string) int {
 	flags := flag.NewFlagSet(p.Name, flag.ContinueOnError)
-	file := flags.String("c", os.Getenv("TOCSIN_CONFIG"), "configuration `file`")
+	file := flags.String("c", os.Getenv("TOCSIN_CONFIG"), "configuration `file`; without one the defaults apply")
 	format := flags.String("log-format", "", "form of the log: text, json or auto (text on a terminal); by default as configured")
 	level := flags.String("log-level", "", "least level of the log: debug, info, warn or error; by default as configured")
 	showVersion := flags.Bool("version", false, "show the version")
@@ -46,7 +46,7 @@ func (p Program) Run(args []string) int {
 		p.Flags(flags)
 	}
 	flags.Usage = func() {
-		fmt.Fprintf(flags.Output(), "%s %s\n\nUsage: %s -c FILE\n\n", p.Name, p.About, p.Name)
+		fmt.Fprintf(flags.Output(), "%s %s\n\nUsage: %s [-c FILE]\n\n", p.Name, p.About, p.Name)
 		flags.PrintDefaults()
 	}
 	switch err := flags.Parse(args); {

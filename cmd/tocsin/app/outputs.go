@@ -27,6 +27,25 @@ type outputInfo struct {
 	Backlog     uint64 `json:"backlog"`
 	Unqueued    int    `json:"unqueued,omitempty"`
 	DeadLetters int    `json:"deadLetters"`
+
+	Until   time.Time `json:"until,omitzero"`
+	Error   string    `json:"error,omitempty"`
+	Removed bool      `json:"removed,omitempty"`
+}
+
+// state says in one cell how an output does.
+func (o outputInfo) state() table.Cell {
+	c := table.Cell{Text: o.State, Style: table.Green}
+	if o.State != "ok" && o.State != "" {
+		c.Style = table.Red
+	}
+	if wait := time.Until(o.Until).Round(time.Second); o.State == "down" && wait > 0 {
+		c.Text += ", tried again in " + wait.String()
+	}
+	if o.Removed {
+		c.Text = "removed, " + c.Text
+	}
+	return c
 }
 
 type outputsListCmd struct {
@@ -60,13 +79,17 @@ func (c *outputsListCmd) Run(e *env) error {
 	t := table.New(e.stdout, table.Column{Title: "OUTPUT"}, table.Column{Title: "TYPE"}, table.Column{Title: "STATE"},
 		table.Column{Title: "WAITING", Right: true}, table.Column{Title: "DEAD", Right: true}, table.Column{Title: "TARGET", Flex: true})
 	for _, o := range res.Outputs {
-		state := table.Cell{Text: o.State, Style: table.Green}
-		if o.State != "ok" && o.State != "" {
-			state.Style = table.Red
-		}
-		t.Add(table.T(o.Name), table.T(o.Type), state, table.T(fmt.Sprint(o.Backlog+uint64(o.Unqueued))), table.T(fmt.Sprint(o.DeadLetters)), table.T(o.Target))
+		t.Add(table.T(o.Name), table.T(o.Type), o.state(), table.T(fmt.Sprint(o.Backlog+uint64(o.Unqueued))), table.T(fmt.Sprint(o.DeadLetters)), table.T(o.Target))
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, o := range res.Outputs {
+		if o.Error != "" {
+			fmt.Fprintf(e.stdout, "\n%s: %s\n", o.Name, o.Error)
+		}
+	}
+	return nil
 }
 
 type outputsTestCmd struct {
@@ -154,7 +177,9 @@ func (c *outputsTestCmd) sender(e *env) (send func(string) error, names []string
 			return nil, nil, err
 		}
 		for _, o := range res.Outputs {
-			names = append(names, o.Name)
+			if !o.Removed {
+				names = append(names, o.Name)
+			}
 		}
 	}
 	return func(name string) error {
