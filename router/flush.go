@@ -74,9 +74,11 @@ func (t *Table) tell(st *State, th *Thread, r *route, a *Alert) {
 	}
 	if !free && r.during != nil {
 		if next, name := opens(r.during, st.Now); next.After(st.Now) {
-			suppressor{"time", name, next}.record(st, a, 1)
-			st.Counts["time"]++
-			th.Due = next
+			if !th.Held {
+				suppressor{"time", name, next}.record(st, a, 1)
+				st.Counts["time"]++
+			}
+			th.Due, th.Held = next, true
 			return
 		}
 	}
@@ -94,7 +96,7 @@ func (t *Table) tell(st *State, th *Thread, r *route, a *Alert) {
 }
 
 func clearPending(th *Thread) {
-	th.Pending, th.Omitted, th.Urgent, th.Since = nil, 0, false, time.Time{}
+	th.Pending, th.Omitted, th.Urgent, th.Held, th.Since = nil, 0, false, false, time.Time{}
 }
 
 func (t *Table) remind(st *State, th *Thread, r *route, a *Alert) {
@@ -112,7 +114,7 @@ func (t *Table) remind(st *State, th *Thread, r *route, a *Alert) {
 	}
 	if !r.Never && r.during != nil {
 		if next, _ := opens(r.during, st.Now); next.After(st.Now) {
-			th.Due = next
+			th.Due, th.Held = next, true
 			return
 		}
 	}

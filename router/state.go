@@ -29,6 +29,7 @@ type Thread struct {
 	Omitted  uint64    `json:"omitted,omitempty"` // findings to tell of beyond those
 	Urgent   bool      `json:"urgent,omitempty"`  // a rise in severity or a new technique: nothing holds it back
 	Told     uint64    `json:"told,omitempty"`    // notifications made so far
+	Held     bool      `json:"held,omitempty"`    // times hold it back until Due: other times may let it go
 	Since    time.Time `json:"since,omitzero"`    // of the first pending finding
 	LastTold time.Time `json:"lastTold,omitzero"`
 }

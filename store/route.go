@@ -123,6 +123,17 @@ func (t *Tx) loadBuckets(ctx context.Context, st *router.State, where string, ar
 	return nil
 }
 
+// WakeHeld makes due what times hold back: a new configuration may have other times, and what was held till Monday is not to wait
+// for a Monday that nobody means any more. What is still to be held is held again.
+func (t *Tx) WakeHeld(ctx context.Context, now time.Time) error {
+	n, err := t.exec(ctx, `UPDATE threads SET due = ? WHERE due > ? AND body LIKE '%"held":true%'`, now.UnixNano(), now.UnixNano())
+	if err != nil {
+		return fmt.Errorf("wake what is held: %w", err)
+	}
+	t.asks = t.asks || n > 0
+	return nil
+}
+
 // LoadDue puts into st at most limit threads that are due, and all that telling of them needs. It reports whether there
 // is anything to do, and when the next thing is due after that (zero: nothing is).
 func (t *Tx) LoadDue(ctx context.Context, table *router.Table, st *router.State, limit int) (some bool, err error) {

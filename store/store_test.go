@@ -253,6 +253,41 @@ func TestRoutingState(t *testing.T) {
 	})
 }
 
+// What times hold back goes when a new configuration has other times, and is counted once however often it is looked at.
+func TestOtherTimesLetGo(t *testing.T) {
+	both(t, func(t *testing.T, s *store.Store) {
+		now := time.Date(2026, 3, 3, 12, 0, 0, 0, time.UTC) // a Tuesday
+		zero := time.Duration(0)
+		with := func(days string) *router.Table {
+			return table(t, router.Config{
+				Outputs: map[string]router.Output{"soc": {}}, Times: map[string]router.Times{"work": {Days: days}},
+				Routes: []router.Route{{Name: "r", Outputs: []string{"soc"}, During: []string{"work"}, Group: &router.Group{Wait: &zero}}},
+			})
+		}
+		wake := func() { must(t, s.Work(t.Context(), func(tx *store.Tx) error { return tx.WakeHeld(t.Context(), now) })) }
+		monday := with("mon")
+		if n := add(t, s, monday, now, mk(1, "a", finding.Low, now)); len(n) != 0 {
+			t.Fatalf("not held: %+v", n)
+		}
+		wake()
+		if n := flush(t, s, monday, now); len(n) != 0 {
+			t.Errorf("not held again: %+v", n)
+		}
+		if due, err := s.NextDue(t.Context()); err != nil || !due.Equal(time.Date(2026, 3, 9, 0, 0, 0, 0, time.UTC)) {
+			t.Error(due, err)
+		}
+		wake()
+		n := flush(t, s, with("tue"), now)
+		if len(n) != 1 || len(n[0].Alert.Suppressed) != 1 || n[0].Alert.Suppressed[0].Count != 1 {
+			t.Errorf("%+v", n)
+		}
+		wake()
+		if n := flush(t, s, monday, now); len(n) != 0 {
+			t.Errorf("told twice: %+v", n)
+		}
+	})
+}
+
 func TestDeliveriesAndExpiry(t *testing.T) {
 	both(t, func(t *testing.T, s *store.Store) {
 		tab := table(t, router.Config{})

@@ -96,6 +96,9 @@ func (p *Pipeline) Reload(ctx context.Context, table *router.Table) error {
 		return err
 	}
 	p.table.Store(table)
+	if err := p.opts.Store.Work(ctx, func(t *store.Tx) error { return t.WakeHeld(ctx, time.Now()) }); err != nil {
+		p.log.Error("what the old times held back goes when they said", "error", err) // the table is in force all the same
+	}
 	return nil
 }
 
