@@ -2,6 +2,7 @@ package routing
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -79,6 +80,9 @@ func allErrors(cfg *configs.Config, in router.Config, first error) configs.Error
 	}
 	for i, r := range in.Routes {
 		c := base
+		if base.Defaults.By == nil && slices.Equal(r.Group.By, in.Defaults.By) { // what is wrong with the defaults is said once
+			r.Group = &router.Group{None: r.Group.None, Wait: r.Group.Wait, Window: r.Group.Window}
+		}
 		c.Routes = []router.Route{r}
 		try(c, "routes", i)
 	}
@@ -93,7 +97,8 @@ func allErrors(cfg *configs.Config, in router.Config, first error) configs.Error
 	return all
 }
 
-// Warnings are values of matchers that may never match, each with its place in the file. What is wrong with a matcher is Compile's to say.
+// Warnings are what is likely not meant, each with its place in the file: values of matchers that may never match, routes that are
+// never reached, outputs that no route names. What is wrong with a matcher is Compile's to say.
 func Warnings(cfg *configs.Config) []*configs.Error {
 	var out []*configs.Error
 	add := func(doc map[string]any, path ...string) {
@@ -111,6 +116,23 @@ func Warnings(cfg *configs.Config) []*configs.Error {
 	for i, h := range cfg.Inhibit {
 		add(h.By, "inhibit", strconv.Itoa(i), "by")
 		add(h.Mute, "inhibit", strconv.Itoa(i), "mute")
+	}
+	all, named := "", map[string]bool{}
+	for i, r := range cfg.Routes {
+		if all != "" {
+			out = append(out, placed(cfg, &router.Error{At: []string{"routes", strconv.Itoa(i)}, Msg: fmt.Sprintf(
+				"never reached: route %q before it takes every finding; write continue: true there, or move it to the end", all)}))
+		} else if len(r.Match) == 0 && !r.Continue {
+			all = r.Name
+		}
+		for _, o := range r.Outputs {
+			named[o] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Outputs)) {
+		if !named[name] {
+			out = append(out, placed(cfg, &router.Error{At: []string{"outputs", name}, Msg: "no route sends anything here: name it in the outputs of one"}))
+		}
 	}
 	return out
 }

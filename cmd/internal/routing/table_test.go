@@ -21,7 +21,7 @@ times:
   office: {days: mon-fri, hours: "09:00-18:00", tz: Europe/Berlin}
 routes:
   - {name: page, match: {severity: ">=high", technique: T1611}, outputs: [hook], group: {wait: 0s}, remind: 30m, continue: true}
-  - {name: rest, outputs: [hook], during: office}
+  - {name: rest, outputs: [hook], during: office, continue: true}
   - {name: all, outputs: [hook], group: none, suppress: never}
 inhibit:
   - {name: x, by: {rule: a}, mute: {rule: b, severity: "<=high"}, equal: [host], within: 5m}
@@ -57,13 +57,15 @@ func TestErrorsNameThePlace(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	for text, want := range map[string]string{
 		good: "",
-		strings.Replace(good, "technique: T1611", "technique: [T1611, T9999]", 1):   `tocsin.yaml:7:`,
-		strings.Replace(good, "technique: T1611", "technique: '!T9999'", 1):         `has no technique "T9999"`,
-		strings.Replace(good, "technique: T1611", "technique: escape to host", 1):   "",
-		strings.Replace(good, "technique: T1611", "technique: T16*", 1):             "",
-		strings.Replace(good, "technique: T1611", "any: [{tactic: executing}]", 1):  `routes.0.match.any.0.tactic: ATT&CK`,
-		strings.Replace(good, "technique: T1611", "any: [{tactic: Execution}]", 1):  "",
-		strings.Replace(good, "severity: \"<=high\"", "technique: shell histry", 1): "tocsin.yaml:11:",
+		strings.Replace(good, "technique: T1611", "technique: [T1611, T9999]", 1):                           `tocsin.yaml:7:`,
+		strings.Replace(good, "technique: T1611", "technique: '!T9999'", 1):                                 `has no technique "T9999"`,
+		strings.Replace(good, "technique: T1611", "technique: escape to host", 1):                           "",
+		strings.Replace(good, "technique: T1611", "technique: T16*", 1):                                     "",
+		strings.Replace(good, "technique: T1611", "any: [{tactic: executing}]", 1):                          `routes.0.match.any.0.tactic: ATT&CK`,
+		strings.Replace(good, "technique: T1611", "any: [{tactic: Execution}]", 1):                          "",
+		strings.Replace(good, "severity: \"<=high\"", "technique: shell histry", 1):                         "tocsin.yaml:11:",
+		strings.Replace(good, "inhibit:", "  - {name: late, outputs: [hook]}\ninhibit:", 1):                 `routes.3: never reached: route "all"`,
+		strings.Replace(good, "  hook:", "  lost: {type: webhook, url: 'http://127.0.0.1:9/'}\n  hook:", 1): "outputs.lost: no route",
 	} {
 		cfg, err := parse(t, text)
 		if err != nil {
@@ -79,6 +81,17 @@ func TestWarnings(t *testing.T) {
 		if want == "" && got != "" || !strings.Contains(got, want) {
 			t.Errorf("%q, want %q, of\n%s", got, want, text)
 		}
+	}
+}
+
+// What is wrong with the defaults is not said again for each route that has them.
+func TestDefaultsAreWrongOnce(t *testing.T) {
+	cfg, err := parse(t, strings.Replace(good, "times:", "defaults: {group: {by: [rulle]}}\ntimes:", 1))
+	if err == nil {
+		_, err = Compile(cfg)
+	}
+	if list, ok := err.(configs.Errors); !ok || len(list) != 1 || !strings.Contains(err.Error(), "defaults.group.by") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -150,19 +150,37 @@ func eventText(b *bytes.Buffer, doc json.RawMessage) {
 			Name  string          `json:"name"`
 			Value json.RawMessage `json:"value"`
 		} `json:"args"`
+		Fields map[string]json.RawMessage `json:"output_fields"` // of Falco
 	}
 	if json.Unmarshal(doc, &ev) != nil {
 		return
 	}
-	fmt.Fprintf(b, "%-11s %s\n", "Event", ev.Name)
-	for _, a := range ev.Args {
-		text := string(a.Value)
-		var s string
-		if json.Unmarshal(a.Value, &s) == nil {
-			text = s
-		}
-		fmt.Fprintf(b, "%-11s   %s = %s\n", "", a.Name, table.Printable(text))
+	if ev.Name == "" {
+		ev.Name = jsonText(ev.Fields["evt.type"])
 	}
+	if ev.Name != "" {
+		fmt.Fprintf(b, "%-11s %s\n", "Event", table.Printable(ev.Name))
+	}
+	for _, name := range slices.Sorted(maps.Keys(ev.Fields)) {
+		if v := jsonText(ev.Fields[name]); v != "" && name != "evt.type" {
+			fmt.Fprintf(b, "%-11s   %s = %s\n", "", table.Printable(name), table.Printable(v))
+		}
+	}
+	for _, a := range ev.Args {
+		fmt.Fprintf(b, "%-11s   %s = %s\n", "", a.Name, table.Printable(jsonText(a.Value)))
+	}
+}
+
+// jsonText is a text without its quotes, anything else as it is written, and nothing for null.
+func jsonText(v json.RawMessage) string {
+	var s *string
+	if json.Unmarshal(v, &s) != nil {
+		return string(v)
+	}
+	if s == nil {
+		return ""
+	}
+	return *s
 }
 
 func processText(p *finding.Process) string {
@@ -202,7 +220,7 @@ func capabilitiesText(list []string) string {
 func processNote(p *finding.Process) string {
 	user := p.User
 	if user == "" {
-		user = fmt.Sprint(p.UID)
+		user = fmt.Sprint("uid ", p.UID)
 	}
 	if p.Executable != "" && len(p.Args) > 0 && p.Args[0] != p.Executable {
 		return fmt.Sprintf(" (pid %d, %s, %s)", p.PID, user, p.Executable)

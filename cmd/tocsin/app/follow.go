@@ -64,7 +64,11 @@ func alertCells(a *finding.Alert, when string) []table.Cell {
 func what(a *finding.Alert) string {
 	p := a.Process
 	if p == nil || len(p.Args) == 0 {
-		return strings.TrimPrefix(a.Message, a.Rule.Name+": ")
+		text := strings.TrimPrefix(a.Message, a.Rule.Name+": ")
+		if text == "" && p != nil { // from elsewhere, such as Tracee: the rule's id may be but a number
+			return a.Rule.Name + ": " + processText(p)
+		}
+		return first(text, a.Rule.Name)
 	}
 	if t := target(a.Finding); t != "" {
 		return strings.Join(p.Args, " ") + " → " + t + processNote(p)

@@ -51,6 +51,14 @@ func (c *routesTestCmd) Run(e *env) error {
 			return usagef("time %q: write it as 2026-11-24T15:04:05Z", c.At)
 		}
 	}
+	switch {
+	case c.Replay <= 0 && c.With != "":
+		return usagef("--with needs --replay: say of which time the findings are to be taken")
+	case c.Replay > 0 && (len(c.Fields) > 0 || c.Expect != nil || c.At != ""):
+		return usagef("--replay takes findings that were stored: fields, --expect and --at do not go with it")
+	case c.Replay > 0 && c.Config == "": // the defaults have no routes: every count would be 0
+		return usagef("--replay needs -c FILE: the configuration whose notifications are counted; --with names a new one to compare it with")
+	}
 	if c.Replay > 0 {
 		table, err := c.table(e, c.Config)
 		if err != nil {
