@@ -165,6 +165,7 @@ func (c *checker) run() CheckedRule {
 	}
 	c.arguments(defs)
 	c.members()
+	c.fields()
 	if p.Multi() {
 		c.say(LevelError, "match-is-set", p.Line("tracee_match"), "tracee_match is a set, which is never a match", "make it true or one object")
 	}

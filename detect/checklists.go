@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/tocsin-io/tocsin/detect/policy"
 	"github.com/tocsin-io/tocsin/event"
@@ -52,22 +53,61 @@ func checkLists(beside, sources []Source) (out []Diagnostic) {
 
 func checkExceptions(l *policy.Lists) (out []Diagnostic) {
 	for i, x := range l.Exceptions {
-		for _, field := range slices.Sorted(maps.Keys(x.Match)) {
-			if hasField(field) {
-				continue
-			}
-			out = append(out, Diagnostic{
-				Level: LevelWarning, File: l.File, Line: x.Line, Code: "unknown-field",
-				Reason: fmt.Sprintf("exception %d: no event has the field %s, so that it excepts nothing", i+1, field),
-				Advice: cmp.Or(suggest(field, usualFields), "tocsin trace -o json shows events with their fields"),
-			})
+		end, _ := parseExpiry(x.Expires)
+		out = append(out, checkException(i, end, slices.Sorted(maps.Keys(x.Match)), Diagnostic{Level: LevelWarning, File: l.File, Line: x.Line})...)
+	}
+	return out
+}
+
+// checkException tells what keeps an exception from excepting anything; at says where it stands.
+func checkException(i int, end time.Time, fields []string, at Diagnostic) (out []Diagnostic) {
+	if !end.IsZero() && end.Before(time.Now()) {
+		at.Code, at.Reason = "expired", fmt.Sprintf("exception %d expired on %s: it excepts nothing", i+1, end.Format(time.DateOnly))
+		out = append(out, at)
+	}
+	for _, field := range fields {
+		if !hasField(field) {
+			at.Code, at.Reason = "unknown-field", fmt.Sprintf("exception %d: no event has the field %s, so that it excepts nothing", i+1, field)
+			at.Advice = adviceOnField(field)
+			out = append(out, at)
 		}
 	}
 	return out
 }
 
+func adviceOnField(field string) string {
+	return cmp.Or(suggest(field, usualFields), "tocsin trace -o json shows events with their fields")
+}
+
+// fields checks the fields that the rule's metadata names.
+func (c *checker) fields() {
+	meta, line := c.rule.meta, c.rule.policy.Line("__rego_metadoc__")
+	for i, x := range meta.Exceptions[:meta.ownExceptions] {
+		c.out = append(c.out, checkException(i, x.Expires, slices.Sorted(maps.Keys(x.Match)), Diagnostic{Level: LevelWarning, Rule: meta.ID, File: meta.File, Line: line})...)
+	}
+	check := func(where, field string) {
+		if !hasField(field) {
+			c.say(LevelWarning, "unknown-field", line, fmt.Sprintf("%s: no event has the field %s, so that all events count as one", where, field), adviceOnField(field))
+		}
+	}
+	if meta.Rate != nil {
+		for _, field := range meta.Rate.Key {
+			check("rate", field)
+		}
+	}
+	if t := meta.Threshold; t != nil {
+		if !slices.Contains([]string{"", "process", "container", "host"}, t.By) {
+			check("threshold", t.By)
+		}
+		if t.Distinct != "" && !hasField(t.Distinct) {
+			c.say(LevelError, "unknown-field", line, fmt.Sprintf("threshold: no event has the field %s, of which it counts the values: it is never reached", t.Distinct), adviceOnField(t.Distinct))
+		}
+	}
+}
+
 // usualFields are what exceptions mostly ask for.
 var usualFields = []string{
+	"containerId", "processId", "hostProcessId", "args.pathname", "args.remote_addr.sin_addr", "args.remote_addr.sin_port",
 	"executable.path", "processName", "containerImage", "containerName", "container.image", "container.name", "kubernetes.podName",
 	"kubernetes.podNamespace", "podNamespace", "userId", "origin", "hostName", "process.user", "process.cwd",
 	"process.args.1", "process.ancestors.0.executable",

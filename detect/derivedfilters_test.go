@@ -64,7 +64,7 @@ func TestDerivedFilters(t *testing.T) {
 			matched++
 			g.matched(o)
 			if !passes {
-				t.Fatalf("the filters %s of %q hold back what a rule matches: %s", showClauses(selections[i].Clauses), ids, ev.AppendJSON(nil))
+				t.Fatalf("the filters %s of %q hold back what a rule matches: %s", showClauses(ev.Def, selections[i].Clauses), ids, ev.AppendJSON(nil))
 			}
 		}
 	}

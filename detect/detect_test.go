@@ -351,6 +351,8 @@ func TestCheck(t *testing.T) {
 			"tracee_match if {\n\taddr := helpers.get_tracee_argument(\"remote_addr\")\n\taddr.sun_pth == \"x\"\n}\n\ntracee_match if helpers.get_tracee_argument(\"remote_addr\").sin_port == 22"),
 		"lists.rego": rego("LI", `tracee_selected_events contains {"source": "tracee", "name": "security_socket_connect"}`,
 			"tracee_match if {\n\tstrings.any_prefix_match(input.process.args, [\"-x\"])\n\taddr := helpers.get_tracee_argument(\"remote_addr\")\n\tto_number(addr.sin6_port) > 22\n\tnot addr.own\n\tinput.args[i].value.sin_addr == \"x\"\n\tinput[k] == i\n}"),
+		"fields.rego": strings.NewReplacer(`"RMM-1",`, `"FIELDS", "rate": {"limit": 1, "per": "1m", "key": ["containerID"]}, "threshold": {"count": 2, "within": "1m", "by": "proces", "distinct": "args.nothing"},
+	"exceptions": [{"match": {"procesName": "x"}, "reason": "r"}],`).Replace(tutorial),
 		"meta.rego":   strings.NewReplacer(`"Severity"`, `"severity"`, `MITRE ATT&CK`, `MITRE ATTACK`, "RMM-1", "META").Replace(tutorial),
 		"with.rego":   rego("W", `tracee_selected_events contains {"source": "tracee", "name": "security_file_open"}`, "own if input.own == 1\n\ntracee_match if own with input.own as 1"),
 		"broken.rego": "package x\n\ny :=",
@@ -366,7 +368,7 @@ func TestCheck(t *testing.T) {
 		"rules/never.rego never-matches", "rules/byhand.rego unknown-argument",
 		"rules/member.rego unknown-member", "rules/member.rego not-text", "rules/nested.rego unknown-member",
 		"rules/element.rego unknown-member", "rules/number.rego not-text", "rules/address.rego unknown-member", "rules/address.rego not-number",
-		"rules/meta.rego unknown-metadata", "rules/meta.rego no-severity",
+		"rules/meta.rego unknown-metadata", "rules/meta.rego no-severity", "rules/fields.rego unknown-field",
 	} {
 		if codes[w] == "" {
 			t.Errorf("no diagnostic %s in %v", w, codes)
@@ -392,7 +394,8 @@ func TestCheckBeside(t *testing.T) {
 	}}
 	res := detect.Check(detect.CheckOptions{Beside: []detect.Source{beside}}, source(map[string]string{
 		"mine.yaml": "lists:\n  shells: [/x]\n  own: [/x]\n  shels: [/x]\nexceptions:\n- {rule: no_such_rule, match: {origin: host}, reason: r}\n" +
-			"- {rule: OWN, match: {executable.pth: /x, process.ancestors.2.executable: /y, args.pathname: /z, args.remote_addr.sun_path: /s}, reason: r}\n",
+			"- {rule: OWN, match: {executable.pth: /x, process.ancestors.2.executable: /y, args.pathname: /z, args.remote_addr.sun_path: /s}, reason: r}\n" +
+			"- {rule: OWN, match: {origin: host}, reason: r, expires: 2020-01-31}\n",
 		"own.rego": rego("OWN", `tracee_selected_events contains {"source": "tracee", "name": "execve"}`, `tracee_match if helpers.get_tracee_argument("pathname") in data.tocsin.lists.own`),
 	}))
 	var said []string
@@ -405,6 +408,7 @@ func TestCheckBeside(t *testing.T) {
 		`rules/mine.yaml:4: warning: no rule reads the list shels; did you mean "shells"?`,
 		`rules/mine.yaml:6: error: exception 1: no rule has the id "no_such_rule"; tocsin rules list shows the ids`,
 		`rules/mine.yaml:7: warning: exception 2: no event has the field executable.pth, so that it excepts nothing; did you mean "executable.path"?`,
+		`rules/mine.yaml:8: warning: exception 3 expired on 2020-01-31: it excepts nothing`,
 	}
 	if !slices.Equal(said, want) {
 		t.Errorf("got %q", said)

@@ -183,7 +183,7 @@ func (d *difference) event(t testing.TB, ev *event.Event) (bool, error) {
 		return true, fmt.Errorf("a match is lost: %s", describe())
 	}
 	if sel, ok := d.wanted[ev.Def.Name]; want.Match && d.selects(ev) && (!ok || !Selected(sel, ev)) {
-		return true, fmt.Errorf("a match does not leave the kernel: %s: %s", showClauses(sel.Clauses), describe())
+		return true, fmt.Errorf("a match does not leave the kernel: %s: %s", showClauses(ev.Def, sel.Clauses), describe())
 	}
 	if candidate && !want.Match && wantErr == nil && d.exactly[ev.Def][ev.Origin()] {
 		return false, fmt.Errorf("the condition is not exact: %s", describe())

@@ -51,16 +51,20 @@ func ParseExceptions(raw []byte) ([]Exception, error) {
 		}
 		if x.Expires != "" {
 			var err error
-			for _, layout := range []string{time.RFC3339, time.DateOnly} {
-				if e.Expires, err = time.Parse(layout, x.Expires); err == nil {
-					break
-				}
-			}
-			if err != nil {
+			if e.Expires, err = parseExpiry(x.Expires); err != nil {
 				return nil, fmt.Errorf("exception %d: expires %q is no date: use 2030-01-31 or 2030-01-31T12:00:00Z", i+1, x.Expires)
 			}
 		}
 		out = append(out, e)
 	}
 	return out, nil
+}
+
+func parseExpiry(text string) (t time.Time, err error) {
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err = time.Parse(layout, text); err == nil {
+			break
+		}
+	}
+	return t, err
 }

@@ -109,7 +109,7 @@ func explain(r Rule, recorded map[string][]*event.Event) (Explanation, error) {
 func explainEvent(def *event.Def, d *dispatch, r *regoRule, recorded []*event.Event) EventExplanation {
 	x := EventExplanation{Event: def.Name, Alternatives: [][]Condition{}, Exact: true}
 	sel, wanted := d.selection(def)
-	x.Kernel, x.Never = showClauses(sel.Clauses), !wanted
+	x.Kernel, x.Never = showClauses(def, sel.Clauses), !wanted
 	en := d.entries[0]
 	var nodes [][]*native.Node
 	for o := range d.programs {

@@ -77,6 +77,7 @@ type Metadata struct {
 	unknownAttack  []string
 	severityAbsent bool
 	strange        []strangeKey
+	ownExceptions  int // so many of the exceptions stand in the metadata, the others in data
 }
 
 // strangeKey is a key of the metadata that is almost one that means something.
@@ -164,6 +165,7 @@ func MetadataOf(doc map[string]any) (*Metadata, error) {
 	if m.Name == "" {
 		m.Name = m.ID
 	}
+	m.ownExceptions = len(m.Exceptions)
 	for i := range m.Exceptions {
 		m.Exceptions[i].Rule = m.ID
 	}

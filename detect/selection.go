@@ -415,24 +415,65 @@ func isFlag(e event.Encoding, text string) bool {
 var opSigns = [...]string{event.OpEqual: "==", event.OpPrefix: "startswith", event.OpSuffix: "endswith", event.OpContains: "contains", event.OpBits: "&", event.OpLess: "<", event.OpGreater: ">", event.OpCIDR: "in"}
 
 // showClauses writes clauses for people.
-func showClauses(list []event.Clause) string {
+func showClauses(def *event.Def, list []event.Clause) string {
 	var out []string
 	for _, c := range list {
 		var conds []string
 		for _, x := range c.Conds {
-			not := ""
-			if x.Not {
-				not = "not "
-			}
-			vals := fmt.Sprintf("%q", x.Strs)
-			if x.Strs == nil {
-				vals = fmt.Sprint(x.Nums)
-			}
-			conds = append(conds, fmt.Sprintf("%s %s%s %s", x.Field, not, opSigns[x.Op], vals))
+			conds = append(conds, showCond(def, x))
 		}
-		out = append(out, "["+strings.Join(conds, "; ")+"]"+showOrigins(c.Origins))
+		text := strings.Join(conds, " and ")
+		if text == "" {
+			text = "every occurrence"
+		}
+		out = append(out, text+showOrigins(c.Origins))
 	}
 	return strings.Join(out, " or ")
+}
+
+func showCond(def *event.Def, x event.Cond) string {
+	number := func(v uint64) string {
+		if i := def.Arg(x.Field); i >= 0 && def.Args[i].Enc != event.EncNone {
+			return def.Args[i].Enc.Text(v)
+		}
+		return strconv.FormatUint(v, 10)
+	}
+	field, sign := x.Field, opSigns[x.Op]
+	var values []string
+	switch {
+	case x.Op == event.OpBits && len(x.Nums) >= 2: // pairs of mask and value
+		masks := x.Nums[0]
+		for i := 0; i+1 < len(x.Nums); i += 2 {
+			if x.Nums[i] != masks {
+				masks = 0
+			}
+		}
+		if field, sign = fmt.Sprintf("%s & %#x", x.Field, masks), "=="; masks == 0 {
+			field, sign = x.Field, "has bits"
+		}
+		for i := 0; i+1 < len(x.Nums); i += 2 {
+			values = append(values, number(x.Nums[i+1]))
+		}
+	case x.Strs == nil:
+		for _, v := range x.Nums {
+			values = append(values, number(v))
+		}
+	default:
+		for _, v := range x.Strs {
+			values = append(values, strconv.Quote(v))
+		}
+	}
+	text := "[" + strings.Join(values, " ") + "]"
+	switch {
+	case len(values) == 1:
+		text = values[0]
+	case len(values) > 4:
+		text = fmt.Sprintf("any of %d", len(values))
+	}
+	if x.Not {
+		return "not " + field + " " + sign + " " + text
+	}
+	return field + " " + sign + " " + text
 }
 
 func showOrigins(o event.Origins) string {

@@ -268,8 +268,10 @@ func (n *Node) write(b *strings.Builder, nested bool) {
 	case Any:
 		b.WriteString("any " + n.Term.String() + ": ")
 		n.Kids[0].write(b, true)
-	case Defined, Truthy, Assumed:
-		b.WriteString(n.Term.String())
+	case Defined, Assumed:
+		b.WriteString(n.Term.String() + " is there")
+	case Truthy:
+		b.WriteString(n.Term.String() + " is there and not false")
 	default:
 		b.WriteString(n.Term.String() + " " + opNames[n.Op] + " ")
 		switch {

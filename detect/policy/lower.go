@@ -328,7 +328,7 @@ func (s *scope) equality(a, b *ast.Term) *native.Node {
 			if c := s.value(b); c.konst != nil {
 				return s.supportRef(ref, nil, func(v ast.Value) bool { return v.Compare(c.konst) == 0 })
 			}
-			return native.Unknown("a rule compared with a value of the event")
+			return native.Unknown("the value of a rule with else, default or with (two rules instead of an else are compiled)")
 		}
 		a, b = b, a
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tocsin-io/tocsin/cmd/internal/logging"
@@ -23,14 +24,21 @@ type ruleChoice struct {
 
 // load returns the chosen rules and the recorded events.
 func (c ruleChoice) choose(e *env) ([]detect.Rule, []*event.Event, error) {
+	var missing error
 	c.IDs = slices.DeleteFunc(slices.Clone(c.IDs), func(id string) bool {
 		_, err := os.Stat(id)
 		if err != nil {
+			if strings.ContainsRune(id, os.PathSeparator) { // no id has one
+				missing = err
+			}
 			return false
 		}
 		c.Rules, c.NoBuiltin = append(c.Rules, id), true
 		return true
 	})
+	if missing != nil {
+		return nil, nil, missing
+	}
 	list, _ := c.loadRules(e)
 	if len(c.IDs) > 0 {
 		for _, id := range c.IDs {
@@ -49,10 +57,14 @@ func (c ruleChoice) choose(e *env) ([]detect.Rule, []*event.Event, error) {
 	}
 	defer f.Close()
 	var recorded []*event.Event
+	wrong := 0
 	_, err = ruletest.Events(e.ctx, f, func(ev *event.Event) error {
 		recorded = append(recorded, ev.Clone())
 		return nil
 	}, func(err error) error {
+		if wrong++; wrong > 5 && len(recorded) == 0 {
+			return fmt.Errorf("%s: none of its first lines is an event: give a recording (tocsin trace --record FILE makes one)", c.Events)
+		}
 		fmt.Fprintf(e.stderr, "tocsin: %s: %v\n", c.Events, err)
 		return nil
 	})
@@ -94,7 +106,7 @@ func (c *rulesExplainCmd) Run(e *env) error {
 	return nil
 }
 
-func explain(e *env, x detect.Explanation, measured bool) error {
+func explain(e *env, x detect.Explanation, recorded bool) error {
 	_, color := table.Terminal(e.stdout)
 	name := x.ID
 	if color {
@@ -102,14 +114,19 @@ func explain(e *env, x detect.Explanation, measured bool) error {
 	}
 	fmt.Fprintf(e.stdout, "%s  %s\n", name, x.Name)
 	if x.Go {
-		_, err := fmt.Fprintln(e.stdout, "  written in Go: asked about every event that it selects")
-		return err
+		kind := "written in Go"
+		if strings.HasSuffix(x.File, ".wasm") {
+			kind = "a WebAssembly module"
+		}
+		fmt.Fprintf(e.stdout, "  %s: asked about every event that passes\n", kind)
 	}
 	if x.Address != "" {
-		fmt.Fprintf(e.stdout, "  reads socket addresses as %s\n", x.Address)
+		fmt.Fprintf(e.stdout, "  reads socket addresses as %s\n", map[string]string{"text": "text", "object": "objects"}[x.Address])
 	}
 	confirm := map[string]string{"plan": "OPA's plan, compiled", "opa": "OPA's evaluator"}[x.Confirm]
-	fmt.Fprintf(e.stdout, "  candidates are confirmed by %s%s\n", confirm, prefixed(": ", x.ConfirmWhy))
+	if confirm != "" {
+		fmt.Fprintf(e.stdout, "  candidates are confirmed by %s%s\n", confirm, prefixed(": ", x.ConfirmWhy))
+	}
 	for _, ev := range x.Events {
 		fmt.Fprintf(e.stdout, "\n  %s\n", ev.Event)
 		if ev.Never {
@@ -121,6 +138,7 @@ func explain(e *env, x detect.Explanation, measured bool) error {
 			kernel = "every occurrence"
 		}
 		fmt.Fprintf(e.stdout, "    kernel  %s\n", kernel)
+		measured := ev.Seen > 0
 		for i, alternative := range ev.Alternatives {
 			label := "native"
 			if i > 0 {
@@ -128,7 +146,7 @@ func explain(e *env, x detect.Explanation, measured bool) error {
 			}
 			for _, cond := range alternative {
 				text := cond.Text
-				if measured {
+				if measured && !x.Go {
 					text = fmt.Sprintf("%-60s %d of %d, %.0f ns", text, cond.Holds, ev.Seen, cond.Nanos)
 				}
 				fmt.Fprintf(e.stdout, "    %-7s %s\n", label, text)
@@ -145,8 +163,11 @@ func explain(e *env, x detect.Explanation, measured bool) error {
 			}
 			fmt.Fprintf(e.stdout, "    %-7s %s\n", label, left)
 		}
-		if measured {
+		switch {
+		case measured:
 			fmt.Fprintf(e.stdout, "    events  %d selected → %d past the kernel → %d candidates → %d matches\n", ev.Seen, ev.Kept, ev.Candidates, ev.Matches)
+		case recorded:
+			fmt.Fprintln(e.stdout, "    events  none in the recording")
 		}
 	}
 	return nil

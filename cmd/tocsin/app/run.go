@@ -188,10 +188,20 @@ func ruleInfos(part *sensor.Part) []api.RuleInfo {
 // banner says what is watched, where the API is, and what to try next.
 func banner(w io.Writer, cfg *configs.Config, router *routing.Router, part *sensor.Part) {
 	s := part.Sensor()
-	own := 0
+	_, color := table.Terminal(w)
+	bold := func(s string) string {
+		if color {
+			return "\x1b[1m" + s + "\x1b[0m"
+		}
+		return s
+	}
+	own, try := 0, ""
 	for _, m := range s.Rules() {
 		if !strings.HasPrefix(m.File, "builtin/") {
 			own++
+		}
+		if m.ID == "container_runtime_socket" {
+			try = "Try " + bold("sudo tocsin simulate container_runtime_socket") + " in another terminal. "
 		}
 	}
 	hooks := map[string]int{}
@@ -207,13 +217,6 @@ func banner(w io.Writer, cfg *configs.Config, router *routing.Router, part *sens
 	slices.Sort(kinds)
 	for i, k := range kinds {
 		kinds[i] = fmt.Sprintf("%d by %s", hooks[k], k)
-	}
-	_, color := table.Terminal(w)
-	bold := func(s string) string {
-		if color {
-			return "\x1b[1m" + s + "\x1b[0m"
-		}
-		return s
 	}
 	fmt.Fprintf(w, "%s %s watches %s\n\n", bold("Tocsin"), version.Get().Version, cfg.Host)
 	line := func(name, format string, a ...any) { fmt.Fprintf(w, "  %-8s %s\n", name, fmt.Sprintf(format, a...)) }
@@ -233,7 +236,7 @@ func banner(w io.Writer, cfg *configs.Config, router *routing.Router, part *sens
 		line("", "to %s", names)
 	}
 	line("Data", "%s", cfg.DataDir)
-	fmt.Fprintf(w, "\nTry %s in another terminal. Ctrl-C ends Tocsin.\n\n", bold("sudo tocsin simulate container_runtime_socket"))
+	fmt.Fprintf(w, "\n%sCtrl-C ends Tocsin.\n\n", try)
 }
 
 func outputNames(cfg *configs.Config) string {
