@@ -314,8 +314,11 @@ func eventNames() []string {
 
 // suggest returns "did you mean …?" for the nearest of names, or "".
 func suggest(name string, names []string) string {
-	best, at := "", len(name)/2+1
+	best, at := "", max(3, len(name)/3+1)
 	for _, n := range names {
+		if strings.HasPrefix(n, name+"_") { // net_packet_dns_request for net_packet_dns
+			return fmt.Sprintf("did you mean %q?", n)
+		}
 		if d := levenshtein.ComputeDistance(name, n); d < at {
 			best, at = n, d
 		}

@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -27,7 +28,7 @@ type Source struct {
 	Name string // stands before the files' names in messages
 }
 
-// Dir returns the source of a folder on disk, or of a single file in it.
+// Dir returns the source of a folder on disk, or of a single rule in it, with its test: one of the two files says both.
 func Dir(name string) Source {
 	if info, err := os.Stat(name); err == nil && !info.IsDir() {
 		return Source{FS: oneFile{os.DirFS(filepath.Dir(name)), filepath.Base(name)}, Name: filepath.Dir(name)}
@@ -35,7 +36,7 @@ func Dir(name string) Source {
 	return Source{FS: os.DirFS(name), Name: name}
 }
 
-// oneFile shows of a folder one rule, and what is visible to it.
+// oneFile shows of a folder one rule with its test, and what is visible to them.
 type oneFile struct {
 	fs.FS
 	name string
@@ -43,9 +44,10 @@ type oneFile struct {
 
 func (o oneFile) ReadDir(name string) ([]fs.DirEntry, error) {
 	list, err := fs.ReadDir(o.FS, name)
+	rule := strings.TrimSuffix(strings.TrimSuffix(o.name, ".rego"), "_test")
 	return slices.DeleteFunc(list, func(d fs.DirEntry) bool {
 		kind := policy.KindOf(d.Name())
-		return d.IsDir() || (d.Name() != o.name && (kind == policy.KindRule || kind == policy.KindTest))
+		return d.IsDir() || (d.Name() != o.name && d.Name() != rule+".rego" && d.Name() != rule+"_test.rego" && (kind == policy.KindRule || kind == policy.KindTest))
 	}), err
 }
 

@@ -99,9 +99,13 @@ func Falco(files ...File) *Result {
 		}
 	}
 	for _, r := range rules {
-		if out, ok := f.convert(r); ok {
-			res.Rules = append(res.Rules, out)
+		before := len(f.problems)
+		out, ok := f.convert(r)
+		if !ok { // what such a rule would have been written without does not matter
+			f.problems = append(f.problems[:before], slices.DeleteFunc(f.problems[before:], func(p Problem) bool { return p.LeftOut })...)
+			continue
 		}
+		res.Rules = append(res.Rules, out)
 	}
 	res.Problems = append(res.Problems, f.problems...)
 	return res
@@ -425,7 +429,7 @@ func (f *falco) constant(field, rel string, values []string) *node {
 		}
 		return f.fail("evt.failed: %s", allowed)
 	case "evt.rawres", "evt.res":
-		zero := (rel == ">=" || rel == "=" || rel == ">") && first == "0"
+		zero := (rel == ">=" || rel == "=" || rel == ">") && first == "0" && len(values) == 1
 		if zero || rel == "=" && (slices.Contains(values, "SUCCESS") || slices.Contains(values, "EINPROGRESS")) {
 			f.leftOut("%s: %s", field, allowed)
 			return truth(true)

@@ -204,6 +204,10 @@ const falcoBase = `
   desc: x
   condition: evt.type = execve and proc.cmdline regex "nc -[a-z]+"
   priority: ERROR
+- rule: Redirected
+  desc: x
+  condition: evt.type in (dup, futex) and evt.rawres in (0, 1, 2)
+  priority: ERROR
 - rule: Root file
   desc: x
   condition: evt.type = unlink and fd.directory = /
@@ -257,12 +261,16 @@ func TestFalcoFiles(t *testing.T) {
 		`"Many": field proc.tty is not carried`, `"Many": field proc.sid.exe is not carried`, `"Many": macro "no_such_macro"`, `"Many": evt.res startswith E`,
 		`"Stranger": evt.type futex: no event of Tocsin stands for it (note`, `"Stranger": stranger_binaries is taken for a text`, `"Stranger": priority "HIGH"`,
 		`base.yaml: "Outbound": evt.type sendto`, `base.yaml: "Outbound": fd.net: only the address of the other side`,
+		`"Redirected": evt.rawres = 0, 1, 2: the events are`,
 		`"Same command": it asks for fields that its events never have`,
 		`local.yaml: "nc": an earlier rule, "Nc", has its id`,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no problem %s in\n%s", want, text)
 		}
+	}
+	if strings.Contains(text, `"Redirected": evt.type`) {
+		t.Errorf("a rule that is not written is said to be written without something:\n%s", text)
 	}
 	rules := load(t, res)
 	for _, r := range rules {
@@ -410,6 +418,7 @@ func TestImportedRulesLoad(t *testing.T) {
 	for _, cond := range []string{
 		"evt.type in (open, connect) and fd.rport = 80", "evt.type = execve and not fd.name exists", "evt.type = ptrace and evt.arg.request contains POKE and proc.aname in (a, b)",
 		"evt.type = openat and (fd.filename = shadow or fd.directory in (/etc, /root)) and container.image.repository != x", "evt.type=unlink and proc.aname[2]=x and fd.name glob /var/log/*",
+		"evt.type in (unlink, rename) and (evt.arg.name contains x or evt.arg.oldpath startswith /bin/)", "evt.type = symlinkat and evt.arg.target in (/etc, /root)",
 		"evt.type=execve and proc.args icontains \"-C \\\"x\\\"\"", "evt.type=connect and fd.type in (ipv4, ipv6) and fd.sip != \"127.0.0.1\" and evt.rawres >= 0",
 	} {
 		res := importer.Falco(importer.File{Name: "x", Text: []byte("- rule: some rule\n  desc: x\n  priority: ERROR\n  condition: >\n    " + cond + "\n")})

@@ -68,7 +68,11 @@ func argSources(dirs []string) []detect.Source {
 		return []detect.Source{builtin()}
 	}
 	var out []detect.Source
-	for _, dir := range dirs {
+	for i, dir := range dirs {
+		rule, isTest := strings.CutSuffix(dir, "_test.rego")
+		if isTest && slices.Contains(dirs, rule+".rego") || slices.Contains(dirs[:i], dir) {
+			continue // a rule's file brings its test along
+		}
 		out = append(out, detect.Dir(dir))
 	}
 	return out
