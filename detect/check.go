@@ -138,6 +138,9 @@ func (c *checker) summary() CheckedRule {
 func (c *checker) run() CheckedRule {
 	p, meta := c.rule.policy, c.rule.meta
 	selLine, metaLine := p.Line("tracee_selected_events"), p.Line("__rego_metadoc__")
+	for _, key := range p.Unread {
+		c.say(LevelWarning, "unknown-selector-key", selLine, fmt.Sprintf("a selector's %q is read by nothing", key), cmp.Or(suggest(key, []string{"source", "name", "origin"}), "it has source, name and origin"))
+	}
 	var defs []*event.Def
 	for _, s := range p.Selectors {
 		switch s.Source {

@@ -351,8 +351,12 @@ func TestCheck(t *testing.T) {
 			"tracee_match if {\n\taddr := helpers.get_tracee_argument(\"remote_addr\")\n\taddr.sun_pth == \"x\"\n}\n\ntracee_match if helpers.get_tracee_argument(\"remote_addr\").sin_port == 22"),
 		"lists.rego": rego("LI", `tracee_selected_events contains {"source": "tracee", "name": "security_socket_connect"}`,
 			"tracee_match if {\n\tstrings.any_prefix_match(input.process.args, [\"-x\"])\n\taddr := helpers.get_tracee_argument(\"remote_addr\")\n\tto_number(addr.sin6_port) > 22\n\tnot addr.own\n\tinput.args[i].value.sin_addr == \"x\"\n\tinput[k] == i\n}"),
-		"fields.rego": strings.NewReplacer(`"RMM-1",`, `"FIELDS", "rate": {"limit": 1, "per": "1m", "key": ["containerID"]}, "threshold": {"count": 2, "within": "1m", "by": "proces", "distinct": "args.nothing"},
-	"exceptions": [{"match": {"procesName": "x"}, "reason": "r"}],`).Replace(tutorial),
+		"kinds.rego": rego("KI", `tracee_selected_events contains {"source": "tracee", "name": "security_file_open", "orgin": "host"}`,
+			"tracee_match if input.args.pathname == \"x\"\n\ntracee_match if input.userId == \"0\"\n\ntracee_match if input.eventName == \"ptrace\""),
+		"equal.rego": rego("EQ", `tracee_selected_events contains {"source": "tracee", "name": "security_file_open"}`,
+			"tracee_match if {\n\tinput.userId == 0\n\tinput.containerId == \"\"\n\tinput.process.ancestors[0].comm == \"x\"\n\tinput.contextFlags.containerStarted == false\n\tinput.eventName == \"security_file_open\"\n\tnot input.eventName == \"ptrace\"\n}"),
+		"fields.rego": strings.NewReplacer(`"RMM-1",`, `"FIELDS", "rate": {"limit": 1, "per": "1m", "key": ["containerID"]}, "threshold": {"count": 2, "within": "1m", "by": "no.field", "distinct": "args.nothing"},
+	"exceptions": [{"match": {"no.name": "x"}, "reason": "r"}],`).Replace(tutorial),
 		"meta.rego":   strings.NewReplacer(`"Severity"`, `"severity"`, `MITRE ATT&CK`, `MITRE ATTACK`, "RMM-1", "META").Replace(tutorial),
 		"with.rego":   rego("W", `tracee_selected_events contains {"source": "tracee", "name": "security_file_open"}`, "own if input.own == 1\n\ntracee_match if own with input.own as 1"),
 		"broken.rego": "package x\n\ny :=",
@@ -369,13 +373,14 @@ func TestCheck(t *testing.T) {
 		"rules/member.rego unknown-member", "rules/member.rego not-text", "rules/nested.rego unknown-member",
 		"rules/element.rego unknown-member", "rules/number.rego not-text", "rules/address.rego unknown-member", "rules/address.rego not-number",
 		"rules/meta.rego unknown-metadata", "rules/meta.rego no-severity", "rules/fields.rego unknown-field",
+		"rules/kinds.rego unknown-member", "rules/kinds.rego never-equal", "rules/kinds.rego not-selected", "rules/kinds.rego unknown-selector-key",
 	} {
 		if codes[w] == "" {
 			t.Errorf("no diagnostic %s in %v", w, codes)
 		}
 	}
-	for _, file := range []string{"rules/labels.rego", "rules/with.rego", "rules/lists.rego"} {
-		for _, code := range []string{"unknown-member", "not-text", "not-number"} {
+	for _, file := range []string{"rules/labels.rego", "rules/with.rego", "rules/lists.rego", "rules/equal.rego"} {
+		for _, code := range []string{"unknown-member", "not-text", "not-number", "never-equal", "not-selected"} {
 			if d := codes[file+" "+code]; d != "" {
 				t.Error(d)
 			}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/open-policy-agent/opa/v1/ast"
+
 	"github.com/tocsin-io/tocsin/detect/input"
 	"github.com/tocsin-io/tocsin/detect/policy"
 )
@@ -42,8 +44,15 @@ func (c *checker) members() {
 				continue
 			}
 			doc, ok := at.(map[string]any)
+			if what := kindOf(at); !ok && what != "" { // else not known
+				advice := ""
+				if use.Path[0] == "args" && i == 1 {
+					advice = fmt.Sprintf("helpers.get_tracee_argument(%q) gives an argument", name)
+				}
+				c.say(LevelError, "unknown-member", use.Line, fmt.Sprintf("input.%s is %s, and has no %s: the expression is never true", pathText(use.Path[:i]), what, name), advice)
+			}
 			if !ok || i > 0 && use.Path[i-1] == "labels" {
-				known = false // a text or a list, or labels, of which each pod has its own
+				known = false // labels: each pod has its own
 				break
 			}
 			if at, ok = doc[name]; !ok {
@@ -53,22 +62,53 @@ func (c *checker) members() {
 				break
 			}
 		}
-		if !known || use.Func == "" {
+		if !known {
 			continue
 		}
-		bad := ""
-		switch at.(type) {
-		case map[string]any, []any:
-			bad = "an object or a list"
-		case float64:
-			bad = "a number"
-		case bool:
-			bad = "true or false"
+		what := kindOf(at)
+		if use.Func != "" && what != "" && what != "text" {
+			c.say(LevelError, "not-text", use.Line, fmt.Sprintf("%s(input.%s): it is %s, so the expression is never true", use.Func, pathText(use.Path), what), "")
 		}
-		if bad != "" {
-			c.say(LevelError, "not-text", use.Line, fmt.Sprintf("%s(input.%s): it is %s, so the expression is never true", use.Func, pathText(use.Path), bad), "")
+		if wants := kindOfConstant(use.Equals); wants != "" && what != "" && wants != what {
+			c.say(LevelError, "never-equal", use.Line, fmt.Sprintf("input.%s is %s, and never equal to %s", pathText(use.Path), what, use.Equals), "")
+		}
+		if name, ok := use.Equals.(ast.String); ok && len(use.Path) == 1 && use.Path[0] == "eventName" && !c.selects(string(name)) {
+			c.say(LevelWarning, "not-selected", use.Line, fmt.Sprintf("the rule does not select %s: what follows is never true", name), "add it to tracee_selected_events")
 		}
 	}
+}
+
+func (c *checker) selects(name string) bool {
+	return slices.ContainsFunc(c.rule.policy.Selectors, func(s Selector) bool { return s.Name == "" || s.Name == name })
+}
+
+// kindOf names the kind of a value of the document, "" where that is not known.
+func kindOf(v any) string {
+	switch v.(type) {
+	case string:
+		return "text"
+	case float64:
+		return "a number"
+	case bool:
+		return "true or false"
+	case []any:
+		return "a list"
+	case map[string]any:
+		return "an object"
+	}
+	return ""
+}
+
+func kindOfConstant(v ast.Value) string {
+	switch v.(type) {
+	case ast.String:
+		return "text"
+	case ast.Number:
+		return "a number"
+	case ast.Boolean:
+		return "true or false"
+	}
+	return ""
 }
 
 func pathText(path []string) string {

@@ -15,6 +15,8 @@ type Member struct {
 	Line int
 	// Func is a built-in function on text that the value is given to, or empty.
 	Func string
+	// Equals is the constant that it must be equal to, or nil.
+	Equals ast.Value
 }
 
 // Members returns where the rule reads input by constant names and only what is there can make an expression true: not
@@ -42,8 +44,12 @@ func (r *Rule) Members() []Member {
 				}
 			}
 		}
+		equals := map[*ast.Term]ast.Value{}
 		if terms, ok := e.Terms.([]*ast.Term); ok && len(terms) > 0 {
 			call(terms)
+			if op := terms[0].String(); len(terms) == 3 && (op == "eq" || op == "equal") {
+				equals[terms[1]], equals[terms[2]] = terms[2].Value, terms[1].Value
+			}
 		}
 		ast.WalkTerms(e, func(t *ast.Term) bool {
 			switch v := t.Value.(type) {
@@ -59,6 +65,8 @@ func (r *Rule) Members() []Member {
 					}
 					if len(path) < len(v)-1 {
 						m.Func = "" // of what is below
+					} else if other := equals[t]; other != nil && ast.IsScalar(other) {
+						m.Equals = other
 					}
 					out = append(out, m)
 				}

@@ -64,6 +64,7 @@ type Rule struct {
 	File      string
 	Metadoc   map[string]any
 	Selectors []Selector
+	Unread    []string // keys of selectors that mean nothing
 	// AddressText: the rule reads socket addresses as one text, as Tracee up to v0.6.3 gave them; else as objects.
 	AddressText bool
 
@@ -287,6 +288,11 @@ func (r *Rule) readSelectors() error {
 			}
 			return string(s)
 		}
+		o.Foreach(func(k, _ *ast.Term) {
+			if key, ok := k.Value.(ast.String); ok && key != "source" && key != "name" && key != "origin" && !slices.Contains(r.Unread, string(key)) {
+				r.Unread = append(r.Unread, string(key))
+			}
+		})
 		s := Selector{Source: text("source"), Name: text("name"), Origin: text("origin")}
 		switch s.Origin {
 		case "", "host", "container", "container-init":
