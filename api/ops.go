@@ -178,8 +178,8 @@ func (s *server) outputs() {
 		Name string `path:"name" maxLength:"100"`
 	},
 	) (*struct{}, error) {
-		if !slices.ContainsFunc(s.Outputs.List(), func(o OutputInfo) bool { return o.Name == in.Name }) {
-			return nil, huma.Error404NotFound("no output is named " + in.Name)
+		if err := s.checkOutput(in.Name); err != nil {
+			return nil, err
 		}
 		if err := s.Outputs.Test(ctx, in.Name); err != nil {
 			return nil, huma.Error502BadGateway(err.Error())

@@ -264,7 +264,9 @@ func TestOtherTimesLetGo(t *testing.T) {
 				Routes: []router.Route{{Name: "r", Outputs: []string{"soc"}, During: []string{"work"}, Group: &router.Group{Wait: &zero}}},
 			})
 		}
-		wake := func() { must(t, s.Work(t.Context(), func(tx *store.Tx) error { return tx.WakeHeld(t.Context(), now) })) }
+		wake := func() {
+			must(t, s.Work(t.Context(), func(tx *store.Tx) error { return tx.WakeHeld(t.Context(), now) }))
+		}
 		monday := with("mon")
 		if n := add(t, s, monday, now, mk(1, "a", finding.Low, now)); len(n) != 0 {
 			t.Fatalf("not held: %+v", n)

@@ -30,7 +30,13 @@ func (p *Pipeline) watchDue(ctx context.Context) error {
 	timer, look := time.NewTimer(0), time.NewTicker(maxWait)
 	defer timer.Stop()
 	defer look.Stop()
-	var next time.Time
+	var next, told time.Time
+	failed := func(msg string, err error) {
+		if time.Since(told) >= tellAgain { // it is tried several times a second while the store is away
+			told = time.Now()
+			p.log.Error(msg, "error", err)
+		}
+	}
 	for {
 		read := true
 		select {
@@ -49,7 +55,7 @@ func (p *Pipeline) watchDue(ctx context.Context) error {
 			some, err := p.flush()
 			if err != nil {
 				p.metrics.failures.Inc()
-				p.log.Error("can't tell of what is due: trying again", "error", err)
+				failed("can't tell of what is due: trying again", err)
 			}
 			if !some { // or another router is at it
 				timer.Reset(maxWait / 5)
@@ -60,7 +66,7 @@ func (p *Pipeline) watchDue(ctx context.Context) error {
 		if read {
 			var err error
 			if next, err = p.opts.Store.NextDue(ctx); err != nil && ctx.Err() == nil {
-				p.log.Error("can't read what is due", "error", err)
+				failed("can't read what is due: trying again", err)
 			}
 		}
 		if !next.IsZero() {
@@ -69,7 +75,10 @@ func (p *Pipeline) watchDue(ctx context.Context) error {
 	}
 }
 
-const dueBatch = 500
+const (
+	dueBatch  = 500
+	tellAgain = 10 * time.Second // between two words in the log on the same trouble
+)
 
 // flush reports whether there was anything to do.
 func (p *Pipeline) flush() (some bool, err error) {

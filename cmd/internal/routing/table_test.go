@@ -86,7 +86,7 @@ func TestWarnings(t *testing.T) {
 
 // What is wrong with the defaults is not said again for each route that has them.
 func TestDefaultsAreWrongOnce(t *testing.T) {
-	cfg, err := parse(t, strings.Replace(good, "times:", "defaults: {group: {by: [rulle]}}\ntimes:", 1))
+	cfg, err := parse(t, strings.Replace(good, "times:", "defaults: {group: {by: [hots]}}\ntimes:", 1))
 	if err == nil {
 		_, err = Compile(cfg)
 	}
