@@ -351,7 +351,7 @@ func TestCheck(t *testing.T) {
 			"tracee_match if {\n\taddr := helpers.get_tracee_argument(\"remote_addr\")\n\taddr.sun_pth == \"x\"\n}\n\ntracee_match if helpers.get_tracee_argument(\"remote_addr\").sin_port == 22"),
 		"lists.rego": rego("LI", `tracee_selected_events contains {"source": "tracee", "name": "security_socket_connect"}`,
 			"tracee_match if {\n\tstrings.any_prefix_match(input.process.args, [\"-x\"])\n\taddr := helpers.get_tracee_argument(\"remote_addr\")\n\tto_number(addr.sin6_port) > 22\n\tnot addr.own\n\tinput.args[i].value.sin_addr == \"x\"\n\tinput[k] == i\n}"),
-		"kinds.rego": rego("KI", `tracee_selected_events contains {"source": "tracee", "name": "security_file_open", "orgin": "host"}`,
+		"kinds.rego": rego("KI", `tracee_selected_events contains {"source": "tracee", "name": "security_file_open", "origins": "host"}`,
 			"tracee_match if input.args.pathname == \"x\"\n\ntracee_match if input.userId == \"0\"\n\ntracee_match if input.eventName == \"ptrace\""),
 		"equal.rego": rego("EQ", `tracee_selected_events contains {"source": "tracee", "name": "security_file_open"}`,
 			"tracee_match if {\n\tinput.userId == 0\n\tinput.containerId == \"\"\n\tinput.process.ancestors[0].comm == \"x\"\n\tinput.contextFlags.containerStarted == false\n\tinput.eventName == \"security_file_open\"\n\tnot input.eventName == \"ptrace\"\n}"),
