@@ -330,7 +330,7 @@ func TestIngest(t *testing.T) {
 // follow reads events until it has n alerts, and returns their rules and the last id.
 func (w *world) follow(lastID string, n int, meanwhile func()) (rules []string, id string) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 60*time.Second)
 	defer cancel()
 	req, _ := http.NewRequestWithContext(ctx, "GET", w.url+"/v1/stream?severity=>=medium", nil)
 	if lastID != "" {

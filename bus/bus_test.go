@@ -53,7 +53,7 @@ func mk(i int) *finding.Finding {
 // receive collects n findings, and acknowledges them.
 func receive(t testing.TB, b *bus.Bus, n int) []string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	c, err := b.Findings(ctx)
 	must(t, err)

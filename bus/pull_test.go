@@ -37,7 +37,7 @@ func TestPullAsksAgain(t *testing.T) {
 		select {
 		case m := <-c:
 			return m
-		case <-time.After(10 * time.Second):
+		case <-time.After(60 * time.Second):
 			t.Fatal("nothing came")
 			return nil
 		}

@@ -33,7 +33,7 @@ func TestWhatWaitsAheadComesOnce(t *testing.T) {
 	time.Sleep(15 * time.Second)
 	seen := map[string]bool{}
 	for len(seen) < n {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 		d, err := q.Next(ctx)
 		cancel()
 		must(t, err)
@@ -61,7 +61,7 @@ func TestGivenBackIsNoTry(t *testing.T) {
 	must(t, err)
 	defer q.Close()
 	for round, tried := range []int{0, 0, 0, 1} {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 		d, err := q.Next(ctx)
 		cancel()
 		must(t, err)

@@ -63,7 +63,7 @@ func leftovers(t *testing.T) map[string]bool {
 func same(t *testing.T, before map[string]bool) {
 	t.Helper()
 	after := leftovers(t)
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); after = leftovers(t) {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); after = leftovers(t) {
 		maps.DeleteFunc(after, func(x string, _ bool) bool { return before[x] })
 		if len(after) == 0 {
 			return

@@ -244,7 +244,7 @@ func TestFormatsAndLimits(t *testing.T) {
 	if err := out.Send(t.Context(), batch); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(60 * time.Second)
 	for len(r.all()) < 2 && time.Now().Before(deadline) {
 		time.Sleep(time.Millisecond)
 	}

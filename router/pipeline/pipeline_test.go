@@ -89,7 +89,7 @@ func (h *host) publish(list ...*finding.Finding) {
 
 func (h *host) next(q *Queue) *Delivery {
 	h.t.Helper()
-	ctx, cancel := context.WithTimeout(h.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(h.t.Context(), 60*time.Second)
 	defer cancel()
 	d, err := q.Next(ctx)
 	if err != nil {

@@ -79,7 +79,7 @@ func TestRoutersShareTheWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 120*time.Second)
 	defer cancel()
 	seen := map[string]string{} // finding → notification
 	for len(seen) < n {

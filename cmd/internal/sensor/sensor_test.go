@@ -83,7 +83,7 @@ func expect(t *testing.T, found chan string, want string) {
 		if got != want {
 			t.Fatalf("found %s, want %s", got, want)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(60 * time.Second):
 		t.Fatalf("no finding of %s", want)
 	}
 }
@@ -225,7 +225,7 @@ func TestWatch(t *testing.T) {
 	for _, what := range []string{"before it ran", "while it ran"} {
 		select {
 		case <-changed:
-		case <-time.After(10 * time.Second):
+		case <-time.After(60 * time.Second):
 			t.Fatalf("a change %s was not seen", what)
 		}
 		write(t, dir, "one", "ptrace")

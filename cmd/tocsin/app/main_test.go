@@ -64,7 +64,7 @@ func TestScripts(t *testing.T) {
 
 // ready waits until the API at an address says that everything works: "ready $ADDR".
 func ready(ts *testscript.TestScript, neg bool, args []string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	for ctx.Err() == nil {
 		if res, err := http.Get("http://" + args[0] + "/readyz"); err == nil {
@@ -80,7 +80,7 @@ func ready(ts *testscript.TestScript, neg bool, args []string) {
 
 // retry runs a program until it writes something to standard output that is not an empty list: "retry exec tocsin …".
 func retry(ts *testscript.TestScript, neg bool, args []string) {
-	for range 100 {
+	for range 600 {
 		if err := ts.Exec(args[1], args[2:]...); err == nil {
 			if out := strings.TrimSpace(ts.ReadFile("stdout")); out != "" && out != "[]" {
 				return
