@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -349,14 +350,16 @@ func first(s []string) string {
 	return s[0]
 }
 
+var whereInTest = regexp.MustCompile(`^\w+_test\.go:\d+: `)
+
 // said is the reason that a test gave for being skipped.
 func said(output string) string {
 	var lines []string
 	for line := range strings.Lines(output) {
 		line = strings.TrimSpace(line)
 		if line != "" && !strings.HasPrefix(line, "=== ") && !strings.HasPrefix(line, "--- ") {
-			lines = append(lines, line)
+			lines = append(lines, whereInTest.ReplaceAllString(line, ""))
 		}
 	}
-	return strings.Join(lines, " ")
+	return strings.Join(slices.Compact(lines), " ")
 }

@@ -301,7 +301,7 @@ not; a hook left out is not in the kernel, or cannot see it, as is said below.
 			mark := letter(r.Hook)
 			switch {
 			case r.Outcome == "skip":
-				notes = append(notes, "- "+r.Evasion+", "+letter(r.Hook)+": "+strings.TrimPrefix(r.Reason, "evasion_test.go:"))
+				notes = append(notes, "- "+r.Evasion+", "+letter(r.Hook)+": "+r.Reason)
 				continue
 			case r.Outcome != matrix.Pass:
 				mark = "~~" + mark + "~~"
