@@ -38,7 +38,7 @@ type cond struct {
 	socket bool // the argument is a socket address
 	enc    event.Encoding
 	globs  []*glob.Pattern
-	nets   []netip.Prefix // of values that are networks, where the field is an address
+	nets   []netip.Prefix // of values that are networks or, for a whole socket address, an address with any port
 	text   []string       // as written
 	nums   []uint64
 	bits   []uint64 // pairs of mask and value: flags that must be set
@@ -78,19 +78,36 @@ func compile(def *event.Def, field, operator, value string) (cond, error) {
 		return cond{}, fmt.Errorf("%s is text: use = or !=", field)
 	}
 	c.text = values
-	if c.part != "" {
-		for _, v := range values {
-			if n, err := netip.ParsePrefix(v); err == nil {
-				c.nets = append(c.nets, n.Masked())
-			}
-		}
+	if c.nets, err = c.networks(values); err != nil {
+		return cond{}, err
 	}
 	c.globs, err = globs(values)
 	return c, err
 }
 
-// matchPart reports whether a part of an argument is one of the values, or in one of the networks.
-func (c *cond) matchPart(s string) bool {
+// networks returns those of the values that are networks. What begins as one and is none is a mistake: as a text it would match nothing.
+func (c *cond) networks(values []string) (out []netip.Prefix, err error) {
+	for _, v := range values {
+		n, err := netip.ParsePrefix(v)
+		if err == nil {
+			out = append(out, n.Masked())
+			continue
+		}
+		head, bits, slash := strings.Cut(v, "/")
+		a, notAddr := netip.ParseAddr(head)
+		switch {
+		case notAddr != nil:
+		case slash && strings.Trim(bits, "0123456789") == "":
+			return nil, fmt.Errorf("%q is no network: write it as 10.0.0.0/8", v)
+		case c.socket && c.part == "":
+			out = append(out, netip.PrefixFrom(a.WithZone(""), a.BitLen()))
+		}
+	}
+	return out, nil
+}
+
+// matchText reports whether a text is one of the values, or an address in one of the networks.
+func (c *cond) matchText(s string) bool {
 	if matchAny(c.globs, s) {
 		return true
 	}
@@ -98,7 +115,11 @@ func (c *cond) matchPart(s string) bool {
 		return false
 	}
 	a, err := netip.ParseAddr(s)
-	return err == nil && slices.ContainsFunc(c.nets, func(n netip.Prefix) bool { return n.Contains(a) })
+	return err == nil && c.within(a)
+}
+
+func (c *cond) within(a netip.Addr) bool {
+	return slices.ContainsFunc(c.nets, func(n netip.Prefix) bool { return n.Contains(a) })
 }
 
 // locate splits a field into an argument, whose name may have dots, and a part of it.
@@ -156,16 +177,28 @@ func (c *cond) named(a *event.Arg, values []string) bool {
 			c.globs = append(c.globs, g)
 			continue
 		}
-		if !a.Enc.Flags() || strings.Contains(v, "|") {
+		if !a.Enc.Flags() {
 			return len(c.globs) == len(values)
 		}
-		mask, value, ok := a.Enc.Bits(v)
+		mask, value, ok := bits(a.Enc, v)
 		if !ok {
 			return false
 		}
 		c.bits = append(c.bits, mask, value)
 	}
 	return true
+}
+
+// bits returns what a number has whose text contains all of the flags A|B|….
+func bits(enc event.Encoding, flags string) (mask, value uint64, ok bool) {
+	for flag := range strings.SplitSeq(flags, "|") {
+		m, v, ok := enc.Bits(flag)
+		if !ok || value&m != v&mask { // the same bits, with another value: no number has both
+			return 0, 0, false
+		}
+		mask, value = mask|m, value|v
+	}
+	return mask, value, true
 }
 
 // match reports whether the condition holds. An argument that is absent holds no condition, not even !=.
@@ -205,10 +238,10 @@ func (c *cond) any(ev *event.Event) bool {
 		}
 		return len(c.globs) > 0 && matchAny(c.globs, c.enc.Text(v))
 	case a.Kind == event.KindString:
-		return matchAny(c.globs, ev.Str(c.arg))
+		return c.matchText(ev.Str(c.arg))
 	case a.Kind == event.KindStrings:
 		for _, s := range ev.StrList(c.arg) {
-			if matchAny(c.globs, s) {
+			if c.matchText(s) {
 				return true
 			}
 		}
@@ -217,7 +250,7 @@ func (c *cond) any(ev *event.Event) bool {
 		return c.address(ev.Sockaddr(c.arg))
 	}
 	if c.part != "" {
-		return slices.ContainsFunc(members(ev.Bytes(c.arg), c.part), c.matchPart)
+		return slices.ContainsFunc(members(ev.Bytes(c.arg), c.part), c.matchText)
 	}
 	return matchAny(c.globs, ev.ArgText(c.arg))
 }
@@ -256,7 +289,7 @@ func members(doc []byte, name string) []string {
 
 func (c *cond) address(sa event.Sockaddr) bool {
 	if c.part == "" {
-		return matchAny(c.globs, Address(sa)) || matchAny(c.globs, sa.Text())
+		return matchAny(c.globs, Address(sa)) || matchAny(c.globs, sa.Text()) || c.within(sa.Addr)
 	}
 	for _, f := range sa.Fields() {
 		if f.Name != c.part {
@@ -266,7 +299,7 @@ func (c *cond) address(sa event.Sockaddr) bool {
 			n, err := strconv.ParseUint(f.Value, 10, 16)
 			return err == nil && c.compare(n)
 		}
-		return c.matchPart(f.Value)
+		return c.matchText(f.Value)
 	}
 	return false
 }
@@ -361,6 +394,9 @@ func (c *cond) least() uint64 {
 // kernelText turns values of a text, or of an address, into conditions.
 func (c *cond) kernelText(field string) ([]event.Cond, bool) {
 	if !c.socket && c.part != "dst_ip" && c.part != "dst_port" {
+		if len(c.nets) > 0 {
+			return nil, false
+		}
 		return textConds(field, c.text)
 	}
 	switch {

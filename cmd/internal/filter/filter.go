@@ -31,6 +31,7 @@ type Scope struct {
 type Filter struct {
 	events map[string][]group // by event name; no groups: every occurrence
 	order  []string
+	named  map[string]bool // those that were asked for by their own name, not by a glob or a set
 
 	origins    event.Origins
 	scope      Scope
@@ -44,15 +45,23 @@ type group struct {
 	conds []cond
 }
 
-// Parse reads expressions: "NAME", a glob of names or a set of events, several separated by commas; or a condition "NAME.FIELD OP
-// VALUE[,VALUE…]" with OP one of = != < <= > >=. FIELD is an argument, a part of an address ("remote_addr.sun_path"),
-// or "retval". Values of = and != may be globs, and are alternatives. No expression at all chooses nothing.
+// Parse reads expressions: "NAME", a glob of names or a set of events, several separated by commas, with a "-" before what is left
+// out of the others; or a condition "NAME.FIELD OP VALUE[,VALUE…]" with OP one of = != < <= > >=. FIELD is an argument, a part of
+// an address ("remote_addr.sun_path"), or "retval". Values of = and != may be globs, and are alternatives. No expression at all
+// chooses nothing.
 func Parse(exprs []string, scope Scope) (*Filter, error) {
-	f := &Filter{events: map[string][]group{}, scope: scope}
+	f := &Filter{events: map[string][]group{}, named: map[string]bool{}, scope: scope}
+	var without []string
 	for _, expr := range exprs {
-		if err := f.add(strings.TrimSpace(expr)); err != nil {
+		left, err := f.add(strings.TrimSpace(expr))
+		if err != nil {
 			return nil, err
 		}
+		without = append(without, left...)
+	}
+	f.Remove(without) // at the end: the order of the expressions says nothing
+	if len(without) > 0 && len(f.order) == 0 {
+		return nil, fmt.Errorf("%s leaves no event: name those to choose from too, as in fs,-openat", strings.Join(exprs, ","))
 	}
 	for _, o := range scope.Origins {
 		switch o {
@@ -74,21 +83,39 @@ func Parse(exprs []string, scope Scope) (*Filter, error) {
 	return f, err
 }
 
-func (f *Filter) add(expr string) error {
+// add reads one expression, and returns the events that it leaves out.
+func (f *Filter) add(expr string) (without []string, err error) {
 	if i := strings.IndexAny(expr, "=!<>"); i >= 0 {
-		return f.condition(expr[:i], expr[i:])
+		return nil, f.condition(expr[:i], expr[i:])
 	}
 	for name := range strings.SplitSeq(expr, ",") {
-		names, err := Expand(strings.TrimSpace(name))
+		name, out := strings.CutPrefix(strings.TrimSpace(name), "-")
+		names, err := Expand(name)
 		if err != nil {
-			return err
+			return nil, err
+		}
+		if out {
+			without = append(without, names...)
+			continue
 		}
 		for _, n := range names {
 			f.choose(n)
+			f.named[n] = f.named[n] || n == name
 		}
 	}
-	return nil
+	return without, nil
 }
+
+// Remove leaves these events out.
+func (f *Filter) Remove(names []string) {
+	f.order = slices.DeleteFunc(f.order, func(n string) bool { return slices.Contains(names, n) })
+	for _, n := range names {
+		delete(f.events, n)
+	}
+}
+
+// Named reports whether the event was asked for by its own name, not by a glob or a set that it is in.
+func (f *Filter) Named(event string) bool { return f.named[event] }
 
 func (f *Filter) choose(name string) {
 	if _, ok := f.events[name]; !ok {
@@ -157,6 +184,7 @@ func (f *Filter) condition(left, right string) error {
 		return fmt.Errorf("condition %q: %w", left+right, err)
 	}
 	f.choose(name)
+	f.named[name] = true
 	groups := f.events[name]
 	for i := range groups {
 		if groups[i].field == field {

@@ -27,6 +27,8 @@ func TestConditions(t *testing.T) {
 	open := build(t, "openat", map[string]any{"pathname": "/etc/shadow", "flags": "O_WRONLY|O_CREAT", "dirfd": -100, "mode": uint32(0o644)})
 	unix := build(t, "security_socket_connect", map[string]any{"sockfd": 3, "remote_addr": event.Sockaddr{Family: event.AFUnix, Path: "/var/run/docker.sock"}})
 	inet := build(t, "security_socket_connect", map[string]any{"remote_addr": event.Sockaddr{Family: event.AFInet, Addr: netip.MustParseAddr("10.1.2.3"), Port: 443}})
+	tcp := build(t, "net_tcp_connect", map[string]any{"dst": "10.1.2.3", "dst_port": 443})
+	large := build(t, "security_file_open", map[string]any{"pathname": "/etc/shadow", "flags": "O_WRONLY|O_CREAT|O_LARGEFILE"})
 	exec := build(t, "sched_process_exec", map[string]any{"pathname": "/bin/sh", "argv": []string{"sh", "-c", "curl x"}})
 	for _, c := range []struct {
 		expr string
@@ -47,6 +49,12 @@ func TestConditions(t *testing.T) {
 		{"openat.flags=O_RDONLY", open, false},
 		{"openat.flags=O_WRONLY|O_CREAT", open, true},
 		{"openat.flags=O_WRONLY|O_TRUNC", open, false},
+		{"openat.flags=O_CREAT|O_WRONLY", open, true},
+		{"openat.flags=O_CREAT|O_RDWR", open, false},
+		{"openat.flags!=O_CREAT|O_TRUNC", open, true},
+		{"security_file_open.flags=O_WRONLY|O_CREAT", large, true}, // the kernel adds O_LARGEFILE
+		{"openat.flags=0101", open, true},
+		{"openat.flags=0101", large, false},
 		{"openat.flags=*CREAT*", open, true},
 		{"openat.flags!=O_TRUNC", open, true},
 		{"openat.dirfd<0", open, true},
@@ -65,6 +73,14 @@ func TestConditions(t *testing.T) {
 		{"security_socket_connect.remote_addr.sin_addr=10.0.0.0/8", inet, true},
 		{"security_socket_connect.remote_addr.sin_addr!=10.0.0.0/8", inet, false},
 		{"security_socket_connect.remote_addr.sin_addr=192.168.0.0/16", inet, false},
+		{"security_socket_connect.remote_addr=10.1.2.3", inet, true},
+		{"security_socket_connect.remote_addr=10.0.0.0/8,/run/*", inet, true},
+		{"security_socket_connect.remote_addr=10.0.0.0/8,/var/*", unix, true},
+		{"security_socket_connect.remote_addr!=10.0.0.0/8", inet, false},
+		{"security_socket_connect.remote_addr=10.1.2.4", inet, false},
+		{"net_tcp_connect.dst=10.0.0.0/8", tcp, true},
+		{"net_tcp_connect.dst=10.1.2.3", tcp, true},
+		{"net_tcp_connect.dst!=10.0.0.0/8", tcp, false},
 		{"security_socket_connect.remote_addr.sun_path=*", inet, false},
 		{"sched_process_exec.argv=curl*", exec, true},
 		{"sched_process_exec.argv=wget*", exec, false},
@@ -96,6 +112,34 @@ func TestConditionsOfOneFieldAreAlternatives(t *testing.T) {
 	}
 	if f.Match(build(t, "openat", map[string]any{"pathname": "/a", "flags": "O_RDONLY"})) {
 		t.Error("fields are not alternatives")
+	}
+}
+
+func TestExclusions(t *testing.T) {
+	for _, c := range []struct {
+		exprs []string
+		want  []string
+	}{
+		{[]string{"openat*,-openat2"}, []string{"openat"}},
+		{[]string{"-openat2", "openat*"}, []string{"openat"}},
+		{[]string{"containers,-container_*,-cgroup_*"}, []string{"existing_container"}},
+		{[]string{"openat.flags=O_CREAT", "kill", "-fs"}, []string{"kill"}},
+	} {
+		f, err := Parse(c.exprs, Scope{})
+		if err != nil {
+			t.Errorf("%q: %v", c.exprs, err)
+		} else if !slices.Equal(f.Names(), c.want) {
+			t.Errorf("%q: %q", c.exprs, f.Names())
+		}
+	}
+	f, err := Parse([]string{"open*,kill", "setuid.uid=0"}, Scope{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"openat": false, "kill": true, "setuid": true} {
+		if f.Named(name) != want {
+			t.Errorf("%s: named %v", name, !want)
+		}
 	}
 }
 
@@ -145,7 +189,10 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		"openat.pathname<3":      "use = or !=",
 		"openat.pathname=":       "no value",
 		"openat.pathname=[":      "pattern",
-		"security_socket_connect.remote_addr.port=3": "an address has sa_family",
+		"-openat":                "leaves no event",
+		"openat,-opnat":          `did you mean "openat"`,
+		"security_socket_connect.remote_addr=10.0.0.0/99": "is no network",
+		"security_socket_connect.remote_addr.port=3":      "an address has sa_family",
 	} {
 		_, err := Parse([]string{expr}, Scope{})
 		if err == nil || !strings.Contains(err.Error(), want) {

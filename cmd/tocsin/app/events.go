@@ -46,22 +46,33 @@ func listEvents(e *env, name string, asJSON bool) error {
 	if name != "" {
 		found, err := filter.Expand(name)
 		if err != nil {
-			return err
+			return usageError{err}
 		}
 		names = found
 	}
+	if len(names) == 1 && name == names[0] {
+		info := describe(event.ByName(name), probeHooks(e, names))
+		if asJSON {
+			return writeJSON(e.stdout, info)
+		}
+		return showEvent(e, info)
+	}
+	if err := showEvents(e, names, asJSON); err != nil || name != "" || asJSON {
+		return err
+	}
+	_, err := fmt.Fprintf(e.stdout, "\nEvery other system call is an event of its own name, with its arguments: %d of them, shown by \"tocsin events syscalls\".\n", len(event.Syscalls()))
+	return err
+}
+
+// showEvents lists events, a line each.
+func showEvents(e *env, names []string, asJSON bool) error {
 	hooks := probeHooks(e, names)
 	infos := make([]eventInfo, len(names))
 	for i, n := range names {
 		infos[i] = describe(event.ByName(n), hooks)
 	}
-	switch {
-	case asJSON && len(infos) == 1 && name == infos[0].Name:
-		return writeJSON(e.stdout, infos[0])
-	case asJSON:
+	if asJSON {
 		return writeJSON(e.stdout, infos)
-	case len(infos) == 1 && name == infos[0].Name:
-		return showEvent(e, infos[0])
 	}
 	t := table.New(e.stdout,
 		table.Column{Title: "HOOK HERE"}, table.Column{Title: "SETS"}, table.Column{Title: "EVENT", Flex: true, Wrap: true})
@@ -70,11 +81,7 @@ func listEvents(e *env, name string, asJSON bool) error {
 		hook.Text, _, _ = strings.Cut(hook.Text, " ") // which functions or system calls, or why none: "events NAME" tells
 		t.Add(hook, table.Cell{Text: strings.Join(i.Sets, ","), Style: table.Dim}, table.T(i.Prototype))
 	}
-	if err := t.Flush(); err != nil || name != "" {
-		return err
-	}
-	_, err := fmt.Fprintf(e.stdout, "\nEvery other system call is an event of its own name, with its arguments: %d of them, shown by \"tocsin events syscalls\".\n", len(event.Syscalls()))
-	return err
+	return t.Flush()
 }
 
 // catalogueNames are the events that are listed when none is asked for: system calls that the catalogue does not have are not among them.

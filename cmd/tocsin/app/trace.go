@@ -2,12 +2,15 @@ package app
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"os/user"
 	"regexp"
 	"slices"
 	"strconv"
@@ -25,13 +28,13 @@ import (
 )
 
 type traceCmd struct {
-	Events    []string      `short:"e" sep:"none" placeholder:"NAME" help:"Events: a name, a glob, a set, several with commas; or a condition NAME.ARG=VALUE with = != < <= > >=, globs, and networks for addresses. May be repeated."`
-	List      bool          `short:"l" help:"List the events instead."`
+	Events    []string      `short:"e" sep:"none" placeholder:"NAME" help:"Events: a name, a glob, a set, several with commas, those with a - before them left out; or a condition NAME.ARG=VALUE with = != < <= > >=, globs, flags as A|B (both set), and networks for addresses. May be repeated."`
+	List      bool          `short:"l" help:"List the events instead: all, or those of -e."`
 	Origin    []string      `help:"Only events of host, container or container-init."`
 	PID       []uint32      `name:"pid" help:"Only these processes, by their id on the host."`
 	Comm      []string      `help:"Only tasks with these names; globs."`
 	Container []string      `help:"Only these containers, by (the beginning of) their id, or a glob on their name."`
-	UID       []uint32      `name:"uid" help:"Only tasks of these users."`
+	UID       []string      `name:"uid" placeholder:"UID|NAME" help:"Only tasks of these users, by id, or by the name that this host has for them."`
 	Cgroup    []string      `placeholder:"PATH|ID" help:"Only tasks in these control groups, not those below: the folder under /sys/fs/cgroup, or its inode number."`
 	MntNS     []uint32      `name:"mntns" placeholder:"INODE" help:"Only tasks in these mount namespaces (stat -Lc %i /proc/PID/ns/mnt)."`
 	PidNS     []uint32      `name:"pidns" placeholder:"INODE" help:"Only tasks in these pid namespaces (stat -Lc %i /proc/PID/ns/pid)."`
@@ -49,6 +52,7 @@ func (traceCmd) Help() string {
   tocsin trace -e 'security_file_open.pathname=/etc/*' -e 'security_file_open.flags=O_WRONLY'
   tocsin trace -e sched_process_exec -o 'go-template={{.processName}} {{.executable.path}}'
   tocsin trace -e openat --pid 1234 -o json
+  tocsin trace -e 'fs,-openat' --uid www-data
   tocsin trace -e net --duration 30s --record events.jsonl
 
 The kernel itself applies what it can: events, origins, pids, users, commands, control groups, namespaces; whole texts, what they
@@ -56,21 +60,28 @@ begin with or end in; numbers, flags, ports and addresses. The rest is looked at
 }
 
 func (c *traceCmd) Run(e *env) error {
-	if c.List {
+	if c.List && len(c.Events) == 0 {
 		return listEvents(e, "", c.Output == "json")
 	}
 	if len(c.Events) == 0 {
 		return usagef("name the events with -e (tocsin trace -l lists them)")
+	}
+	uids, err := userIDs(c.UID)
+	if err != nil {
+		return usageError{err}
 	}
 	cgroups, err := cgroupIDs(c.Cgroup)
 	if err != nil {
 		return usageError{err}
 	}
 	f, err := filter.Parse(c.Events, filter.Scope{
-		Origins: c.Origin, PIDs: c.PID, UIDs: c.UID, Comms: c.Comm, Containers: c.Container, Cgroups: cgroups, MntNS: c.MntNS, PidNS: c.PidNS,
+		Origins: c.Origin, PIDs: c.PID, UIDs: uids, Comms: c.Comm, Containers: c.Container, Cgroups: cgroups, MntNS: c.MntNS, PidNS: c.PidNS,
 	})
 	if err != nil {
 		return usageError{err}
+	}
+	if c.List {
+		return showEvents(e, f.Names(), c.Output == "json")
 	}
 	out, err := newEventWriter(e.stdout, c.Output, f.Names(), c.Origin)
 	if err != nil {
@@ -79,6 +90,13 @@ func (c *traceCmd) Run(e *env) error {
 	out.env = c.ShowEnv
 	if err := privileges(); err != nil {
 		return err
+	}
+	left, err := withoutHook(f, probeHooks(e, f.Names()))
+	if err != nil {
+		return err
+	}
+	if len(left) > 0 {
+		fmt.Fprintf(e.stderr, "Left out, as this kernel cannot show them (tocsin doctor says why): %s.\n", strings.Join(left, ", "))
 	}
 	if c.Record != "" {
 		file, err := os.OpenFile(c.Record, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
@@ -89,6 +107,48 @@ func (c *traceCmd) Run(e *env) error {
 		out.record = bufio.NewWriter(file)
 	}
 	return c.trace(e, f, out)
+}
+
+// withoutHook takes out of the filter the events that the kernel cannot give, where a glob or a set brought them in, and returns
+// their names. Who names one by itself waits for it in vain, and is told.
+func withoutHook(f *filter.Filter, hooks map[string]hookInfo) ([]string, error) {
+	var left []string
+	for _, n := range f.Names() {
+		h := hooks[n]
+		if h.Hook != "" || h.unknown || madeInUserSpace(h.Reason) {
+			continue
+		}
+		if f.Named(n) {
+			return nil, fmt.Errorf("this kernel cannot show %s: %s", n, h.Reason)
+		}
+		left = append(left, n)
+	}
+	f.Remove(left)
+	if len(f.Names()) == 0 {
+		return nil, fmt.Errorf("this kernel can show none of %s; tocsin doctor says why", strings.Join(left, ", "))
+	}
+	return left, nil
+}
+
+// userIDs returns the ids of users that are given by their ids or names.
+func userIDs(names []string) ([]uint32, error) {
+	var out []uint32
+	for _, n := range names {
+		id := n
+		if _, err := strconv.ParseUint(n, 10, 32); err != nil {
+			u, err := user.Lookup(n)
+			if err != nil {
+				return nil, fmt.Errorf("--uid: %q is no user of this host and no user id", n)
+			}
+			id = u.Uid
+		}
+		v, err := strconv.ParseUint(id, 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("--uid: user %s: %w", n, err)
+		}
+		out = append(out, uint32(v))
+	}
+	return out, nil
 }
 
 // cgroupIDs returns the ids of control groups that are given by their folders or ids.
@@ -117,6 +177,8 @@ func (c *traceCmd) trace(e *env, f *filter.Filter, out *eventWriter) (err error)
 	if err := kernel.Select(f.Selections()); err != nil {
 		return err
 	}
+	// When nobody reads the output any more (| head), the recording is still to be completed and the counts told.
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, cancel := context.WithCancelCause(e.ctx)
 	defer cancel(nil)
 	if c.Duration > 0 {
@@ -170,7 +232,10 @@ func (c *traceCmd) trace(e *env, f *filter.Filter, out *eventWriter) (err error)
 	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
 		err = cause
 	}
-	if err := errors.Join(err, out.flush()); err != nil {
+	if errors.Is(err, syscall.EPIPE) {
+		err = nil
+	}
+	if err := cmp.Or(err, out.flush()); err != nil { // a failed write is told by flush again
 		return err
 	}
 	stats, err := kernel.Stats()
@@ -346,12 +411,12 @@ func (w *eventWriter) row(ev *event.Event) error {
 	return w.table.Row(append(cells, table.T(argsText(ev, w.env)))...)
 }
 
+// flush completes the recording. The rest of the output is written event by event.
 func (w *eventWriter) flush() error {
-	err := w.w.Flush()
-	if w.record != nil {
-		err = errors.Join(err, w.record.Flush())
+	if w.record == nil {
+		return nil
 	}
-	return err
+	return w.record.Flush()
 }
 
 // place names where an event happened, in 12 cells: host, or the container's name or id.

@@ -1,6 +1,12 @@
 package app
 
-import "testing"
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tocsin-io/tocsin/cmd/internal/filter"
+)
 
 // Templates written for Tracee name fields as Go does.
 func TestTemplateFields(t *testing.T) {
@@ -12,6 +18,43 @@ func TestTemplateFields(t *testing.T) {
 	} {
 		if got := traceeFields.ReplaceAllStringFunc(text, fieldName); got != want {
 			t.Errorf("%s: got %s, want %s", text, got, want)
+		}
+	}
+}
+
+// Of a set, what the kernel cannot give is left out; an event asked for by its name is not.
+func TestEventsWithoutHook(t *testing.T) {
+	hooks := map[string]hookInfo{
+		"cgroup_mkdir": {Hook: "tp_btf"}, "cgroup_rmdir": {Reason: "no tracepoint"},
+		"container_create": {Reason: "made in user space from cgroup_mkdir"}, "container_remove": {unknown: true}, "existing_container": {Reason: "no tracepoint"},
+	}
+	for _, c := range []struct{ exprs, left, err string }{
+		{exprs: "cgroup_mkdir,container_remove"},
+		{exprs: "containers", left: "cgroup_rmdir existing_container"},
+		{exprs: "containers,cgroup_rmdir", err: "cannot show cgroup_rmdir: no tracepoint"},
+		{exprs: "cgroup_rm*", err: "none of cgroup_rmdir"},
+	} {
+		f, err := filter.Parse([]string{c.exprs}, filter.Scope{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		left, err := withoutHook(f, hooks)
+		switch {
+		case c.err == "" && err != nil, c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)):
+			t.Errorf("%s: %v", c.exprs, err)
+		case err == nil && (strings.Join(left, " ") != c.left || slices.ContainsFunc(left, func(n string) bool { return slices.Contains(f.Names(), n) })):
+			t.Errorf("%s: left out %q of %q", c.exprs, left, f.Names())
+		}
+	}
+}
+
+func TestUserIDs(t *testing.T) {
+	if ids, err := userIDs([]string{"33", "root"}); err != nil || !slices.Equal(ids, []uint32{33, 0}) {
+		t.Error(ids, err)
+	}
+	for _, n := range []string{"-1", "4294967296", "no such user"} {
+		if ids, err := userIDs([]string{n}); err == nil {
+			t.Errorf("%s: %v", n, ids)
 		}
 	}
 }
