@@ -116,6 +116,8 @@ func (c *doctorCmd) table(e *env, d diagnosis) error {
 			fmt.Fprint(e.stdout, " (tocsin doctor --all shows their hooks)")
 		}
 		fmt.Fprintln(e.stdout, ".")
+	} else {
+		fmt.Fprintln(e.stdout, "\nWhich events this kernel gives can be told once nothing is missing.")
 	}
 	return nil
 }
@@ -151,7 +153,7 @@ func checkPrivileges() check {
 
 // checkKinds says which ways to attach the kernel offers.
 func checkKinds() []check {
-	f, err := bpf.Probe()
+	f, err := probe()
 	if err != nil {
 		return nil
 	}

@@ -32,10 +32,18 @@ func (h hookInfo) cell() table.Cell {
 // madeInUserSpace tells from the reason for having no hook that the event needs none.
 func madeInUserSpace(reason string) bool { return strings.HasPrefix(reason, "made in user space") }
 
+// probe finds out what the kernel offers. Without the privileges the kernel refuses everything, which says nothing about it.
+func probe() (*bpf.Features, error) {
+	if err := bpf.CheckPrivileges(); err != nil {
+		return nil, err
+	}
+	return bpf.Probe()
+}
+
 // probeHooks asks the kernel how it gives each of the events. Without the privilege every event's reason says so.
 func probeHooks(e *env, names []string) map[string]hookInfo {
 	out := map[string]hookInfo{}
-	features, err := bpf.Probe()
+	features, err := probe()
 	if err != nil {
 		why := "needs root"
 		if os.Geteuid() == 0 {

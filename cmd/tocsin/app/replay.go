@@ -13,6 +13,9 @@ import (
 	"github.com/tocsin-io/tocsin/finding"
 )
 
+// badLinesShown bounds the messages about a file that is no recording.
+const badLinesShown = 5
+
 type replayCmd struct {
 	File string `arg:"" help:"Recording: JSON lines of Tocsin or Tracee; - is standard input."`
 	ruleSources
@@ -52,12 +55,24 @@ func (c *replayCmd) Run(e *env) error {
 	}
 	bad := 0
 	n, err := ruletest.Replay(e.ctx, in, engine, func(err error) error {
-		bad++
-		fmt.Fprintf(e.stderr, "tocsin: %s: %v\n", c.File, err)
+		if bad++; bad <= badLinesShown {
+			fmt.Fprintf(e.stderr, "tocsin: %s: %v\n", c.File, err)
+		}
 		return writeErr
 	})
-	if err = errors.Join(err, writeErr); err != nil {
+	if bad > badLinesShown {
+		fmt.Fprintf(e.stderr, "tocsin: %s: %s more of which none is an event\n", c.File, plural(bad-badLinesShown, "line"))
+	}
+	var line *ruletest.LineError
+	switch {
+	case writeErr != nil:
+		return writeErr
+	case errors.As(err, &line):
+		return fmt.Errorf("%s: %w", c.File, err)
+	case err != nil:
 		return err
+	case n == 0 && bad > 0:
+		return fmt.Errorf("%s is no recording: give one of \"tocsin trace --record\", or JSON lines of Tracee, not compressed", c.File)
 	}
 	fmt.Fprintf(e.stderr, "%s, %s, %s\n", plural(n, "event"), plural(found, "finding"), plural(len(list), "rule"))
 	if bad > 0 || failed > 0 {
