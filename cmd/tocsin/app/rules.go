@@ -377,6 +377,10 @@ func (c *rulesCheckCmd) Run(e *env) error {
 		opts.Beside = []detect.Source{builtin()}
 	}
 	res := detect.Check(opts, argSources(c.Dirs)...)
+	_, modules := wasm.Files(e.ctx, false, c.Dirs...)
+	if n := len(modules); n > 0 {
+		fmt.Fprintf(e.stderr, "tocsin: %s in WebAssembly not looked into: tocsin rules list --wasm --rules %s loads them\n", plural(n, "rule"), c.Dirs[0])
+	}
 	if c.json() {
 		if err := writeJSON(e.stdout, res); err != nil {
 			return err
