@@ -42,7 +42,8 @@ type container struct {
 	meta     atomic.Pointer[metadata]
 	resolved atomic.Bool // nothing more is to be expected of the runtime
 	users    users
-	told     bool // the event about its start is made
+	told     bool   // the event about its start is made
+	made     uint64 // when its group was made, wall clock in ns, as near as the scan can tell; 0 for one that came later
 }
 
 type metadata struct {
@@ -136,6 +137,9 @@ func (cs *containers) scan() {
 			if info, err := d.Info(); err == nil {
 				if st, ok := info.Sys().(*syscall.Stat_t); ok {
 					cs.cgroups[st.Ino] = c
+					if made := uint64(st.Ctim.Nano()); c.made == 0 || made < c.made {
+						c.made = made
+					}
 				}
 			}
 		}

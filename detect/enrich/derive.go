@@ -14,6 +14,7 @@ type pending struct {
 	header    event.Header // of the event that told of the container
 	process   *event.Process
 	since     uint64 // wall clock, ns
+	ctime     uint64 // of the container, wall clock, ns
 }
 
 // derived queues the event about a container that the present event is about.
@@ -27,7 +28,7 @@ func (e *Enricher) derived(def *event.Def, c *container, ev *event.Event) {
 		return // found by the scan, and made after the sensor was attached
 	}
 	c.told = true
-	p := pending{def: def, container: c, since: e.now}
+	p := pending{def: def, container: c, since: e.now, ctime: e.now}
 	if ev != nil {
 		p.header = *ev.Header
 		if n := e.procs[ev.HostPID]; n != nil && n.pub != nil {
@@ -35,6 +36,9 @@ func (e *Enricher) derived(def *event.Def, c *container, ev *event.Event) {
 		}
 	} else {
 		p.header.Timestamp, p.header.Syscall = e.now, -1
+		if c.made != 0 {
+			p.ctime = c.made
+		}
 	}
 	e.pending = append(e.pending, p)
 }
@@ -69,7 +73,7 @@ func (p *pending) event() *event.Event {
 		k = &event.Kubernetes{}
 	}
 	for name, value := range map[string]any{
-		"runtime": c.Runtime, "container_id": c.ID, "ctime": p.since, "container_image": c.Image, "container_name": c.Name, "pod_name": k.PodName,
+		"runtime": c.Runtime, "container_id": c.ID, "ctime": p.ctime, "container_image": c.Image, "container_name": c.Name, "pod_name": k.PodName,
 		"pod_namespace": k.PodNamespace, "pod_uid": k.PodUID, "container_image_digest": c.ImageDigest, "pod_sandbox": k.PodSandbox,
 	} {
 		if i := p.def.Arg(name); i >= 0 {

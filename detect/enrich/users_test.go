@@ -203,7 +203,12 @@ func TestScannedContainerIsToldOnce(t *testing.T) {
 	if err := unix.Stat(dir, &st); err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t, Options{CgroupMount: mount, Derive: func(ev *event.Event) { got = append(got, ev.Name()) }})
+	w := newWorld(t, Options{CgroupMount: mount, Derive: func(ev *event.Event) {
+		got = append(got, ev.Name())
+		if i := ev.Def.Arg("ctime"); len(got) == 1 && int64(ev.Uint(i)) != st.Ctim.Nano() {
+			t.Errorf("the container is said to be of %d, its group is of %d", ev.Uint(i), st.Ctim.Nano())
+		}
+	}})
 	group := map[string]any{"cgroup_id": st.Ino, "cgroup_path": "/docker/" + cid, "hierarchy_id": uint32(0)}
 	w.apply("cgroup_mkdir", 1, 0, group)
 	w.apply("cgroup_rmdir", 1, 0, group)

@@ -168,12 +168,32 @@ func cgroupIDs(names []string) ([]uint64, error) {
 	return out, nil
 }
 
+// inHierarchy refuses folders of another tree of control groups than the one at mount, to which the events' ids belong: version 1
+// has many, and each numbers its groups on its own.
+func inHierarchy(names []string, mount string) error {
+	tree, err := os.Stat(mount)
+	if err != nil {
+		return nil // not mounted here: nothing to compare with
+	}
+	for _, n := range names {
+		info, err := os.Stat(n)
+		if err == nil && info.Sys().(*syscall.Stat_t).Dev != tree.Sys().(*syscall.Stat_t).Dev {
+			return usagef("control group %q: events carry the groups of the tree at %s: give the folder there", n, mount)
+		}
+	}
+	return nil
+}
+
 func (c *traceCmd) trace(e *env, f *filter.Filter, out *eventWriter) (err error) {
 	kernel, err := bpf.Open(bpf.Options{})
 	if err != nil {
 		return err
 	}
 	defer kernel.Close()
+	mount, hierarchy := kernel.CgroupHierarchy()
+	if err := inHierarchy(c.Cgroup, mount); err != nil {
+		return err
+	}
 	if err := kernel.Select(f.Selections()); err != nil {
 		return err
 	}
@@ -211,7 +231,6 @@ func (c *traceCmd) trace(e *env, f *filter.Filter, out *eventWriter) (err error)
 			cancel(nil)
 		}
 	}
-	mount, hierarchy := kernel.CgroupHierarchy()
 	names, err := runtimes.New(runtimes.Options{})
 	if err != nil {
 		return err

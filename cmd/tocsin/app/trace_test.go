@@ -58,3 +58,13 @@ func TestUserIDs(t *testing.T) {
 		}
 	}
 }
+
+func TestCgroupOfAnotherTree(t *testing.T) {
+	const tree = "/proc" // any file system but that of the folder
+	if err := inHierarchy([]string{"/proc/self", "17"}, tree); err != nil {
+		t.Error(err)
+	}
+	if err := inHierarchy([]string{t.TempDir()}, tree); err == nil {
+		t.Error("a folder of another tree was taken")
+	}
+}
