@@ -3,6 +3,8 @@ package sensor
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/tocsin-io/tocsin/bpf"
@@ -45,7 +47,7 @@ func (v *vitals) next(now time.Time, stats bpf.Stats, handled uint64, queue map[
 	}
 	if v.losing >= lossesInARow && now.Sub(v.lostAt) >= reportEvery {
 		v.lostAt = now
-		found = append(found, trouble{self.EventsLost, fmt.Sprintf("%d in the last %v", lost, bus.BeatEvery), data})
+		found = append(found, trouble{self.EventsLost, fmt.Sprintf("%d in the last %v, most of them %s", lost, bus.BeatEvery, worst(data)), data})
 	}
 	// A finding that is lost is lost for good: it is told at once.
 	shed, causes := uint64(0), map[string]uint64{}
@@ -103,6 +105,19 @@ func lossesSince(before, after bpf.Stats) (uint64, map[string]map[string]uint64)
 		add("(kernel memory)", fmt.Sprint("not looked through: ", after.ScanError), n)
 	}
 	return total, data
+}
+
+// worst names the event that lost the most, and by which cause: "openat (ring buffer full)".
+func worst(lost map[string]map[string]uint64) (name string) {
+	most := uint64(0)
+	for _, event := range slices.Sorted(maps.Keys(lost)) {
+		for cause, n := range lost[event] {
+			if n > most {
+				name, most = event+" ("+cause+")", n
+			}
+		}
+	}
+	return name
 }
 
 // findingsLost counts the findings that were lost on their way to NATS, by cause.

@@ -26,6 +26,9 @@ func TestVitals(t *testing.T) {
 	if len(got) != 1 || got[0].kind != self.EventsLost || got[0].data.(map[string]map[string]uint64)["openat"]["ring buffer full"] != 7 {
 		t.Fatalf("%+v", got)
 	}
+	if want := "7 in the last 10s, most of them openat (ring buffer full)"; got[0].message != want {
+		t.Errorf("%q, want %q", got[0].message, want)
+	}
 	if got := step(stats(20, 0), 3); len(got) != 0 {
 		t.Errorf("reported again at once: %v", got)
 	}

@@ -71,8 +71,13 @@ func showAlert(w io.Writer, a *finding.Alert, told []delivery, notes []note) err
 	line("Host", "%s", a.Host)
 	more := strings.Repeat(" ", 11)
 	if c := a.Container; c != nil {
-		line("Container", "%s", strings.Join(nonEmpty(c.Name, c.Image), "  "))
-		line(more, "%s", strings.Join(nonEmpty(c.Runtime, c.ID), "  "))
+		names, id := strings.Join(nonEmpty(c.Name, c.Image), "  "), strings.Join(nonEmpty(c.Runtime, c.ID), "  ")
+		if names == "" { // the runtime did not tell
+			line("Container", "%s", id)
+		} else {
+			line("Container", "%s", names)
+			line(more, "%s", id)
+		}
 		if c.ImageDigest != "" {
 			line(more, "image %s", c.ImageDigest)
 		}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/tocsin-io/tocsin/finding"
@@ -26,6 +27,19 @@ func TestFindingsFromElsewhere(t *testing.T) {
 	} {
 		if got := what(&a); got != want {
 			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// A container whose names the runtime did not tell is still shown as one.
+func TestContainerWithoutNames(t *testing.T) {
+	for want, c := range map[string]finding.Container{
+		"Container   docker  abc\n":                          {ID: "abc", Runtime: "docker"},
+		"Container   web  shop:3\n            docker  abc\n": {ID: "abc", Runtime: "docker", Name: "web", Image: "shop:3"},
+	} {
+		var b bytes.Buffer
+		if err := showAlert(&b, &finding.Alert{Container: &c}, nil, nil); err != nil || !strings.Contains(b.String(), want) {
+			t.Errorf("%v: %q is not in\n%s", err, want, b.String())
 		}
 	}
 }

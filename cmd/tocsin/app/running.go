@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -22,6 +23,11 @@ var lossCauses = map[string]string{
 	"lost_ring_full": "ring buffer full", "lost_no_scratch": "too many at once on one CPU", "lost_over_budget": "over its control group's budget",
 }
 
+var errTokenWanted = errors.New("metrics want a token")
+
+// scrapeWait is how long a running sensor may take to give its metrics.
+var scrapeWait = 3 * time.Second
+
 // checkRunning asks the sensor of this host, when one runs, what it has lost since it started.
 func checkRunning(ctx context.Context, cfg *configs.Config) []check {
 	var addrs []string
@@ -30,27 +36,33 @@ func checkRunning(ctx context.Context, cfg *configs.Config) []check {
 			addrs = append(addrs, a)
 		}
 	}
-	var refused string
+	refused, mute := false, ""
 	for _, addr := range addrs {
 		m, err := scrape(ctx, addr)
 		if err != nil {
-			refused = err.Error()
+			refused = refused || errors.Is(err, errTokenWanted)
+			if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+				mute = addr
+			}
 			continue
 		}
 		if m["tocsin_sensor_rules"] == nil {
 			continue // a router without a sensor
 		}
-		return append([]check{{"running sensor", verdictOK, fmt.Sprintf("at %s, %.0f rules", addr, total(m["tocsin_sensor_rules"])), ""}}, losses(m)...)
+		return append([]check{{"running sensor", verdictOK, fmt.Sprintf("at %s, %s", addr, plural(int(total(m["tocsin_sensor_rules"])), "rule")), ""}}, losses(m)...)
 	}
 	detail := "none answers at " + strings.Join(addrs, " or ")
-	if strings.Contains(refused, "401") || strings.Contains(refused, "403") {
+	if refused {
 		return []check{{"running sensor", verdictWarning, "its metrics want a token", "set TOCSIN_TOKEN to see what it has lost"}}
+	}
+	if mute != "" {
+		return []check{{"running sensor", verdictWarning, "what listens at " + mute + " does not answer", "it may have been stopped (SIGSTOP), or get no CPU: look at its process"}}
 	}
 	return []check{{"running sensor", verdictNone, detail, ""}}
 }
 
 func scrape(ctx context.Context, addr string) (map[string]*dto.MetricFamily, error) {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, scrapeWait)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/metrics", http.NoBody)
 	if err != nil {
@@ -64,7 +76,11 @@ func scrape(ctx context.Context, addr string) (map[string]*dto.MetricFamily, err
 		return nil, err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return nil, errTokenWanted
+	default:
 		return nil, fmt.Errorf("%s: %s", addr, resp.Status)
 	}
 	p := expfmt.NewTextParser(model.LegacyValidation)
