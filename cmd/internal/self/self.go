@@ -34,7 +34,7 @@ var (
 	Tampered = Kind{
 		id: "tocsin_sensor_tampered", name: "Sensor was tampered with", severity: finding.Critical, technique: "T1562.001",
 		description: "Somebody detached programs of the sensor, or changed its tables in the kernel. What could be put back was, but until then events may have gone unseen.",
-		response:    "Only who may load BPF programs, or debug the sensor, can do that: treat the host as taken over, and look at what ran in the minute before.",
+		response:    "Only who may load BPF programs, or debug the sensor, can do that: treat the host as taken over, and look at what ran in the minute before. What could not be put back comes back when the sensor is started again.",
 	}
 	Killed = Kind{
 		id: "tocsin_sensor_killed", name: "Sensor was killed", severity: finding.High, technique: "T1562.001",

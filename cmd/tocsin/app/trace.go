@@ -19,6 +19,8 @@ import (
 	"text/template"
 	"time"
 
+	"github.com/mattn/go-runewidth"
+
 	"github.com/tocsin-io/tocsin/bpf"
 	"github.com/tocsin-io/tocsin/cmd/internal/filter"
 	"github.com/tocsin-io/tocsin/cmd/internal/table"
@@ -304,6 +306,9 @@ func (c *traceCmd) summary(e *env, counts map[string]uint64, shown, filtered uin
 	fmt.Fprintln(e.stderr)
 }
 
+// narrow is the width below which a terminal leaves too little to the arguments.
+const narrow = 100
+
 // eventWriter writes events in the form that the user chose.
 type eventWriter struct {
 	w        *bufio.Writer
@@ -311,6 +316,9 @@ type eventWriter struct {
 	template *template.Template
 	json     bool
 	record   *bufio.Writer
+	clock    string // how the table writes a time
+	command  int    // widths of columns, in cells
+	where    int
 	name     bool // the events have different names: show them
 	place    bool // … and places
 	env      bool // show environments
@@ -335,12 +343,17 @@ func newEventWriter(w io.Writer, form string, names, origins []string) (*eventWr
 		for _, n := range names {
 			width = max(width, len(n))
 		}
-		cols := []table.Column{{Title: "TIME", Width: 12}, {Title: "PID", Width: 7, Right: true}, {Title: "COMMAND", Width: 15}}
+		out.clock, out.command, out.where = "15:04:05.000", 15, 12
+		name := 27
+		if terminal, _ := table.Terminal(w); terminal > 0 && terminal < narrow { // the arguments need room more than all else
+			out.clock, out.command, out.where, name = "15:04:05", 10, 7, 23
+		}
+		cols := []table.Column{{Title: "TIME", Width: len(out.clock)}, {Title: "PID", Width: 7, Right: true}, {Title: "COMMAND", Width: out.command}}
 		if out.place {
-			cols = append(cols, table.Column{Title: "WHERE", Width: 12})
+			cols = append(cols, table.Column{Title: "WHERE", Width: out.where})
 		}
 		if out.name {
-			cols = append(cols, table.Column{Title: "EVENT", Width: min(width, 27)})
+			cols = append(cols, table.Column{Title: "EVENT", Width: min(width, name)})
 		}
 		out.table = table.New(w, append(cols, table.Column{Title: "ARGUMENTS", Flex: true})...)
 	default:
@@ -417,12 +430,12 @@ func (w *eventWriter) write(ev *event.Event) error {
 
 func (w *eventWriter) row(ev *event.Event) error {
 	cells := []table.Cell{
-		{Text: time.Unix(0, int64(ev.Timestamp)).Format("15:04:05.000"), Style: table.Dim},
+		{Text: time.Unix(0, int64(ev.Timestamp)).Format(w.clock), Style: table.Dim},
 		{Text: fmt.Sprint(ev.HostPID)},
-		{Text: ev.CommString()},
+		{Text: runewidth.Truncate(ev.CommString(), w.command, "…")},
 	}
 	if w.place {
-		cells = append(cells, table.T(place(ev)))
+		cells = append(cells, table.T(runewidth.Truncate(place(ev), w.where, "…")))
 	}
 	if w.name {
 		cells = append(cells, table.Cell{Text: ev.Def.Name, Style: table.Cyan})

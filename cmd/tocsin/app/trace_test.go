@@ -1,11 +1,15 @@
 package app
 
 import (
+	"bytes"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/tocsin-io/tocsin/cmd/internal/filter"
+	"github.com/tocsin-io/tocsin/event"
 )
 
 // Templates written for Tracee name fields as Go does.
@@ -66,5 +70,28 @@ func TestCgroupOfAnotherTree(t *testing.T) {
 	}
 	if err := inHierarchy([]string{t.TempDir()}, tree); err == nil {
 		t.Error("a folder of another tree was taken")
+	}
+}
+
+// Whatever the width, a row shows the beginning of the arguments.
+func TestNarrowTable(t *testing.T) {
+	b := event.New(event.ByName("security_file_open"))
+	b.Header().SetComm("a-long-command")
+	if err := b.Set("pathname", "/etc/passwd"); err != nil {
+		t.Fatal(err)
+	}
+	for _, columns := range []string{"", "80", "120"} {
+		t.Setenv("COLUMNS", columns)
+		var out bytes.Buffer
+		w, err := newEventWriter(&out, "table", []string{"security_file_open", "security_kernel_read_file"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.write(b.Event()); err != nil {
+			t.Fatal(err)
+		}
+		if width, _ := strconv.Atoi(columns); !strings.Contains(out.String(), "/etc/passwd") || width > 0 && utf8.RuneCount(bytes.TrimSpace(out.Bytes())) > width {
+			t.Errorf("%s columns: %q", columns, out.String())
+		}
 	}
 }
