@@ -515,14 +515,16 @@ func byThread(attack func(dir string)) func(string) {
 	return func(dir string) {
 		check("write", os.WriteFile(filepath.Join(dir, "program"), elf64(0), 0o755))
 		writeTruth(map[string]int{"exit 7": 1})
-		runtime.LockOSThread() // the leader stays here, so the other goroutine has another thread
-		go func() {
+		var run func()
+		run = func() {
 			runtime.LockOSThread()
-			if unix.Gettid() == os.Getpid() {
-				check("thread", fmt.Errorf("is the leader"))
+			if unix.Gettid() == os.Getpid() { // the leader stays here, so that another goroutine has another thread
+				go run()
+				select {}
 			}
 			attack(dir)
-		}()
+		}
+		go run()
 		select {}
 	}
 }
