@@ -44,6 +44,7 @@ func run(ctx context.Context, o *service.Options, f removed) error {
 	if err := routing.Check(o.Config); err != nil {
 		return err
 	}
+	routing.LogWarnings(o.Log, o.Config)
 	r, err := routing.LoadRemoved(f.drain, strings.FieldsFunc(f.discard, func(c rune) bool { return c == ',' }))
 	if err != nil {
 		return err

@@ -197,7 +197,6 @@ func (r *Router) open(ctx context.Context) (lifecycle.Stop, error) {
 	}
 	r.store = s
 	table, err := Compile(r.opts.Config)
-	r.warn(r.opts.Config)
 	if err == nil {
 		n := r.opts.Config.NATS
 		if n.MaxBytes == configs.Default().NATS.MaxBytes {
@@ -323,9 +322,10 @@ func (r *Router) Reload(ctx context.Context, load func() (*configs.Config, error
 	return nil
 }
 
-func (r *Router) warn(cfg *configs.Config) {
+// LogWarnings puts the warnings about a configuration into the log.
+func LogWarnings(log *slog.Logger, cfg *configs.Config) {
 	for _, w := range Warnings(cfg) {
-		r.log.Warn("configuration", "warning", w.Error())
+		log.Warn("configuration", "warning", w.Error())
 	}
 }
 
@@ -334,7 +334,7 @@ func (r *Router) change(ctx context.Context, cfg *configs.Config) error {
 	if err != nil {
 		return err
 	}
-	r.warn(cfg)
+	LogWarnings(r.log, cfg)
 	if err := r.checkRemoved(ctx, table.Outputs()); err != nil {
 		return err
 	}
