@@ -105,7 +105,7 @@ func Connect(opts Options) (*Bus, error) {
 	if opts.Token != nil {
 		o = append(o, nats.TokenHandler(func() string {
 			token, err := opts.Token()
-			if err != nil && told.first(err) {
+			if told.first(err) {
 				log.Error("the token for NATS can't be read", "error", err)
 			}
 			return token

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/tocsin-io/tocsin/finding"
 	"github.com/tocsin-io/tocsin/finding/match"
@@ -60,8 +61,9 @@ var few = 4000
 
 // filter translates f for a list that is sorted by a column, with - in front for descending.
 func (s *Store) filter(ctx context.Context, f *Filter, sort string) (*cond, error) {
-	c := &cond{d: s.d, lead: strings.TrimPrefix(sort, "-")}
-	if c.lead == "last_seen" {
+	by := strings.TrimPrefix(sort, "-")
+	c := &cond{d: s.d, lead: by}
+	if by == "last_seen" {
 		if len(f.Status) == 1 {
 			c.lead = "status"
 		}
@@ -85,19 +87,7 @@ func (s *Store) filter(ctx context.Context, f *Filter, sort string) (*cond, erro
 	if len(f.IDs) > 0 {
 		c.add(s.d.in("alerts.id"), s.d.list(f.IDs))
 	}
-	seen := &cond{d: s.d, lead: "last_seen"}
-	if !f.Since.IsZero() {
-		seen.add("last_seen >= ?", nanos(f.Since))
-	}
-	if !f.Until.IsZero() {
-		seen.add("last_seen <= ?", nanos(f.Until))
-	}
-	for i := range seen.sql {
-		c.add(strings.Replace(seen.sql[i], "last_seen", c.since(sort), 1), seen.args[i])
-	}
-	if seen.sql != nil && strings.TrimPrefix(sort, "-") != "last_seen" { // else the list begins and ends there
-		c.keys = append(c.keys, lookup{"SELECT id FROM alerts WHERE " + seen.where(), seen.args})
-	}
+	c.seen(f, by == "last_seen")
 	for word := range strings.FieldsSeq(f.Text) {
 		c.add("(SELECT words FROM alert_bodies b WHERE b.id = alerts.id) LIKE ? ESCAPE '\\'", "%"+escapeLike(strings.ToLower(word))+"%")
 	}
@@ -115,12 +105,25 @@ func (s *Store) filter(ctx context.Context, f *Filter, sort string) (*cond, erro
 // leads are the columns with an index that goes on with last_seen.
 var leads = map[string]bool{"rule": true, "host": true, "namespace": true}
 
-// since names last_seen in a condition: the list's own index can begin there, when it is sorted by it.
-func (c *cond) since(sort string) string {
-	if strings.TrimPrefix(sort, "-") == "last_seen" {
-		return "last_seen"
+// seen bounds the time. A list that is sorted by it begins and ends there, on its own index; for others it is one more way to
+// look alerts up.
+func (c *cond) seen(f *Filter, sorted bool) {
+	column := "last_seen"
+	if !sorted {
+		column = c.column(column)
 	}
-	return c.column("last_seen")
+	var key cond
+	bound := func(op string, t time.Time) {
+		if !t.IsZero() {
+			c.add(column+op, nanos(t))
+			key.add("last_seen"+op, nanos(t))
+		}
+	}
+	bound(" >= ?", f.Since)
+	bound(" <= ?", f.Until)
+	if key.sql != nil && !sorted {
+		c.keys = append(c.keys, lookup{"SELECT id FROM alerts WHERE " + key.where(), key.args})
+	}
 }
 
 // plain reports whether a term is one value or another.
@@ -169,9 +172,10 @@ func (s *Store) fewest(ctx context.Context, c *cond, known bool) error {
 	if s.d.numbered || known {
 		return nil
 	}
+	most := few
 	for _, k := range c.keys {
 		ids := []string{}
-		err := s.query(ctx, k.sql+" LIMIT ?", append(k.args, few+1), func(r *sql.Rows) error {
+		err := s.query(ctx, k.sql+" LIMIT ?", append(k.args, most+1), func(r *sql.Rows) error {
 			var id string
 			err := r.Scan(&id)
 			ids = append(ids, id)
@@ -180,8 +184,8 @@ func (s *Store) fewest(ctx context.Context, c *cond, known bool) error {
 		if err != nil {
 			return fmt.Errorf("look alerts up: %w", err)
 		}
-		if len(ids) <= few && (c.ids == nil || len(ids) < len(c.ids)) {
-			c.ids = ids
+		if len(ids) <= most {
+			c.ids, most = ids, len(ids)-1 // the next one has to leave fewer
 		}
 	}
 	return nil

@@ -226,10 +226,8 @@ func (f *falco) compare(field, op string, values []string) *node {
 	case "iglob":
 		n.rel, n.fold = "glob", true
 	case "regex": // Falco's has to match the whole text
+		n.values = slices.Clone(n.values)
 		for i, v := range n.values {
-			if i == 0 {
-				n.values = slices.Clone(n.values)
-			}
 			n.values[i] = "^(?:" + v + ")$"
 		}
 	}
@@ -247,9 +245,9 @@ func (f *falco) compare(field, op string, values []string) *node {
 	case "fd.ip":
 		n.field = "fd.rip"
 	case "user.loginuid", "user.uid":
+		n.values = slices.Clone(n.values)
 		for i, v := range n.values {
 			if v == "-1" {
-				n.values = slices.Clone(n.values)
 				n.values[i] = "4294967295"
 			}
 		}

@@ -2,6 +2,7 @@ package importer
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -144,24 +145,22 @@ func (f *falco) say(leftOut bool, format string, args ...any) {
 
 // item takes up a list, macro or rule, and what changes an earlier one.
 func (f *falco) item(x *falcoItem, rules []*falcoItem) []*falcoItem {
-	f.rule = x
+	f.rule = &falcoItem{Rule: cmp.Or(x.List, x.Macro, x.Rule), file: x.file}
 	appends := func(key string) bool { return x.Append || x.Override[key] == "append" }
 	switch {
 	case x.List != "":
 		if _, known := f.lists[x.List]; appends("items") && !known {
-			f.rule = &falcoItem{Rule: x.List, file: x.file}
 			f.fail("it appends to a list that is not in the files: give the file that defines it first")
 		}
 		if !appends("items") {
 			f.lists[x.List] = nil
 		}
 		for _, v := range x.Items {
-			f.lists[x.List] = append(f.lists[x.List], strings.Trim(fmt.Sprint(v), `"'`))
+			f.lists[x.List] = append(f.lists[x.List], unquoted(v))
 		}
 	case x.Macro != "":
 		if appends("condition") {
 			if _, known := f.macros[x.Macro]; !known {
-				f.rule = &falcoItem{Rule: x.Macro, file: x.file}
 				f.fail("it appends to a macro that is not in the files: give the file that defines it first")
 				return rules
 			}
@@ -319,14 +318,10 @@ func (f *falco) exempt(e falcoExempt) *node {
 		if e.Comps != nil {
 			op = fmt.Sprint(e.Comps)
 		}
-		var values []string
-		for _, v := range e.Values {
-			values = append(values, f.expand(token{text: strings.Trim(fmt.Sprint(v), `"'`)})...)
-		}
 		if len(e.Values) == 0 {
 			return truth(false)
 		}
-		return f.exemptField(e, e.Fields, op, values)
+		return f.exemptField(e, e.Fields, op, e.Values)
 	}
 	some := truth(false)
 	for _, v := range e.Values {
@@ -344,31 +339,31 @@ func (f *falco) exempt(e falcoExempt) *node {
 			if !isList {
 				items = []any{values[i]}
 			}
-			var texts []string
-			for _, item := range items {
-				texts = append(texts, f.expand(token{text: strings.Trim(fmt.Sprint(item), `"'`)})...)
-			}
-			all = and(all, f.exemptField(e, field, op, texts))
+			all = and(all, f.exemptField(e, field, op, items))
 		}
 		some = or(some, all)
 	}
 	return some
 }
 
-func (f *falco) exemptField(e falcoExempt, field any, op string, values []string) *node {
+func (f *falco) exemptField(e falcoExempt, field any, op string, items []any) *node {
 	name, isText := field.(string)
 	if !isText {
 		return f.fail("exception %s has no fields", e.Name)
-	}
-	if op == "!=" {
-		return f.compare(name, op, values)
 	}
 	rel, known := falcoOps[op]
 	if !known {
 		return f.fail("exception %s: operator %q of field %s", e.Name, op, name)
 	}
+	var values []string
+	for _, item := range items {
+		values = append(values, f.expand(token{text: unquoted(item)})...)
+	}
 	return f.compare(name, rel, values)
 }
+
+// unquoted is an item of a list as a text. Falco's own files put quotes within YAML's around some.
+func unquoted(item any) string { return strings.Trim(fmt.Sprint(item), `"'`) }
 
 // decide resolves comparisons that depend on the kind of event alone; nil leaves the comparison to the rule.
 func (f *falco) decide(n *node, ev string) *node {

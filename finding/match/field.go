@@ -137,17 +137,19 @@ func techniques(out []string, f *finding.Finding, _ string) []string {
 }
 
 func doubtTactic(text string) string {
-	if _, ok := finding.ATTACK().Tactic(text); ok {
-		return ""
-	}
-	return fmt.Sprintf("ATT&CK %s has no tactic %q for Linux or containers", finding.ATTACK().Version, text)
+	_, known := finding.ATTACK().Tactic(text)
+	return unlessKnown(known, "tactic", text)
 }
 
 func doubtTechnique(text string) string {
-	if finding.ATTACK().HasTechnique(text) {
+	return unlessKnown(finding.ATTACK().HasTechnique(text), "technique", text)
+}
+
+func unlessKnown(known bool, what, text string) string {
+	if known {
 		return ""
 	}
-	return fmt.Sprintf("ATT&CK %s has no technique %q for Linux or containers", finding.ATTACK().Version, text)
+	return fmt.Sprintf("ATT&CK %s has no %s %q for Linux or containers", finding.ATTACK().Version, what, text)
 }
 
 // TechniqueIDs are the most precise ids of a finding's techniques, sorted, each once.

@@ -62,7 +62,7 @@ func (c ruleChoice) choose(e *env) ([]detect.Rule, []*event.Event, error) {
 		recorded = append(recorded, ev.Clone())
 		return nil
 	}, func(err error) error {
-		if wrong++; wrong > 5 && len(recorded) == 0 {
+		if wrong++; wrong > badLinesShown && len(recorded) == 0 {
 			return fmt.Errorf("%s: none of its first lines is an event: give a recording (tocsin trace --record FILE makes one)", c.Events)
 		}
 		fmt.Fprintf(e.stderr, "tocsin: %s: %v\n", c.Events, err)
